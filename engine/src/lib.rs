@@ -1,0 +1,3 @@
+//! The engine of Wavetank.
+
+pub mod time;
