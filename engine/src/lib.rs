@@ -1,3 +1,8 @@
 //! The engine of Wavetank.
 
+pub mod agenda;
+pub mod draw;
+pub mod hash;
+pub mod ids;
+pub mod names;
 pub mod time;
