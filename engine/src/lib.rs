@@ -5,4 +5,5 @@ pub mod draw;
 pub mod hash;
 pub mod ids;
 pub mod names;
+pub mod api;
 pub mod time;
