@@ -6,4 +6,5 @@ pub mod hash;
 pub mod ids;
 pub mod names;
 pub mod api;
+pub mod source;
 pub mod time;
