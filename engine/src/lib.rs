@@ -6,5 +6,6 @@ pub mod hash;
 pub mod ids;
 pub mod names;
 pub mod api;
+pub mod record;
 pub mod source;
 pub mod time;

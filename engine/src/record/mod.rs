@@ -1,0 +1,3 @@
+//! What a run leaves behind for people and programs.
+
+pub mod summary;
