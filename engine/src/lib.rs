@@ -8,4 +8,5 @@ pub mod names;
 pub mod api;
 pub mod record;
 pub mod source;
+pub mod model;
 pub mod time;

@@ -1,0 +1,51 @@
+//! Quantities, selectors, scaled numbers, tolerations.
+
+use crate::row::{Check, Functions, Row};
+use k8s_openapi::api::core::v1;
+use serde_json::{Value, json};
+use wavetank_engine::model::int_or_percent::{IntOrPercent, Rounding};
+use wavetank_engine::model::toleration::{Taint, Toleration, matching_tolerations};
+
+pub(crate) const FUNCTIONS: Functions =
+    &[("GetScaledValueFromIntOrPercent", Check::Answer(scaled_value)), ("GetMatchingTolerations", Check::Judge(used_tolerations))];
+
+fn scaled_value(input: &Value) -> Result<Value, String> {
+    let value = match &input["value"] {
+        Value::String(text) => IntOrPercent::Text(text.clone()),
+        number => IntOrPercent::Int(serde_json::from_value(number.clone()).map_err(|error| error.to_string())?),
+    };
+    let rounding = if input["round_up"].as_bool().ok_or("no round_up")? { Rounding::Up } else { Rounding::Down };
+    Ok(match value.scaled(input["total"].as_i64().ok_or("no total")?, rounding) {
+        Ok(result) => json!({"error": null, "result": result}),
+        Err(error) => json!({"error": error.to_string(), "result": 0}),
+    })
+}
+
+fn used_tolerations(row: &Row) -> Result<(), String> {
+    let taints: Vec<v1::Taint> = decode(&row.input()["taints"])?;
+    let taints: Vec<Taint> = taints.iter().map(Taint::try_from).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+    let tolerations = tolerations(&row.input()["tolerations"])?;
+    let expected = tolerations_expected(row)?;
+    let used = matching_tolerations(&taints, &tolerations).map(|used| used.into_iter().cloned().collect::<Vec<_>>());
+    if used == expected { Ok(()) } else { Err(format!("{used:?}")) }
+}
+
+/// The recorded tolerations in use; `None` where a taint is not tolerated.
+fn tolerations_expected(row: &Row) -> Result<Option<Vec<Toleration>>, String> {
+    let out = row.expected();
+    let used = tolerations(&out["used"])?;
+    match out["all_tolerated"].as_bool() {
+        Some(true) => Ok(Some(used)),
+        Some(false) if used.is_empty() => Ok(None),
+        _ => Err("all_tolerated does not go with used".to_owned()),
+    }
+}
+
+fn tolerations(list: &Value) -> Result<Vec<Toleration>, String> {
+    let list: Vec<v1::Toleration> = decode(list)?;
+    list.iter().map(Toleration::try_from).collect::<Result<_, _>>().map_err(|error| error.to_string())
+}
+
+fn decode<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T, String> {
+    T::deserialize(value).map_err(|error| error.to_string())
+}
