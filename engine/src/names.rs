@@ -12,8 +12,8 @@ pub const SUFFIX_ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 const SUFFIX_LEN: usize = 5;
 const SUFFIXES: u32 = 27u32.pow(5);
 
-/// Interned text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+/// Interned text. The order of the numbers is good for look-ups only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Sym(pub u32);
 
 impl Sym {
@@ -46,10 +46,11 @@ pub struct Names {
 }
 
 impl Names {
-    /// A table that holds the empty text only.
+    /// A table that holds the empty text and the common words of [`crate::words`].
     pub fn new() -> Names {
         let mut names = Names::default();
         names.sym("");
+        crate::words::intern_all(&mut names);
         names
     }
 

@@ -1,3 +1,37 @@
-//! The API server: what it fills in, what it refuses, what it stores.
+//! The API server and its store: what it fills in, what it refuses, what it keeps, and who hears of it.
 
+/// Calls a macro with the list of all state components: the one place where a part of an object is registered.
+macro_rules! for_each_state {
+    ($then:ident) => {
+        $then! {
+            Meta,
+            Pod,
+            PodStatus,
+            Node,
+            NodeStatus,
+            ReplicaSet,
+            ReplicaSetStatus,
+            Deployment,
+            DeploymentStatus,
+            Service,
+            Endpoints,
+            EndpointSlice,
+            HorizontalPodAutoscaler,
+            HorizontalPodAutoscalerStatus,
+            Namespace,
+            Opaque,
+        }
+    };
+}
+
+pub mod admit;
+pub mod commit;
+pub mod create;
 pub mod defaults;
+pub mod links;
+pub mod log;
+pub mod objects;
+pub mod queue;
+pub mod request;
+pub mod state;
+pub mod store;

@@ -1,5 +1,19 @@
-//! The object model: values that Kubernetes objects are made of, and rules about them that need no cluster.
+//! The object model: components, values that objects are made of, interned tables, and rules that need no cluster.
 
+pub mod autoscaling;
 pub mod int_or_percent;
+pub mod kinds;
+pub mod labels;
+pub mod meta;
+pub mod network;
+pub mod node;
+pub mod opaque;
+pub mod pod;
+pub mod pod_class;
+mod pod_class_json;
 pub mod quote;
+pub mod raw;
+pub mod resources;
+pub mod select;
 pub mod toleration;
+pub mod workload;

@@ -1,3 +1,7 @@
-//! What a run leaves behind for people and programs.
+//! What is recorded of a run.
 
-pub mod summary;
+pub mod events;
+mod fields;
+pub mod fights;
+pub mod journal;
+pub mod refusals;

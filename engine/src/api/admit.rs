@@ -1,0 +1,74 @@
+//! Admission: what behaviours may change or refuse at the door, in a fixed order.
+
+use crate::api::commit::Act;
+use crate::api::request::{NewObject, Refusal};
+use crate::api::state::StateValue;
+use crate::ids::ObjRef;
+use crate::time::SimTime;
+use bevy_ecs::resource::Resource;
+use bevy_ecs::world::{Mut, World};
+
+/// What an admission plugin may look at and keep. Nothing of the store can be written here.
+pub struct AdmitCx<'w> {
+    world: &'w mut World,
+    /// The present moment.
+    pub now: SimTime,
+    /// Who asks.
+    pub actor: crate::api::request::Actor,
+}
+
+impl AdmitCx<'_> {
+    /// A resource to read: names, objects, classes ...
+    ///
+    /// # Panics
+    /// When the resource was never put in.
+    pub fn resource<R: Resource>(&self) -> &R {
+        self.world.resource::<R>()
+    }
+
+    /// A resource of the plugin's own, or one of the tables of interned values.
+    ///
+    /// # Panics
+    /// When the resource was never put in.
+    pub fn resource_mut<R: Resource<Mutability = bevy_ecs::component::Mutable>>(&mut self) -> Mut<'_, R> {
+        self.world.resource_mut::<R>()
+    }
+
+    /// One part of a living object.
+    pub fn state<T: crate::api::state::State>(&self, object: ObjRef) -> Option<&T> {
+        let row = self.world.resource::<crate::api::objects::Objects>().row(object)?;
+        self.world.get::<crate::api::store::Obj<T>>(row.entity).map(crate::api::store::Obj::value)
+    }
+}
+
+/// Changes or refuses an object about to be created.
+pub type AdmitCreate = fn(&mut AdmitCx, &mut NewObject) -> Result<(), Refusal>;
+/// Refuses an update of an object's state.
+pub type AdmitUpdate = fn(&mut AdmitCx, ObjRef, &[StateValue]) -> Result<(), Refusal>;
+/// Refuses a deletion.
+pub type AdmitDelete = fn(&mut AdmitCx, ObjRef) -> Result<(), Refusal>;
+
+/// The plugins, in the order in which they were added. ECS resource.
+#[derive(Default, Resource)]
+pub struct Admission {
+    pub(crate) create: Vec<AdmitCreate>,
+    pub(crate) update: Vec<AdmitUpdate>,
+    pub(crate) delete: Vec<AdmitDelete>,
+}
+
+impl Admission {
+    pub(crate) fn create(&self, world: &mut World, act: Act, new: &mut NewObject) -> Result<(), Refusal> {
+        let mut cx = AdmitCx { world, now: act.now, actor: act.actor };
+        self.create.iter().try_for_each(|plugin| plugin(&mut cx, new))
+    }
+
+    pub(crate) fn update(&self, world: &mut World, act: Act, object: ObjRef, values: &[StateValue]) -> Result<(), Refusal> {
+        let mut cx = AdmitCx { world, now: act.now, actor: act.actor };
+        self.update.iter().try_for_each(|plugin| plugin(&mut cx, object, values))
+    }
+
+    pub(crate) fn delete(&self, world: &mut World, act: Act, object: ObjRef) -> Result<(), Refusal> {
+        let mut cx = AdmitCx { world, now: act.now, actor: act.actor };
+        self.delete.iter().try_for_each(|plugin| plugin(&mut cx, object))
+    }
+}

@@ -1,0 +1,191 @@
+//! Creation of objects: names, identity, first state.
+
+use crate::api::admit::Admission;
+use crate::api::commit::{Act, insert_value, text_of};
+use crate::api::log::{Entry, Log};
+use crate::api::objects::{Objects, Row};
+use crate::api::request::{NewObject, Refusal, Reply};
+use crate::api::state::{Changes, StateValue};
+use crate::api::store::Obj;
+use crate::draw::draw;
+use crate::hash::FixedState;
+use crate::ids::{Kind, ObjectKey, Revision, Uid};
+use crate::model::autoscaling::HorizontalPodAutoscalerStatus;
+use crate::model::kinds::Kinds;
+use crate::model::meta::{Meta, OwnerRef};
+use crate::model::network::Service;
+use crate::model::opaque::Namespace;
+use crate::model::pod::{Pod, PodStatus};
+use crate::model::pod_class::{Classes, TemplateId};
+use crate::model::select::SelectorId;
+use crate::model::workload::{Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus};
+use crate::names::{Name, Names, Sym};
+use crate::record::fights::Fights;
+use crate::record::journal::Journal;
+use crate::simulation::Seed;
+use bevy_ecs::change_detection::Mut;
+use bevy_ecs::entity::Entity;
+use bevy_ecs::world::World;
+use std::hash::BuildHasher;
+
+/// How often the server draws a new suffix when a generated name is taken. Source: `spec/lifecycle.md` §1.
+const GENERATE_TRIES: u64 = 8;
+
+/// Creates an object.
+///
+/// # Errors
+/// 404 for a missing namespace, 409 for a taken name, and what admission refuses.
+pub(crate) fn create(world: &mut World, act: Act, mut new: NewObject) -> Result<Reply, Refusal> {
+    check_namespace(world, &new)?;
+    let name = if new.meta.name == Name::default() { generate_name(world, &new.meta)? } else { new.meta.name };
+    new.meta.name = name;
+    let key = ObjectKey { kind: new.meta.kind, namespace: new.meta.namespace, name };
+    if world.resource::<Objects>().by_key(key).is_some() {
+        let (resource, name) = text_of(world, key);
+        return Err(Refusal::already_exists(&resource, &name));
+    }
+    world.resource_scope(|world, admission: Mut<Admission>| admission.create(world, act, &mut new))?;
+    fill_in(&mut new);
+    Ok(Reply::Created(store(world, act, new)))
+}
+
+/// Source: `spec/lifecycle.md` §5.
+fn check_namespace(world: &World, new: &NewObject) -> Result<(), Refusal> {
+    let namespace = new.meta.namespace;
+    if namespace.is_empty() {
+        return Ok(());
+    }
+    let names = world.resource::<Names>();
+    let text = names.text(namespace);
+    let missing = || Refusal::not_found("namespaces", text);
+    let key = ObjectKey { kind: Kind::Namespace, namespace: Sym::EMPTY, name: names.find_name(text).ok_or_else(missing)? };
+    let objects = world.resource::<Objects>();
+    let found = objects.by_key(key).ok_or_else(missing)?;
+    let entity = objects.row(found).expect("found by key").entity;
+    if world.get::<Obj<Namespace>>(entity).is_some_and(|namespace| namespace.value().terminating) {
+        let resource = world.resource::<Kinds>().resource(new.meta.kind);
+        let name = names.render(new.meta.name);
+        return Err(Refusal::forbidden(format!(
+            "{resource} \"{name}\" is forbidden: unable to create new content in namespace {text} because it is being terminated"
+        )));
+    }
+    Ok(())
+}
+
+/// Draws a suffix by the base and how many names were generated from it, so that objects elsewhere move nothing.
+/// Source: `spec/lifecycle.md` §1.
+fn generate_name(world: &mut World, meta: &Meta) -> Result<Name, Refusal> {
+    let base = meta.generate_name;
+    if base.is_empty() {
+        return Err(Refusal::invalid("name or generateName is required".into()));
+    }
+    let seed = world.resource::<Seed>().0;
+    let drawn = {
+        let names = world.resource::<Names>();
+        FixedState.hash_one((names.text(meta.namespace), names.text(base)))
+    };
+    let mut objects = world.resource_mut::<Objects>();
+    for _ in 0..GENERATE_TRIES {
+        let nth = objects.count_generated(meta.namespace, base);
+        let name = Names::generated(base, (draw(seed, "name", drawn, nth) >> 16) as u32);
+        if objects.by_key(ObjectKey { kind: meta.kind, namespace: meta.namespace, name }).is_none() {
+            return Ok(name);
+        }
+    }
+    let resource = world.resource::<Kinds>().resource(meta.kind);
+    let text = world.resource::<Names>().text(base);
+    let message = format!("{resource} \"{text}\" already exists, the server was not able to generate a unique name for the object");
+    Err(Refusal { code: 409, reason: "AlreadyExists".into(), message })
+}
+
+/// Adds the parts that the kind has and that the request left out, and the first generation.
+fn fill_in(new: &mut NewObject) {
+    let has = |new: &NewObject, part: fn(&StateValue) -> bool| new.states.iter().any(part);
+    match new.meta.kind {
+        Kind::Pod if !has(new, |s| matches!(s, StateValue::PodStatus(_))) => new.states.push(PodStatus::default().into()),
+        Kind::ReplicaSet if !has(new, |s| matches!(s, StateValue::ReplicaSetStatus(_))) => {
+            new.states.push(ReplicaSetStatus::default().into());
+        }
+        Kind::Deployment if !has(new, |s| matches!(s, StateValue::DeploymentStatus(_))) => {
+            new.states.push(DeploymentStatus::default().into());
+        }
+        Kind::HorizontalPodAutoscaler if !has(new, |s| matches!(s, StateValue::HorizontalPodAutoscalerStatus(_))) => {
+            new.states.push(HorizontalPodAutoscalerStatus::default().into());
+        }
+        Kind::Namespace if new.states.is_empty() => new.states.push(Namespace::default().into()),
+        _ => {}
+    }
+    if matches!(new.meta.kind, Kind::Pod | Kind::ReplicaSet | Kind::Deployment | Kind::EndpointSlice) {
+        new.meta.generation = 1;
+    }
+}
+
+fn store(world: &mut World, act: Act, mut new: NewObject) -> crate::ids::ObjRef {
+    let entity = world.spawn_empty().id();
+    let mut objects = world.resource_mut::<Objects>();
+    let object = objects.take_slot();
+    let revision = objects.advance();
+    new.meta.uid = object.uid;
+    new.meta.created_at = act.now;
+    let key = ObjectKey { kind: new.meta.kind, namespace: new.meta.namespace, name: new.meta.name };
+    let (controller, labels) = (new.meta.controller_uid().unwrap_or_default(), new.meta.labels);
+    let hash = FixedState.hash_one((&new.meta, &new.states));
+    world.resource_mut::<Journal>().fold(hash);
+    let recording = world.resource::<Journal>().recording();
+    insert_value(world, entity, revision, new.meta.into());
+    let recorded = if recording { new.states.clone() } else { Vec::new() };
+    for state in new.states {
+        insert_value(world, entity, revision, state);
+    }
+    let node = world.get::<Obj<Pod>>(entity).map_or(Sym::EMPTY, |pod| pod.value().node);
+    let selector = selector_of(world, entity);
+    let row = Row { entity, object, key, created: revision, gone: Revision::HEAD, revision, controller, node, labels, selector };
+    world.resource_mut::<Objects>().insert(row);
+    let entry = Entry {
+        revision,
+        at: act.now,
+        changes: Changes::ADDED,
+        object,
+        key,
+        actor: act.actor,
+        cause: act.cause,
+        controller,
+        old_controller: Uid(0),
+        labels,
+        old_labels: labels,
+        node,
+    };
+    world.resource_mut::<Log>().push(entry);
+    if recording {
+        let mut lines = vec![Journal::added(world, &entry)];
+        for state in &recorded {
+            lines.extend(Journal::diff(world, act, object, revision, None, state));
+        }
+        world.resource_mut::<Journal>().add(lines);
+    }
+    world.resource_mut::<Journal>().entered(&entry);
+    world.resource_mut::<Fights>().wrote(&entry);
+    object
+}
+
+/// The selector of an object that selects pods.
+pub(crate) fn selector_of(world: &World, entity: Entity) -> Option<SelectorId> {
+    if let Some(set) = world.get::<Obj<ReplicaSet>>(entity) {
+        return Some(set.value().selector);
+    }
+    if let Some(deployment) = world.get::<Obj<Deployment>>(entity) {
+        return Some(deployment.value().selector);
+    }
+    world.get::<Obj<Service>>(entity).and_then(|service| service.value().selector)
+}
+
+/// A pod as its controller makes it from a template. Source: `spec/workloads.md` §1.
+pub(crate) fn pod_from_template(world: &World, template: TemplateId, namespace: Sym, generate_name: Sym, owner: OwnerRef) -> NewObject {
+    let template = world.resource::<Classes>().template(template);
+    let mut meta = Meta::new(Kind::Pod, namespace, Name::default());
+    meta.generate_name = generate_name;
+    meta.labels = template.labels;
+    meta.annotations = template.annotations;
+    meta.owners.push(owner);
+    NewObject { meta, states: vec![Pod { class: template.class, node: Sym::EMPTY }.into()] }
+}

@@ -1,0 +1,261 @@
+//! The index of the store: where each object is, its revision, and the lists it stands in. Values stand in components.
+
+use crate::api::links::Links;
+use crate::hash::LookupMap;
+use crate::ids::{Kind, ObjRef, ObjectKey, Revision, Slot, Uid};
+use crate::model::labels::LabelSetId;
+use crate::model::select::SelectorId;
+use crate::names::Sym;
+use bevy_ecs::entity::Entity;
+use std::collections::VecDeque;
+
+/// What the index knows of the object in a slot.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    pub(crate) entity: Entity,
+    /// The object.
+    pub object: ObjRef,
+    /// Its key.
+    pub key: ObjectKey,
+    /// Revision of its creation.
+    pub created: Revision,
+    /// Revision of its removal; [`Revision::HEAD`] while it lives.
+    pub gone: Revision,
+    /// Revision of its last write: `resourceVersion`.
+    pub revision: Revision,
+    /// Identity of its controller, or `Uid(0)`.
+    pub controller: Uid,
+    /// Node that it is bound to (pods).
+    pub node: Sym,
+    /// Its labels.
+    pub labels: LabelSetId,
+    /// Its selector (kinds that select pods).
+    pub selector: Option<SelectorId>,
+}
+
+impl Row {
+    /// Whether the object exists for a party that has seen everything up to `cursor`.
+    pub fn exists_at(&self, cursor: Revision) -> bool {
+        self.created <= cursor && cursor < self.gone || cursor == Revision::HEAD && self.gone == Revision::HEAD
+    }
+}
+
+/// The index. ECS resource.
+#[derive(Default, bevy_ecs::resource::Resource)]
+pub struct Objects {
+    rows: Vec<Option<Row>>,
+    free: Vec<Slot>,
+    next_uid: u64,
+    head: Revision,
+    by_key: LookupMap<ObjectKey, ObjRef>,
+    by_uid: LookupMap<Uid, Slot>,
+    in_namespace: Links<(Kind, Sym)>,
+    of_kind: Links<Kind>,
+    controlled: Links<Uid>,
+    on_node: Links<Sym>,
+    labelled: Links<(Sym, LabelSetId)>,
+    tombstones: VecDeque<ObjRef>,
+    alive: usize,
+    generated: LookupMap<(Sym, Sym), u64>,
+}
+
+impl Objects {
+    /// Revision of the last write.
+    pub fn head(&self) -> Revision {
+        self.head
+    }
+
+    /// Number of living objects.
+    pub fn len(&self) -> usize {
+        self.alive
+    }
+
+    /// Whether no object lives.
+    pub fn is_empty(&self) -> bool {
+        self.alive == 0
+    }
+
+    /// The row of an object that lives, or is gone but not yet forgotten.
+    pub fn row(&self, object: ObjRef) -> Option<&Row> {
+        self.rows.get(object.slot.at())?.as_ref().filter(|row| row.object.uid == object.uid)
+    }
+
+    /// The row of an object that exists for a party with `cursor`.
+    pub fn row_at(&self, object: ObjRef, cursor: Revision) -> Option<&Row> {
+        self.row(object).filter(|row| row.exists_at(cursor))
+    }
+
+    /// The living object with a key.
+    pub fn by_key(&self, key: ObjectKey) -> Option<ObjRef> {
+        self.by_key.get(&key).copied()
+    }
+
+    /// The object with an identity, living or not yet forgotten.
+    pub fn by_uid(&self, uid: Uid) -> Option<ObjRef> {
+        self.by_uid.get(&uid).map(|&slot| ObjRef { uid, slot })
+    }
+
+    /// Rows of one kind in one namespace, gone ones included, in order of creation (a re-used slot keeps that order).
+    pub fn in_namespace(&self, kind: Kind, namespace: Sym) -> impl Iterator<Item = &Row> {
+        self.rows_of(self.in_namespace.iter((kind, namespace)))
+    }
+
+    /// Rows of one kind, gone ones included, in order of creation.
+    pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Row> {
+        self.rows_of(self.of_kind.iter(kind))
+    }
+
+    /// Rows of the objects that one object controls, gone ones included, in order of adoption.
+    pub fn controlled(&self, owner: Uid) -> impl Iterator<Item = &Row> {
+        self.rows_of(self.controlled.iter(owner))
+    }
+
+    /// Rows of the pods bound to a node, gone ones included, in order of binding.
+    pub fn on_node(&self, node: Sym) -> impl Iterator<Item = &Row> {
+        self.rows_of(self.on_node.iter(node))
+    }
+
+    /// Rows of the pods of a namespace with one label set, gone ones included.
+    pub fn labelled(&self, namespace: Sym, labels: LabelSetId) -> impl Iterator<Item = &Row> {
+        self.rows_of(self.labelled.iter((namespace, labels)))
+    }
+
+    /// All rows of living objects, in order of creation number.
+    pub fn living(&self) -> Vec<&Row> {
+        let mut rows: Vec<&Row> = self.rows.iter().flatten().filter(|row| row.gone == Revision::HEAD).collect();
+        rows.sort_unstable_by_key(|row| row.object.uid);
+        rows
+    }
+
+    fn rows_of<'a>(&'a self, slots: impl Iterator<Item = Slot> + 'a) -> impl Iterator<Item = &'a Row> {
+        slots.map(|slot| self.rows[slot.at()].as_ref().expect("listed slots are taken"))
+    }
+
+    /// How many names were generated from a base in a namespace before; counts this one.
+    pub(crate) fn count_generated(&mut self, namespace: Sym, base: Sym) -> u64 {
+        let count = self.generated.entry((namespace, base)).or_insert(0);
+        *count += 1;
+        *count - 1
+    }
+
+    /// The next revision, taken.
+    pub(crate) fn advance(&mut self) -> Revision {
+        self.head.0 += 1;
+        self.head
+    }
+
+    /// The next identity and a slot for it.
+    pub(crate) fn take_slot(&mut self) -> ObjRef {
+        self.next_uid += 1;
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.rows.push(None);
+            Slot(u32::try_from(self.rows.len() - 1).expect("fewer than 2^32 objects"))
+        });
+        ObjRef { uid: Uid(self.next_uid), slot }
+    }
+
+    pub(crate) fn insert(&mut self, row: Row) {
+        let slot = row.object.slot;
+        self.alive += 1;
+        self.by_key.insert(row.key, row.object);
+        self.by_uid.insert(row.object.uid, slot);
+        self.in_namespace.insert((row.key.kind, row.key.namespace), slot);
+        self.of_kind.insert(row.key.kind, slot);
+        if row.controller != Uid(0) {
+            self.controlled.insert(row.controller, slot);
+        }
+        if !row.node.is_empty() {
+            self.on_node.insert(row.node, slot);
+        }
+        if row.key.kind == Kind::Pod {
+            self.labelled.insert((row.key.namespace, row.labels), slot);
+        }
+        self.rows[slot.at()] = Some(row);
+    }
+
+    /// Brings the lists and the revision up to date after a write.
+    pub(crate) fn update(&mut self, object: ObjRef, change: impl FnOnce(&mut Row)) {
+        let slot = object.slot;
+        let row = self.rows[slot.at()].as_mut().expect("only living objects are written");
+        let old = *row;
+        change(row);
+        let new = *row;
+        if old.controller != new.controller {
+            if old.controller != Uid(0) {
+                self.controlled.remove(old.controller, slot);
+            }
+            if new.controller != Uid(0) {
+                self.controlled.insert(new.controller, slot);
+            }
+        }
+        if old.node != new.node {
+            if !old.node.is_empty() {
+                self.on_node.remove(old.node, slot);
+            }
+            if !new.node.is_empty() {
+                self.on_node.insert(new.node, slot);
+            }
+        }
+        if old.labels != new.labels && new.key.kind == Kind::Pod {
+            self.labelled.remove((new.key.namespace, old.labels), slot);
+            self.labelled.insert((new.key.namespace, new.labels), slot);
+        }
+    }
+
+    /// Marks an object as gone. Its row and components stay until [`Objects::forget`].
+    pub(crate) fn bury(&mut self, object: ObjRef, gone: Revision) {
+        let row = self.rows[object.slot.at()].as_mut().expect("only living objects are removed");
+        row.gone = gone;
+        row.revision = gone;
+        let key = row.key;
+        self.by_key.remove(&key);
+        self.tombstones.push_back(object);
+        self.alive -= 1;
+    }
+
+    /// Forgets objects that were gone at `seen` or before, and gives back their entities. Slots are free again.
+    pub(crate) fn forget(&mut self, seen: Revision) -> Vec<Entity> {
+        let mut entities = Vec::new();
+        while let Some(&object) = self.tombstones.front() {
+            let row = self.rows[object.slot.at()].expect("a tombstone keeps its row");
+            if row.gone > seen {
+                break;
+            }
+            self.tombstones.pop_front();
+            self.by_uid.remove(&object.uid);
+            self.in_namespace.remove((row.key.kind, row.key.namespace), object.slot);
+            self.of_kind.remove(row.key.kind, object.slot);
+            if row.controller != Uid(0) {
+                self.controlled.remove(row.controller, object.slot);
+            }
+            if !row.node.is_empty() {
+                self.on_node.remove(row.node, object.slot);
+            }
+            if row.key.kind == Kind::Pod {
+                self.labelled.remove((row.key.namespace, row.labels), object.slot);
+            }
+            self.rows[object.slot.at()] = None;
+            self.free.push(object.slot);
+            entities.push(row.entity);
+        }
+        entities
+    }
+
+    /// What a checkpoint keeps beside the rows.
+    pub(crate) fn counters(&self) -> (u64, Revision, Vec<Slot>, u32) {
+        (self.next_uid, self.head, self.free.clone(), self.rows.len() as u32)
+    }
+
+    /// Puts the counters of a checkpoint into an empty index.
+    pub(crate) fn restore_counters(&mut self, (next_uid, head, free, rows): (u64, Revision, Vec<Slot>, u32)) {
+        self.next_uid = next_uid;
+        self.head = head;
+        self.free = free;
+        self.rows = (0..rows).map(|_| None).collect();
+    }
+
+    /// Rows in the order in which inserting them again gives the same lists. For a checkpoint.
+    pub(crate) fn rows_for_checkpoint(&self) -> Vec<Row> {
+        self.living().into_iter().copied().collect()
+    }
+}

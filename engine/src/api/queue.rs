@@ -1,0 +1,281 @@
+//! Work queues with client-go's manners, the cursors of their parties, and what a behaviour does with both.
+//!
+//! A key is in a queue at most once. While requests of a key are under way it is not handed out; their replies come back with
+//! the key's next turn. Failed keys come back after 5 ms × 2^n. Source: `spec/workloads.md` §1.
+
+use crate::api::request::{Actor, QueueId, Reply, Request, Verb};
+use crate::hash::{LookupMap, LookupSet};
+use crate::ids::{ObjRef, Revision, Uid};
+use crate::simulation::clock::{Clock, Due};
+use crate::time::{SimDuration, SimTime};
+use bevy_ecs::prelude::{Res, ResMut};
+use bevy_ecs::resource::Resource;
+use bevy_ecs::system::SystemParam;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::marker::PhantomData;
+
+/// First delay of a failed key, doubled each time. Source: `spec/workloads.md` §1.
+pub const RETRY_FIRST: SimDuration = SimDuration::from_millis(5);
+/// Longest delay of a failed key.
+pub const RETRY_MAX: SimDuration = SimDuration::from_secs(1000);
+
+/// One turn of a key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    /// The key.
+    pub object: ObjRef,
+    /// The revision that woke it first since its last turn; 0 for a timer.
+    pub cause: Revision,
+    /// Replies to the requests of its last turn, in the order asked.
+    pub replies: Vec<Reply>,
+}
+
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+struct Busy {
+    pending: u32,
+    cause: Revision,
+    woken: Option<Revision>,
+    replies: Vec<Reply>,
+}
+
+/// One work queue.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+pub struct WorkQueue {
+    ready: VecDeque<Item>,
+    queued: LookupSet<Uid>,
+    busy: LookupMap<Uid, Busy>,
+    failures: LookupMap<Uid, u32>,
+    delayed: LookupMap<Uid, SimTime>,
+}
+
+impl WorkQueue {
+    /// Puts a key into the queue unless it is there.
+    pub fn push(&mut self, object: ObjRef, cause: Revision) {
+        if !self.busy.is_empty()
+            && let Some(busy) = self.busy.get_mut(&object.uid)
+        {
+            busy.woken.get_or_insert(cause);
+        } else if self.queued.insert(object.uid) {
+            self.ready.push_back(Item { object, cause, replies: Vec::new() });
+        }
+    }
+
+    /// Takes the next key.
+    pub fn pop(&mut self) -> Option<Item> {
+        let item = self.ready.pop_front()?;
+        self.queued.remove(&item.object.uid);
+        Some(item)
+    }
+
+    /// Number of keys ready.
+    pub fn len(&self) -> usize {
+        self.ready.len()
+    }
+
+    /// Whether no key is ready.
+    pub fn is_empty(&self) -> bool {
+        self.ready.is_empty()
+    }
+
+    fn ask(&mut self, item: ObjRef, cause: Revision) {
+        let busy = self.busy.entry(item.uid).or_default();
+        busy.pending += 1;
+        busy.cause = cause;
+    }
+
+    /// Notes a reply; when it was the last one awaited the key is ready again, with all its replies.
+    pub(crate) fn reply(&mut self, object: ObjRef, reply: Reply) {
+        let Some(busy) = self.busy.get_mut(&object.uid) else { return };
+        busy.replies.push(reply);
+        busy.pending -= 1;
+        if busy.pending == 0 {
+            let busy = self.busy.remove(&object.uid).expect("it was just there");
+            self.queued.insert(object.uid);
+            self.ready.push_back(Item { object, cause: busy.woken.unwrap_or(busy.cause), replies: busy.replies });
+        }
+    }
+
+    fn retry_delay(&mut self, object: ObjRef) -> SimDuration {
+        let failures = self.failures.entry(object.uid).or_insert(0);
+        let delay = SimDuration(RETRY_FIRST.0.checked_shl(*failures).filter(|&ns| ns >> *failures == RETRY_FIRST.0).unwrap_or(RETRY_MAX.0))
+            .min(RETRY_MAX);
+        *failures = failures.saturating_add(1);
+        delay
+    }
+
+    /// Notes that a key will be pushed at a time; `false` when an earlier or equal time is noted already.
+    fn delay(&mut self, object: ObjRef, at: SimTime) -> bool {
+        match self.delayed.get_mut(&object.uid) {
+            Some(noted) if *noted <= at => false,
+            Some(noted) => {
+                *noted = at;
+                true
+            }
+            None => {
+                self.delayed.insert(object.uid, at);
+                true
+            }
+        }
+    }
+
+    /// Pushes a key whose delay has passed.
+    pub(crate) fn due(&mut self, object: ObjRef, now: SimTime) {
+        if self.delayed.get(&object.uid).is_some_and(|&at| at <= now) {
+            self.delayed.remove(&object.uid);
+            self.push(object, Revision(0));
+        }
+    }
+}
+
+/// All work queues, by number. ECS resource.
+#[derive(Debug, Default, Clone, Serialize, Deserialize, Resource)]
+pub struct Queues {
+    queues: Vec<WorkQueue>,
+    /// Bit n: queue n may have work.
+    pub(crate) dirty: u128,
+}
+
+impl Queues {
+    pub(crate) fn add(&mut self) -> QueueId {
+        assert!(self.queues.len() < 128, "at most 128 work queues");
+        self.queues.push(WorkQueue::default());
+        QueueId(self.queues.len() as u8 - 1)
+    }
+
+    /// A queue.
+    pub fn get(&mut self, id: QueueId) -> &mut WorkQueue {
+        &mut self.queues[id.0 as usize]
+    }
+
+    /// Puts a key into a queue and marks its system as having work.
+    pub fn push(&mut self, id: QueueId, object: ObjRef, cause: Revision) {
+        self.queues[id.0 as usize].push(object, cause);
+        self.dirty |= 1 << id.0;
+    }
+
+    /// Whether any queue has a key ready.
+    pub fn any_ready(&self) -> bool {
+        self.queues.iter().any(|queue| !queue.is_empty())
+    }
+
+    pub(crate) fn reply(&mut self, id: QueueId, object: ObjRef, reply: Reply) {
+        self.queues[id.0 as usize].reply(object, reply);
+        self.dirty |= 1 << id.0;
+    }
+
+    pub(crate) fn due(&mut self, id: QueueId, object: ObjRef, now: SimTime) {
+        self.queues[id.0 as usize].due(object, now);
+        self.dirty |= 1 << id.0;
+    }
+}
+
+/// How far each party has seen the log, by the number of its queue. ECS resource.
+#[derive(Debug, Default, Clone, Serialize, Deserialize, Resource)]
+pub struct Cursors {
+    pub(crate) routed: Vec<Revision>,
+    /// Parties see the present: cursors stand at the head.
+    pub(crate) live: bool,
+}
+
+impl Cursors {
+    /// The revision up to which a party has seen the log.
+    pub fn of(&self, id: QueueId) -> Revision {
+        if self.live { Revision::HEAD } else { self.routed[id.0 as usize] }
+    }
+}
+
+/// Which queue a behaviour has, and under which name it asks. ECS resource.
+#[derive(Resource)]
+pub struct QueueOf<Q: Send + Sync + 'static> {
+    pub(crate) id: QueueId,
+    pub(crate) actor: Actor,
+    pub(crate) marker: PhantomData<Q>,
+}
+
+/// Requests of this round. ECS resource.
+#[derive(Debug, Default, Clone, Serialize, Deserialize, Resource)]
+pub struct Requests {
+    pub(crate) list: Vec<Request>,
+}
+
+/// What a behaviour's system does with its queue: takes keys, asks the API server, sets timers.
+#[derive(SystemParam)]
+pub struct Work<'w, Q: Send + Sync + 'static> {
+    queues: ResMut<'w, Queues>,
+    of: Res<'w, QueueOf<Q>>,
+    clock: ResMut<'w, Clock>,
+    requests: ResMut<'w, Requests>,
+}
+
+impl<Q: Send + Sync + 'static> Work<'_, Q> {
+    /// The present moment.
+    pub fn now(&self) -> SimTime {
+        self.clock.now
+    }
+
+    /// Takes the next key with the replies to its last requests.
+    pub fn pop(&mut self) -> Option<Item> {
+        let id = self.of.id;
+        self.queues.get(id).pop()
+    }
+
+    /// Asks for something on behalf of a key. The key has its next turn when all its requests are answered.
+    pub fn ask(&mut self, item: &Item, verb: Verb) {
+        self.ask_for(item.object, item.cause, verb);
+    }
+
+    /// [`Work::ask`] for a key without its item.
+    pub fn ask_for(&mut self, object: ObjRef, cause: Revision, verb: Verb) {
+        let id = self.of.id;
+        self.queues.get(id).ask(object, cause);
+        let actor = self.of.actor;
+        self.requests.list.push(Request { actor, cause, reply_to: Some((id, object)), verb });
+    }
+
+    /// Asks for something without waiting for the reply.
+    pub fn tell(&mut self, cause: Revision, verb: Verb) {
+        let actor = self.of.actor;
+        self.requests.list.push(Request { actor, cause, reply_to: None, verb });
+    }
+
+    /// Puts a failed key back after its back-off.
+    pub fn retry(&mut self, object: ObjRef) {
+        let id = self.of.id;
+        let delay = self.queues.get(id).retry_delay(object);
+        self.wake_after(object, delay);
+    }
+
+    /// Number of failures of a key since its last success.
+    pub fn failures(&mut self, object: ObjRef) -> u32 {
+        let id = self.of.id;
+        self.queues.get(id).failures.get(&object.uid).copied().unwrap_or(0)
+    }
+
+    /// Ends a key's back-off: its work succeeded, or it is gone.
+    pub fn forget(&mut self, object: ObjRef) {
+        let id = self.of.id;
+        self.queues.get(id).failures.remove(&object.uid);
+    }
+
+    /// Puts a key into the queue at once.
+    pub fn wake(&mut self, object: ObjRef, cause: Revision) {
+        let id = self.of.id;
+        self.queues.push(id, object, cause);
+    }
+
+    /// Puts a key into the queue after a delay. A key already waiting keeps the earlier time.
+    pub fn wake_after(&mut self, object: ObjRef, delay: SimDuration) {
+        self.wake_at(object, self.clock.now + delay);
+    }
+
+    /// Puts a key into the queue at a time. A key already waiting keeps the earlier time.
+    pub fn wake_at(&mut self, object: ObjRef, at: SimTime) {
+        let id = self.of.id;
+        if at <= self.clock.now {
+            self.queues.push(id, object, Revision(0));
+        } else if self.queues.get(id).delay(object, at) {
+            self.clock.agenda.push(at, Due::Wake { queue: id, object });
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The components that hold what the API shows of an object, their list, and what changes of them mean to watchers.
+
+use crate::model::autoscaling::{HorizontalPodAutoscaler, HorizontalPodAutoscalerStatus};
+use crate::model::meta::Meta;
+use crate::model::network::{EndpointSlice, Endpoints, Service};
+use crate::model::node::{Node, NodeStatus};
+use crate::model::opaque::{Namespace, Opaque};
+use crate::model::pod::{Pod, PodStatus};
+use crate::model::workload::{Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::hash::Hash;
+
+/// What changed in a write, as watchers care: a set of bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Changes(pub u32);
+
+impl Changes {
+    /// The object came to be.
+    pub const ADDED: Changes = Changes(1);
+    /// The object is gone.
+    pub const GONE: Changes = Changes(1 << 1);
+    /// `spec` changed.
+    pub const SPEC: Changes = Changes(1 << 2);
+    /// `status` changed.
+    pub const STATUS: Changes = Changes(1 << 3);
+    /// `labels` changed.
+    pub const LABELS: Changes = Changes(1 << 4);
+    /// `annotations` changed.
+    pub const ANNOTATIONS: Changes = Changes(1 << 5);
+    /// `ownerReferences` changed.
+    pub const OWNERS: Changes = Changes(1 << 6);
+    /// Deletion was asked for, or its time moved.
+    pub const DELETION: Changes = Changes(1 << 7);
+    /// `finalizers` changed.
+    pub const FINALIZERS: Changes = Changes(1 << 8);
+    /// Pod: bound to a node. Node: `unschedulable`.
+    pub const PLACEMENT: Changes = Changes(1 << 9);
+    /// Pod: phase changed.
+    pub const PHASE: Changes = Changes(1 << 10);
+    /// The Ready condition of a pod or node changed its status.
+    pub const READY: Changes = Changes(1 << 11);
+    /// Pod: its IP came or went.
+    pub const ADDRESS: Changes = Changes(1 << 12);
+    /// Node: taints changed.
+    pub const TAINTS: Changes = Changes(1 << 13);
+    /// Node: allocatable changed.
+    pub const ALLOCATABLE: Changes = Changes(1 << 14);
+    /// Node: status of some condition changed.
+    pub const CONDITIONS: Changes = Changes(1 << 15);
+    /// Any change.
+    pub const ANY: Changes = Changes(u32::MAX);
+
+    /// Both sets together.
+    pub const fn or(self, other: Changes) -> Changes {
+        Changes(self.0 | other.0)
+    }
+
+    /// Whether the sets have a bit in common.
+    pub const fn meets(self, other: Changes) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    fn when(self, condition: bool) -> Changes {
+        if condition { self } else { Changes(0) }
+    }
+}
+
+/// A component that holds a part of an object's API-visible state.
+pub trait State: Clone + PartialEq + Hash + Serialize + DeserializeOwned + Into<StateValue> + Send + Sync + 'static {
+    /// What a change from `old` to `self` means to watchers.
+    fn changes(&self, old: &Self) -> Changes;
+}
+
+macro_rules! state_values {
+    ($($name:ident,)*) => {
+        /// A value of any state component.
+        #[derive(Debug, Clone, PartialEq, Hash, Serialize, Deserialize)]
+        #[allow(missing_docs)]
+        pub enum StateValue { $($name(Box<$name>),)* }
+
+        $(impl From<$name> for StateValue {
+            fn from(value: $name) -> StateValue {
+                StateValue::$name(Box::new(value))
+            }
+        })*
+    };
+}
+for_each_state!(state_values);
+
+impl State for Meta {
+    fn changes(&self, old: &Meta) -> Changes {
+        Changes::LABELS
+            .when(self.labels != old.labels)
+            .or(Changes::ANNOTATIONS.when(self.annotations != old.annotations))
+            .or(Changes::OWNERS.when(self.owners != old.owners))
+            .or(Changes::FINALIZERS.when(self.finalizers != old.finalizers))
+            .or(Changes::DELETION.when(self.deletion != old.deletion))
+    }
+}
+
+impl State for Pod {
+    fn changes(&self, old: &Pod) -> Changes {
+        Changes::PLACEMENT.when(self.node != old.node).or(Changes::SPEC.when(self.class != old.class))
+    }
+}
+
+impl State for PodStatus {
+    fn changes(&self, old: &PodStatus) -> Changes {
+        Changes::STATUS
+            .or(Changes::PHASE.when(self.phase != old.phase))
+            .or(Changes::READY.when(self.ready() != old.ready()))
+            .or(Changes::ADDRESS.when(self.pod_ip != old.pod_ip))
+    }
+}
+
+impl State for Node {
+    fn changes(&self, old: &Node) -> Changes {
+        Changes::SPEC
+            .or(Changes::PLACEMENT.when(self.unschedulable != old.unschedulable))
+            .or(Changes::TAINTS.when(self.taints != old.taints))
+    }
+}
+
+impl State for NodeStatus {
+    fn changes(&self, old: &NodeStatus) -> Changes {
+        let statuses = |status: &NodeStatus| status.conditions.iter().map(|c| (c.kind, c.status)).collect::<Vec<_>>();
+        Changes::STATUS
+            .or(Changes::READY.when(self.ready() != old.ready()))
+            .or(Changes::ALLOCATABLE.when(self.allocatable != old.allocatable))
+            .or(Changes::CONDITIONS.when(statuses(self) != statuses(old)))
+    }
+}
+
+macro_rules! plain_states {
+    ($($name:ident => $changes:ident),* $(,)?) => {
+        $(impl State for $name {
+            fn changes(&self, _old: &$name) -> Changes {
+                Changes::$changes
+            }
+        })*
+    };
+}
+
+plain_states! {
+    ReplicaSet => SPEC, ReplicaSetStatus => STATUS, Deployment => SPEC, DeploymentStatus => STATUS, Service => SPEC,
+    Endpoints => SPEC, EndpointSlice => SPEC, HorizontalPodAutoscaler => SPEC, HorizontalPodAutoscalerStatus => STATUS,
+    Namespace => STATUS, Opaque => SPEC,
+}

@@ -1,0 +1,118 @@
+//! Amounts of compute resources as exact integers.
+
+use crate::names::{Names, Sym};
+use crate::words;
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+/// An amount of each resource. CPU in milli-cores, all others in their unit (bytes, pods, devices), rounded up.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Resources {
+    /// CPU. Unit: milli-cores.
+    pub cpu_millicores: i64,
+    /// Memory. Unit: bytes.
+    pub memory_bytes: i64,
+    /// Ephemeral storage. Unit: bytes.
+    pub ephemeral_storage_bytes: i64,
+    /// Number of pods (of nodes only).
+    pub pods: i64,
+    /// Extended and huge-page resources, sorted by the resource's symbol.
+    pub extended: SmallVec<[(Sym, i64); 0]>,
+}
+
+impl Resources {
+    /// The amount of one resource, in the unit of its field.
+    pub fn get(&self, resource: Sym) -> i64 {
+        match resource {
+            words::CPU => self.cpu_millicores,
+            words::MEMORY => self.memory_bytes,
+            words::EPHEMERAL_STORAGE => self.ephemeral_storage_bytes,
+            words::PODS => self.pods,
+            _ => self.extended.iter().find(|pair| pair.0 == resource).map_or(0, |pair| pair.1),
+        }
+    }
+
+    /// Sets the amount of one resource.
+    pub fn set(&mut self, resource: Sym, amount: i64) {
+        match resource {
+            words::CPU => self.cpu_millicores = amount,
+            words::MEMORY => self.memory_bytes = amount,
+            words::EPHEMERAL_STORAGE => self.ephemeral_storage_bytes = amount,
+            words::PODS => self.pods = amount,
+            _ => match self.extended.binary_search_by_key(&resource, |pair| pair.0) {
+                Ok(at) => self.extended[at].1 = amount,
+                Err(at) => self.extended.insert(at, (resource, amount)),
+            },
+        }
+    }
+
+    /// Resources with an amount other than 0, in a fixed order.
+    pub fn pairs(&self) -> impl Iterator<Item = (Sym, i64)> + '_ {
+        [
+            (words::CPU, self.cpu_millicores),
+            (words::MEMORY, self.memory_bytes),
+            (words::EPHEMERAL_STORAGE, self.ephemeral_storage_bytes),
+            (words::PODS, self.pods),
+        ]
+        .into_iter()
+        .chain(self.extended.iter().copied())
+        .filter(|pair| pair.1 != 0)
+    }
+
+    /// Adds `other` to each amount.
+    pub fn add(&mut self, other: &Resources) {
+        for (resource, amount) in other.pairs() {
+            self.set(resource, self.get(resource).saturating_add(amount));
+        }
+    }
+
+    /// Takes `other` from each amount.
+    pub fn sub(&mut self, other: &Resources) {
+        for (resource, amount) in other.pairs() {
+            self.set(resource, self.get(resource).saturating_sub(amount));
+        }
+    }
+
+    /// Raises each amount to that of `other` where that is larger.
+    pub fn max(&mut self, other: &Resources) {
+        for (resource, amount) in other.pairs() {
+            self.set(resource, self.get(resource).max(amount));
+        }
+    }
+
+    /// Reads a `ResourceList`; amounts that do not parse count as absent (validation has refused them before).
+    pub fn from_json(names: &mut Names, list: Option<&serde_json::Value>) -> Resources {
+        let mut resources = Resources::default();
+        for (key, value) in list.and_then(|list| list.as_object()).into_iter().flatten() {
+            if let Some(amount) = amount_of(key, value) {
+                let resource = names.sym(key);
+                resources.set(resource, amount);
+            }
+        }
+        resources
+    }
+}
+
+/// The integer amount of a quantity in JSON: milli-cores for `cpu`, rounded up.
+pub fn amount_of(resource: &str, value: &serde_json::Value) -> Option<i64> {
+    let text = match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    let suffix_at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, suffix) = text.split_at(suffix_at);
+    let number: f64 = number.parse().ok()?;
+    let scale = match suffix {
+        "m" => 0.001,
+        "k" => 1e3,
+        "M" => 1e6,
+        "G" => 1e9,
+        "Ki" => 1024.0,
+        "Mi" => 1048576.0,
+        "Gi" => 1073741824.0,
+        "Ti" => 1099511627776.0,
+        _ => 1.0,
+    };
+    Some(if resource == "cpu" { (number * scale * 1000.0).ceil() as i64 } else { (number * scale).ceil() as i64 })
+}

@@ -1,0 +1,152 @@
+//! Dispatch: the phases of one round, either as bevy schedules or as a dirty mask over the same systems in the same order.
+//! The only file that names bevy's executors and schedules.
+
+use crate::api::commit;
+use crate::api::log::Log;
+use crate::api::objects::Objects;
+use crate::api::queue::{Queues, Requests};
+use crate::api::request::QueueId;
+use crate::simulation::clock::{Clock, Due};
+use crate::simulation::latency::Latency;
+use crate::simulation::{Phase, route};
+use bevy_ecs::schedule::{IntoScheduleConfigs, LogLevel, Schedule, ScheduleBuildSettings, SingleThreadedExecutor, SystemSet};
+use bevy_ecs::system::{IntoSystem, ScheduleSystem, System};
+use bevy_ecs::world::World;
+
+/// How systems are run. Both ways give the same digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dispatcher {
+    /// Only the systems whose queue has work.
+    #[default]
+    Mask,
+    /// All systems, each round, through bevy's schedules.
+    Schedule,
+}
+
+/// Place of a system within the decide phase.
+#[derive(SystemSet, Debug, Clone, PartialEq, Eq, Hash)]
+struct Place(u8);
+
+/// The systems, ready to run.
+pub(crate) enum Dispatch {
+    Mask { route: Box<dyn System<In = (), Out = ()>>, systems: Vec<Box<dyn System<In = (), Out = ()>>> },
+    Schedules { wake: Box<Schedule>, decide: Box<Schedule> },
+}
+
+fn schedule(phase: Phase) -> Schedule {
+    let mut schedule = Schedule::new(phase);
+    schedule.set_executor(SingleThreadedExecutor::new());
+    schedule.set_build_settings(ScheduleBuildSettings { ambiguity_detection: LogLevel::Error, ..ScheduleBuildSettings::default() });
+    schedule
+}
+
+impl Dispatch {
+    pub(crate) fn new(dispatcher: Dispatcher, world: &mut World) -> Dispatch {
+        match dispatcher {
+            Dispatcher::Mask => {
+                let mut route: Box<dyn System<In = (), Out = ()>> = Box::new(IntoSystem::into_system(route::route));
+                route.initialize(world);
+                Dispatch::Mask { route, systems: Vec::new() }
+            }
+            Dispatcher::Schedule => {
+                let mut wake = schedule(Phase::Wake);
+                wake.add_systems(route::route);
+                Dispatch::Schedules { wake: Box::new(wake), decide: Box::new(schedule(Phase::Decide)) }
+            }
+        }
+    }
+
+    /// Adds a behaviour's system after all added before.
+    pub(crate) fn add<M, S>(&mut self, world: &mut World, queue: QueueId, system: S)
+    where
+        S: IntoSystem<(), (), M> + IntoScheduleConfigs<ScheduleSystem, M>,
+        S::System: System<In = (), Out = ()>,
+    {
+        match self {
+            Dispatch::Mask { systems, .. } => {
+                let mut system: Box<dyn System<In = (), Out = ()>> = Box::new(IntoSystem::into_system(system));
+                system.initialize(world);
+                systems.push(system);
+            }
+            Dispatch::Schedules { decide, .. } => {
+                let place = Place(queue.0);
+                if let Some(before) = queue.0.checked_sub(1) {
+                    decide.configure_sets(place.clone().after(Place(before)));
+                }
+                decide.add_systems(system.in_set(place));
+            }
+        }
+    }
+
+    /// One round: wake, decide, commit. `false` when there was nothing to do.
+    pub(crate) fn round(&mut self, world: &mut World) -> bool {
+        match self {
+            Dispatch::Mask { route, systems } => {
+                run(route, world);
+                let dirty = std::mem::take(&mut world.resource_mut::<Queues>().dirty);
+                let mut left = dirty;
+                while left != 0 {
+                    let bit = left.trailing_zeros();
+                    left &= left - 1;
+                    run(&mut systems[bit as usize], world);
+                }
+                commit_all(world) || dirty != 0
+            }
+            Dispatch::Schedules { wake, decide } => {
+                wake.run(world);
+                let dirty = std::mem::take(&mut world.resource_mut::<Queues>().dirty);
+                if dirty != 0 {
+                    decide.run(world);
+                }
+                commit_all(world) || dirty != 0
+            }
+        }
+    }
+}
+
+fn run(system: &mut Box<dyn System<In = (), Out = ()>>, world: &mut World) {
+    if let Err(error) = system.run_without_applying_deferred((), world) {
+        panic!("a behaviour's system could not run: {error:?}");
+    }
+}
+
+/// The commit phase: serves this round's requests, or sends them on their way. `true` when there were any, or the log moved.
+fn commit_all(world: &mut World) -> bool {
+    let requests = std::mem::take(&mut world.resource_mut::<Requests>().list);
+    let any = !requests.is_empty();
+    let before = world.resource::<Log>().total();
+    let delay = world.resource::<Latency>().table().api_write;
+    if delay.0 == 0 {
+        for request in requests {
+            commit::serve(world, request);
+        }
+    } else {
+        let mut clock = world.resource_mut::<Clock>();
+        let at = clock.now + delay;
+        for request in requests {
+            clock.agenda.push(at, Due::Arrive(Box::new(request)));
+        }
+    }
+    deliver_later(world);
+    any || world.resource::<Log>().total() != before
+}
+
+/// With a watch delay: notes when watchers will hear of what was committed.
+fn deliver_later(world: &mut World) {
+    let delay = world.resource::<Latency>().watch_delay();
+    let head = world.resource::<Objects>().head();
+    if delay.0 == 0 {
+        return;
+    }
+    let mut promised = world.resource_mut::<Promised>();
+    if head > promised.0 {
+        promised.0 = head;
+        let mut clock = world.resource_mut::<Clock>();
+        let at = clock.now + delay;
+        clock.agenda.push(at, Due::Deliver(head));
+    }
+}
+
+/// The revision for which a delivery stands on the agenda. ECS resource.
+#[derive(Debug, Default, Clone, Copy, bevy_ecs::resource::Resource)]
+pub(crate) struct Promised(pub crate::ids::Revision);

@@ -1,0 +1,332 @@
+//! One simulation: its world, its behaviours, and time.
+
+pub mod clock;
+pub mod dispatch;
+pub mod latency;
+pub mod route;
+
+use crate::api::admit::{Admission, AdmitCreate, AdmitDelete, AdmitUpdate};
+use crate::api::commit;
+use crate::api::log::Log;
+use crate::api::objects::Objects;
+use crate::api::queue::{Cursors, QueueOf, Queues, Requests};
+use crate::api::request::{Actor, QueueId, Refusal, Reply, Verb};
+use crate::ids::{ObjRef, Revision};
+use crate::model::kinds::Kinds;
+use crate::model::labels::LabelSets;
+use crate::model::pod_class::Classes;
+use crate::model::select::Selectors;
+use crate::names::Names;
+use crate::record::events::Events;
+use crate::record::fights::{Fight, Fights};
+use crate::record::journal::Journal;
+use crate::record::refusals::Refusals;
+use crate::time::SimTime;
+use bevy_ecs::resource::Resource;
+use bevy_ecs::schedule::ScheduleLabel;
+use bevy_ecs::system::{IntoSystem, ScheduleSystem, System};
+use bevy_ecs::world::World;
+use clock::{Clock, Due};
+use dispatch::{Dispatch, Dispatcher};
+use latency::Latency;
+use route::{Delivered, Routes, Wake};
+use std::marker::PhantomData;
+
+/// The scene's seed. ECS resource.
+#[derive(Debug, Clone, Copy, Default, Resource)]
+pub struct Seed(pub u64);
+
+/// Order in which open choices are made: 0 for our own, anything else varies them all. ECS resource.
+#[derive(Debug, Clone, Copy, Default, Resource)]
+pub struct ShuffleChoices(pub u64);
+
+/// Unix seconds of the scene's epoch. ECS resource.
+#[derive(Debug, Clone, Copy, Resource)]
+pub struct Epoch(pub i64);
+
+/// What holds for the whole run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Seed of all randomness.
+    pub seed: u64,
+    /// Unix seconds of the epoch.
+    pub epoch_unix_s: i64,
+    /// How long calls and watches take.
+    pub latency: Latency,
+    /// How systems are run.
+    pub dispatcher: Dispatcher,
+    /// Seed for open choices; 0 for our own order.
+    pub shuffle_choices: u64,
+    /// Whether the journal is kept as text; its digest always is.
+    pub journal: bool,
+    /// Entries of the log kept beyond what the slowest cursor needs.
+    pub log_entries_kept: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            seed: 1,
+            epoch_unix_s: 1_767_225_600,
+            latency: Latency::Ideal,
+            dispatcher: Dispatcher::Mask,
+            shuffle_choices: 0,
+            journal: false,
+            log_entries_kept: 100_000,
+        }
+    }
+}
+
+/// A world that does not come to rest: an object written too often within one instant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "at {at} {object} does not come to rest: {versions} versions within this instant, the last by {actor}; two parties undo each other's writes"
+)]
+pub struct Restless {
+    /// When.
+    pub at: SimTime,
+    /// The object, as `kind/namespace/name`.
+    pub object: String,
+    /// Who wrote last.
+    pub actor: String,
+    /// Versions within the instant.
+    pub versions: u32,
+}
+
+/// What a behaviour is, for `wavetank schedule`.
+#[derive(Debug, Clone)]
+pub struct BehaviourInfo {
+    /// Name of its system.
+    pub name: &'static str,
+    /// Its queue.
+    pub queue: QueueId,
+    /// Parts of objects and resources that the system reads and writes.
+    pub access: Vec<String>,
+}
+
+/// A simulation.
+pub struct Simulation {
+    world: World,
+    dispatch: Dispatch,
+    behaviours: Vec<BehaviourInfo>,
+    keep: usize,
+}
+
+impl Simulation {
+    /// An empty world.
+    pub fn new(settings: &Settings) -> Simulation {
+        let mut world = World::new();
+        commit::init_versions(&mut world);
+        let live = settings.latency.watch_delay().0 == 0;
+        world.insert_resource(commit::KeepVersions(!live));
+        world.insert_resource(Names::new());
+        world.insert_resource(LabelSets::default());
+        world.insert_resource(Selectors::default());
+        world.insert_resource(Classes::default());
+        world.insert_resource(Kinds::default());
+        world.insert_resource(Objects::default());
+        world.insert_resource(Log::default());
+        world.insert_resource(Journal::new(settings.journal));
+        world.insert_resource(Events::default());
+        world.insert_resource(Fights::default());
+        world.insert_resource(Refusals::default());
+        world.insert_resource(Queues::default());
+        world.insert_resource(Cursors { routed: Vec::new(), live });
+        world.insert_resource(Requests::default());
+        world.insert_resource(Admission::default());
+        world.insert_resource(Routes::default());
+        world.insert_resource(Delivered::default());
+        world.insert_resource(dispatch::Promised::default());
+        world.insert_resource(Clock::default());
+        world.insert_resource(Seed(settings.seed));
+        world.insert_resource(ShuffleChoices(settings.shuffle_choices));
+        world.insert_resource(Epoch(settings.epoch_unix_s));
+        world.insert_resource(settings.latency.clone());
+        let dispatch = Dispatch::new(settings.dispatcher, &mut world);
+        Simulation { world, dispatch, behaviours: Vec::new(), keep: settings.log_entries_kept }
+    }
+
+    /// Registers a behaviour: its queue `Q`, the name under which it asks, its wake rules and its system, which runs after those
+    /// registered before it.
+    pub fn behaviour<Q: Send + Sync + 'static, M, S>(&mut self, name: &'static str, actor: &str, wakes: &[Wake], system: S)
+    where
+        S: IntoSystem<(), (), M> + bevy_ecs::schedule::IntoScheduleConfigs<ScheduleSystem, M> + Clone,
+        S::System: System<In = (), Out = ()>,
+    {
+        let id = self.world.resource_mut::<Queues>().add();
+        let actor = self.world.resource_mut::<Names>().sym(actor);
+        self.world.resource_mut::<Cursors>().routed.push(Revision(0));
+        self.world.insert_resource(QueueOf::<Q> { id, actor, marker: PhantomData });
+        self.world.resource_mut::<Routes>().add(id, wakes);
+        self.dispatch.add(&mut self.world, id, system);
+        self.behaviours.push(BehaviourInfo { name, queue: id, access: Vec::new() });
+    }
+
+    /// Adds admission plugins, asked after those added before.
+    pub fn admit(&mut self, create: Option<AdmitCreate>, update: Option<AdmitUpdate>, delete: Option<AdmitDelete>) {
+        let mut admission = self.world.resource_mut::<Admission>();
+        admission.create.extend(create);
+        admission.update.extend(update);
+        admission.delete.extend(delete);
+    }
+
+    /// Puts a resource of a behaviour's own into the world.
+    pub fn resource<R: Resource>(&mut self, resource: R) {
+        self.world.insert_resource(resource);
+    }
+
+    /// Reads a resource.
+    ///
+    /// # Panics
+    /// When the resource was never put in.
+    pub fn get<R: Resource>(&self) -> &R {
+        self.world.resource::<R>()
+    }
+
+    /// Writes a resource.
+    ///
+    /// # Panics
+    /// When the resource was never put in.
+    pub fn get_mut<R: Resource<Mutability = bevy_ecs::component::Mutable>>(&mut self) -> bevy_ecs::world::Mut<'_, R> {
+        self.world.resource_mut::<R>()
+    }
+
+    /// One part of an object as it is now, or as it was last when it is gone but not yet forgotten.
+    pub fn state<T: crate::api::state::State>(&self, object: ObjRef) -> Option<&T> {
+        let row = self.get::<Objects>().row(object)?;
+        self.world.get::<crate::api::store::Obj<T>>(row.entity).map(crate::api::store::Obj::value)
+    }
+
+    /// All parts of an object.
+    pub fn parts(&self, object: ObjRef) -> Vec<crate::api::state::StateValue> {
+        self.get::<Objects>().row(object).map_or(Vec::new(), |row| commit::parts_of(&self.world, row.entity))
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> SimTime {
+        self.get::<Clock>().now
+    }
+
+    /// The registered behaviours, in order.
+    pub fn behaviours(&self) -> &[BehaviourInfo] {
+        &self.behaviours
+    }
+
+    /// Carries out a request at once, on behalf of a person or the script.
+    ///
+    /// # Errors
+    /// The API server's refusal.
+    pub fn ask(&mut self, actor: Actor, verb: Verb) -> Result<Reply, Refusal> {
+        let act = commit::Act { actor, cause: Revision(0), now: self.now() };
+        commit::carry_out(&mut self.world, act, verb)
+    }
+
+    /// Gives access to several resources at once, for code of the engine that reads objects in or out.
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// See [`Simulation::world`].
+    pub(crate) fn world_mut(&mut self) -> &mut World {
+        &mut self.world
+    }
+
+    /// Runs the present instant until nobody asks for anything more. Time stands still.
+    ///
+    /// # Errors
+    /// [`Restless`] when some object does not come to rest.
+    pub fn settle(&mut self) -> Result<(), Restless> {
+        loop {
+            self.deliver_now();
+            let worked = self.dispatch.round(&mut self.world);
+            if let Some(fight) = self.world.resource::<Fights>().found() {
+                return Err(self.restless(fight));
+            }
+            self.tidy();
+            if !worked {
+                return Ok(());
+            }
+        }
+    }
+
+    /// In profiles without watch delay everything committed is delivered in the next round.
+    fn deliver_now(&mut self) {
+        let head = self.world.resource::<Objects>().head();
+        if self.world.resource::<Cursors>().live {
+            self.world.resource_mut::<Delivered>().0 = head;
+        }
+    }
+
+    fn restless(&self, fight: Fight) -> Restless {
+        let names = self.get::<Names>();
+        let object = crate::record::journal::object_text(names, self.get::<Kinds>(), fight.key);
+        Restless { at: self.now(), object, actor: names.text(fight.actor).to_string(), versions: fight.versions }
+    }
+
+    /// Forgets what every party has seen.
+    fn tidy(&mut self) {
+        let seen = self.world.resource::<Cursors>().routed.iter().copied().min().unwrap_or(self.world.resource::<Objects>().head());
+        let entities = self.world.resource_mut::<Objects>().forget(seen);
+        if !entities.is_empty() {
+            for entity in entities {
+                self.world.despawn(entity);
+            }
+            self.world.clear_trackers();
+        }
+        if self.world.resource::<commit::KeepVersions>().0 {
+            commit::prune_versions(&mut self.world, seen);
+        }
+        let mut log = self.world.resource_mut::<Log>();
+        if log.len() > self.keep + self.keep / 4 {
+            let keep = log.revision_keeping(self.keep).min(seen);
+            log.compact(keep);
+        }
+    }
+
+    /// Moves to the earliest entry of the agenda at or before `limit` and fires everything due at that moment, in insertion order.
+    /// `false`: nothing is due by then, and time stands at `limit`.
+    pub fn advance(&mut self, limit: SimTime) -> bool {
+        let mut first = None;
+        loop {
+            let mut clock = self.world.resource_mut::<Clock>();
+            let popped = clock.agenda.pop(first.unwrap_or(limit));
+            let Some((at, due)) = popped else {
+                if first.is_none() {
+                    clock.now = limit;
+                }
+                return first.is_some();
+            };
+            first = Some(at);
+            clock.now = at;
+            clock.fired += 1;
+            match due {
+                Due::Wake { queue, object } => self.world.resource_mut::<Queues>().due(queue, object, at),
+                Due::Arrive(request) => commit::serve(&mut self.world, *request),
+                Due::Deliver(revision) => self.world.resource_mut::<Delivered>().0 = revision,
+            }
+        }
+    }
+
+    /// Runs until `limit`: every instant up to and including it.
+    ///
+    /// # Errors
+    /// [`Restless`] when some object does not come to rest.
+    pub fn run_until(&mut self, limit: SimTime) -> Result<(), Restless> {
+        self.settle()?;
+        while self.advance(limit) {
+            self.settle()?;
+        }
+        Ok(())
+    }
+}
+
+/// Label of the phases' schedules.
+#[derive(ScheduleLabel, Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Replies, watch entries and timers fill queues.
+    Wake,
+    /// Behaviours, in their order.
+    Decide,
+    /// The API server.
+    Commit,
+}
