@@ -1,1 +1,13 @@
-//! The `wavetank` command line.
+//! The `wavetank` command line: arguments, files, terminal and exit codes. It decides nothing about Kubernetes.
+//!
+//! Reading order: [`args`] (what a person may ask), [`kinds`] (names of kinds), [`render`] (tables and texts for
+//! people), [`exit`] (exit codes and the note of a bug), [`terminal`] and [`usage`] (the world outside).
+//!
+//! Invariant of absence: nothing here changes a simulated world except by running it.
+
+pub mod args;
+pub mod exit;
+pub mod kinds;
+pub mod render;
+pub mod terminal;
+pub mod usage;

@@ -1,7 +1,8 @@
-//! What is recorded of a run.
+//! What a run leaves behind for people and programs.
 
 pub mod events;
 mod fields;
 pub mod fights;
 pub mod journal;
 pub mod refusals;
+pub mod summary;

@@ -1,0 +1,191 @@
+//! The summary of a run: what the world was at its end, what happened on the way, and what it cost.
+//!
+//! [`Summary`] is the machine-readable object `wavetank.summary/1`, its fields in output order; [`AtEnd`] rides along for
+//! the text that people read and is not part of that schema.
+
+use serde::Serialize;
+
+/// Name and version of the machine-readable form.
+pub const SCHEMA: &str = "wavetank.summary/1";
+
+/// What is printed at the end of a run. `Serialize` gives the object `wavetank.summary/1`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// Always [`SCHEMA`].
+    pub schema: &'static str,
+    /// File of the scene, as given.
+    pub scene: String,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Virtual time at the end. Unit: seconds.
+    pub virtual_s: f64,
+    /// Digest over final state and journal, 16 lower-case hex digits; see [`digest_text`].
+    pub digest: String,
+    /// Nodes that exist at the end.
+    pub nodes: u64,
+    /// Pods by state at the end, and over the whole run.
+    pub pods: PodCounts,
+    /// Pods that could not be scheduled at the end, one entry for each scheduler message, in order of the message.
+    pub unschedulable: Vec<Unschedulable>,
+    /// Pods that waited for a node, over the whole run.
+    pub waited: Waited,
+    /// Pods evicted over the whole run.
+    pub evictions: u64,
+    /// Container restarts over the whole run.
+    pub restarts: u64,
+    /// Pods bound to a node over the whole run.
+    pub bindings: u64,
+    /// Entries that the watch log was given.
+    pub log_entries: u64,
+    /// Events recorded, each repetition counted.
+    pub events: u64,
+    /// Wake-ups that the agenda fired.
+    pub agenda_fired: u64,
+    /// Expectations of the scene.
+    pub expectations: Expectations,
+    /// Kinds and fields of the input that are kept but do nothing, sorted, each once.
+    pub not_simulated: Vec<String>,
+    /// Processor time of reading and checking the input. Unit: seconds.
+    pub read_cpu_s: f64,
+    /// Processor time of the whole program, reading included. Unit: seconds.
+    pub cpu_s: f64,
+    /// Wall time of the whole program. Unit: seconds.
+    pub wall_s: f64,
+    /// Most memory held. Unit: bytes.
+    pub peak_rss_bytes: u64,
+    /// What the text form says beside these.
+    #[serde(skip)]
+    pub at_end: AtEnd,
+}
+
+/// Pods by state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct PodCounts {
+    /// Pods that exist at the end: the sum of the four phases below, and of Unknown.
+    pub total: u64,
+    /// Of these, Pending.
+    pub pending: u64,
+    /// Of these, Running.
+    pub running: u64,
+    /// Of the running ones, those whose Ready condition is true.
+    pub ready: u64,
+    /// Of the total, Succeeded.
+    pub succeeded: u64,
+    /// Of the total, Failed.
+    pub failed: u64,
+    /// Pods created over the whole run.
+    pub created: u64,
+    /// Pods gone from the store over the whole run.
+    pub deleted: u64,
+}
+
+/// Pods that wait for a node for the same reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unschedulable {
+    /// The scheduler's message, `0/3 nodes are available: …`.
+    pub message: String,
+    /// How many pods.
+    pub pods: u64,
+}
+
+/// Waiting for a node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Waited {
+    /// Pods whose first scheduling attempt failed.
+    pub pods: u64,
+    /// The longest such wait, from creation to binding or to the end. Unit: seconds.
+    pub virtual_s_max: f64,
+}
+
+/// How the expectations went.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Expectations {
+    /// How many were met.
+    pub met: u64,
+    /// One sentence for each that was missed, in scene order.
+    pub missed: Vec<String>,
+}
+
+/// What only the text form shows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AtEnd {
+    /// Nodes whose Ready condition is true.
+    pub nodes_ready: u64,
+    /// Objects by kind (`Deployment`), in order of the kind; nodes, pods and Events left out.
+    pub objects: Vec<(String, u64)>,
+    /// Workloads and how far they are, in order of kind and name.
+    pub rollouts: Vec<Rollout>,
+    /// Requests of bound pods as a share of what nodes can give, by resource. Unit: per mille.
+    pub requested_permille: Vec<(String, u64)>,
+    /// Namespaces that were used without being defined, sorted.
+    pub namespaces_added: Vec<String>,
+}
+
+/// One workload at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollout {
+    /// `deployment/web`, or `deployment/shop/web` outside the default namespace.
+    pub name: String,
+    /// Pods wanted.
+    pub wanted: u64,
+    /// Pods of the newest template.
+    pub updated: u64,
+    /// Pods ready.
+    pub ready: u64,
+    /// What else a person should know, such as `progress deadline exceeded`; empty when nothing.
+    pub note: String,
+}
+
+/// A digest as it is printed: 16 lower-case hex digits.
+pub fn digest_text(digest: u64) -> String {
+    format!("{digest:016x}")
+}
+
+impl Summary {
+    /// The object `wavetank.summary/1` on one line, without a newline at the end.
+    pub fn json_line(&self) -> String {
+        serde_json::to_string(self).expect("numbers and texts always have a JSON form")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_is_as_published() {
+        let summary = Summary {
+            schema: SCHEMA,
+            scene: "a.ron".to_string(),
+            seed: 7,
+            virtual_s: 60.0,
+            digest: digest_text(0xab),
+            nodes: 3,
+            pods: PodCounts { total: 1, pending: 1, created: 2, deleted: 1, ..PodCounts::default() },
+            unschedulable: vec![Unschedulable { message: "0/3 nodes are available".to_string(), pods: 1 }],
+            waited: Waited { pods: 1, virtual_s_max: 1.5 },
+            evictions: 0,
+            restarts: 1,
+            bindings: 2,
+            log_entries: 3,
+            events: 4,
+            agenda_fired: 5,
+            expectations: Expectations { met: 1, missed: vec!["m".to_string()] },
+            not_simulated: vec!["StatefulSet".to_string()],
+            read_cpu_s: 0.25,
+            cpu_s: 0.5,
+            wall_s: 0.75,
+            peak_rss_bytes: 1024,
+            at_end: AtEnd { nodes_ready: 3, ..AtEnd::default() },
+        };
+        let want = concat!(
+            r#"{"schema":"wavetank.summary/1","scene":"a.ron","seed":7,"virtual_s":60.0,"digest":"00000000000000ab","nodes":3,"#,
+            r#""pods":{"total":1,"pending":1,"running":0,"ready":0,"succeeded":0,"failed":0,"created":2,"deleted":1},"#,
+            r#""unschedulable":[{"message":"0/3 nodes are available","pods":1}],"waited":{"pods":1,"virtual_s_max":1.5},"#,
+            r#""evictions":0,"restarts":1,"bindings":2,"log_entries":3,"events":4,"agenda_fired":5,"#,
+            r#""expectations":{"met":1,"missed":["m"]},"not_simulated":["StatefulSet"],"#,
+            r#""read_cpu_s":0.25,"cpu_s":0.5,"wall_s":0.75,"peak_rss_bytes":1024}"#,
+        );
+        assert_eq!(summary.json_line(), want);
+    }
+}

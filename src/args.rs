@@ -1,0 +1,375 @@
+//! The arguments of every sub-command. Nothing here opens a file: only what can be judged from the words themselves.
+
+mod values;
+
+pub use values::{DispatchMode, Latency, NodeSize, ObjectFormat, Output, Setting, SummaryFormat};
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use values::{duration, positive};
+use wavetank_engine::time::SimDuration;
+
+const AFTER_HELP: &str = "\
+Examples:
+  wavetank run scenes/hello.ron                       run a scene, print its journal and a summary
+  wavetank run shop.yaml --nodes 3 --until 5m         run plain Kubernetes manifests on three nodes
+  wavetank get pods --scene scenes/hello.ron --at 35s look at the cluster as kubectl would
+  wavetank test                                       run every scene against its golden journal
+
+Exit codes: 0 well, 1 an expectation was missed, 2 bad input, 3 the world does not come to rest, 101 a bug.";
+
+const RUN_HELP: &str = "\
+Examples:
+  wavetank run scenes/hello.ron
+  wavetank run manifests/ --nodes 5 --node-size cpu=8,memory=32Gi --until 10m
+  wavetank run scenes/rollout/rolling_update.ron --journal - --quiet
+  wavetank run scene.ron --set replicas=40 --summary json
+  wavetank run scene.ron --save half.wtk --at 5m
+  wavetank run --resume half.wtk";
+
+const TEST_HELP: &str = "\
+Examples:
+  wavetank test                          every scene under scenes/
+  wavetank test scenes/rollout --jobs 2
+  wavetank test scenes/hello.ron --bless rewrite the golden journal after a wanted change
+  wavetank test --junit report.xml";
+
+const CHECK_HELP: &str = "\
+Examples:
+  wavetank check scenes/hello.ron
+  wavetank check shop.yaml scenes/*/*.ron";
+
+const GET_HELP: &str = "\
+Examples:
+  wavetank get pods --scene scenes/hello.ron --at 35s
+  wavetank get po -A -o wide --scene scenes/hello.ron --at 35s
+  wavetank get deploy web -o yaml --scene shop.yaml --at 1m";
+
+const DESCRIBE_HELP: &str = "\
+Examples:
+  wavetank describe node node-0 --scene scenes/hello.ron --at 35s
+  wavetank describe deploy/web --scene shop.yaml --at 1m";
+
+const COMPLETIONS_HELP: &str = "\
+Examples:
+  wavetank completions bash > /etc/bash_completion.d/wavetank
+  wavetank completions zsh > ~/.zfunc/_wavetank";
+
+/// A whole Kubernetes control plane in one process, in virtual time.
+#[derive(Debug, Parser)]
+#[command(name = "wavetank", version, about, max_term_width = 110, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The sub-commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a scene or Kubernetes manifests and say what happened
+    #[command(after_help = RUN_HELP)]
+    Run(Box<RunArgs>),
+    /// Run scenes and compare their journals with the golden ones
+    #[command(after_help = TEST_HELP)]
+    Test(TestArgs),
+    /// Report every mistake in scenes and manifests without running them
+    #[command(after_help = CHECK_HELP)]
+    Check(CheckArgs),
+    /// List objects as they are at a moment of a run, in kubectl's columns
+    #[command(after_help = GET_HELP)]
+    Get(GetArgs),
+    /// Describe one object as it is at a moment of a run, as kubectl does
+    #[command(after_help = DESCRIBE_HELP)]
+    Describe(DescribeArgs),
+    /// Show phases and systems in order, and what each reads, writes and is woken by
+    Schedule,
+    /// Print a completion script for a shell
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions {
+        /// The shell to complete for
+        shell: Shell,
+    },
+}
+
+/// What shapes the simulated world, for every command that runs one.
+#[derive(Debug, Clone, Default, Args)]
+pub struct WorldArgs {
+    /// Nodes for plain manifests (a scene brings its own) [default: 5]
+    #[arg(long, value_name = "COUNT", value_parser = positive)]
+    pub nodes: Option<u32>,
+    /// Allocatable resources of those nodes [default: cpu=8,memory=32Gi]
+    #[arg(long, value_name = "NAME=QUANTITY,...")]
+    pub node_size: Option<NodeSize>,
+    /// Seed of all randomness, in place of the scene's
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
+    /// Give a parameter of the scene a value; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub settings: Vec<Setting>,
+    /// Latency profile, in place of the scene's
+    #[arg(long, value_name = "PROFILE")]
+    pub latency: Option<Latency>,
+    /// Vary every order that real Kubernetes leaves open
+    #[arg(long, value_name = "SEED")]
+    pub shuffle_choices: Option<u64>,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// A scene (.ron), or manifests: YAML and JSON files, or directories of them
+    #[arg(value_name = "FILE", required_unless_present = "resume")]
+    pub files: Vec<PathBuf>,
+    /// The world.
+    #[command(flatten)]
+    pub world: WorldArgs,
+    /// Virtual time at which the run ends, in place of the scene's duration
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub until: Option<SimDuration>,
+    /// Write every visible change to a file, or - for standard output (JSON lines if the name ends in .jsonl)
+    #[arg(long, value_name = "FILE|-")]
+    pub journal: Option<Output>,
+    /// Write Events as JSON lines to a file, or - for standard output
+    #[arg(long, value_name = "FILE|-")]
+    pub events: Option<Output>,
+    /// Check all invariants after every instant
+    #[arg(long)]
+    pub check: bool,
+    /// Print no progress bar and no summary for people
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Form of the summary at the end
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    pub summary: SummaryFormat,
+    /// Save the whole state to a file at the time given with --at
+    #[arg(long, value_name = "FILE", requires = "at")]
+    pub save: Option<PathBuf>,
+    /// Virtual time of --save
+    #[arg(long, value_name = "TIME", requires = "save", value_parser = duration)]
+    pub at: Option<SimDuration>,
+    /// Go on from a saved state instead of starting a scene
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "nodes", "node_size", "seed", "settings", "latency", "shuffle_choices"])]
+    pub resume: Option<PathBuf>,
+    /// Call only systems that have work, or whole bevy schedules (the results are the same)
+    #[arg(long, value_name = "MODE", default_value = "mask")]
+    pub dispatch: DispatchMode,
+    /// Fire every probe tick instead of only those that change something (the results are the same)
+    #[arg(long)]
+    pub every_tick: bool,
+}
+
+/// Arguments of `test`.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// Scenes, or directories of scenes
+    #[arg(value_name = "PATH", default_value = "scenes")]
+    pub paths: Vec<PathBuf>,
+    /// Write the golden journals from what the scenes do now
+    #[arg(long)]
+    pub bless: bool,
+    /// Write a JUnit report
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Scenes run at a time [default: one for each core]
+    #[arg(long, short, value_name = "COUNT", value_parser = positive)]
+    pub jobs: Option<u32>,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Scenes and manifests
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Give a parameter of the scenes a value; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub settings: Vec<Setting>,
+}
+
+/// The moment of a run that `get` and `describe` look at.
+#[derive(Debug, Args)]
+pub struct MomentArgs {
+    /// The scene, or manifests, to run
+    #[arg(long, value_name = "FILE", required = true)]
+    pub scene: Vec<PathBuf>,
+    /// Virtual time to look at [default: the end]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub at: Option<SimDuration>,
+    /// The world.
+    #[command(flatten)]
+    pub world: WorldArgs,
+    /// Namespace to look in
+    #[arg(short, long, default_value = "default")]
+    pub namespace: String,
+}
+
+/// Arguments of `get`.
+#[derive(Debug, Args)]
+pub struct GetArgs {
+    /// Kind, as kubectl names it: pods, po, deployments.apps, hpa, ... (KIND/NAME is understood too)
+    pub kind: String,
+    /// Only the object of this name
+    pub name: Option<String>,
+    /// Where and when.
+    #[command(flatten)]
+    pub moment: MomentArgs,
+    /// Form of the output
+    #[arg(short, long, value_name = "FORM")]
+    pub output: Option<ObjectFormat>,
+    /// Look in all namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+}
+
+/// Arguments of `describe`.
+#[derive(Debug, Args)]
+pub struct DescribeArgs {
+    /// Kind, as kubectl names it (KIND/NAME is understood too)
+    pub kind: String,
+    /// Name of the object
+    pub name: Option<String>,
+    /// Where and when.
+    #[command(flatten)]
+    pub moment: MomentArgs,
+}
+
+impl GetArgs {
+    /// Kind and name, whichever way they were written.
+    pub fn target(&self) -> (&str, Option<&str>) {
+        target(&self.kind, self.name.as_deref())
+    }
+}
+
+impl DescribeArgs {
+    /// Kind and name, whichever way they were written.
+    pub fn target(&self) -> (&str, Option<&str>) {
+        target(&self.kind, self.name.as_deref())
+    }
+}
+
+fn target<'a>(kind: &'a str, name: Option<&'a str>) -> (&'a str, Option<&'a str>) {
+    match (kind.split_once('/'), name) {
+        (Some((kind, name)), None) => (kind, Some(name)),
+        _ => (kind, name),
+    }
+}
+
+impl Cli {
+    /// Reads the words of a command line, with the checks that one flag alone cannot make.
+    ///
+    /// # Errors
+    /// clap's error, whose exit code is 2 for bad usage and 0 for `--help` and `--version`.
+    pub fn read(words: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Cli, clap::Error> {
+        let cli = Cli::try_parse_from(words)?;
+        cli.conflict().map_or(Ok(()), |(command, what)| {
+            let mut root = Cli::command();
+            root.build();
+            let command = root.find_subcommand_mut(command).expect("conflict names a sub-command of this parser");
+            Err(command.error(ErrorKind::ArgumentConflict, what))
+        })?;
+        Ok(cli)
+    }
+
+    /// The sub-command and the sentence of the first pair of arguments that exclude each other.
+    fn conflict(&self) -> Option<(&'static str, &'static str)> {
+        match &self.command {
+            Command::Run(run) => run.conflict().map(|what| ("run", what)),
+            Command::Get(get) if get.kind.contains('/') && get.name.is_some() => {
+                Some(("get", "KIND/NAME already names the object; leave out NAME"))
+            }
+            Command::Describe(describe) => match describe.target() {
+                (_, None) => Some(("describe", "NAME is missing: write describe KIND NAME, or describe KIND/NAME")),
+                _ if describe.kind.contains('/') && describe.name.is_some() => {
+                    Some(("describe", "KIND/NAME already names the object; leave out NAME"))
+                }
+                _ => None,
+            },
+            Command::Get(_) | Command::Test(_) | Command::Check(_) | Command::Schedule | Command::Completions { .. } => None,
+        }
+    }
+}
+
+impl RunArgs {
+    fn conflict(&self) -> Option<&'static str> {
+        let journal = self.journal == Some(Output::Stdout);
+        let events = self.events == Some(Output::Stdout);
+        let json = self.summary == SummaryFormat::Json;
+        match (json, journal, events) {
+            (true, true, _) => Some("--summary json cannot share standard output with --journal -; write the journal to a file"),
+            (true, false, true) => Some("--summary json cannot share standard output with --events -; write the events to a file"),
+            (false, true, true) => Some("--journal - and --events - cannot share standard output; write one of them to a file"),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Cli, clap::Error> {
+        Cli::read(line.split_whitespace().map(str::to_string))
+    }
+
+    #[test]
+    fn the_parser_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn good_lines_are_read() {
+        for line in [
+            "wavetank run a.ron",
+            "wavetank run a.yaml b/ --nodes 5 --node-size cpu=8,memory=32Gi --until 10m --seed 7 --set n=3 --set dir=. --latency typical",
+            "wavetank run a.ron --journal - --quiet --check --events e.jsonl --dispatch schedule --every-tick --shuffle-choices 3",
+            "wavetank run a.ron --summary json --journal j.txt",
+            "wavetank run a.ron --save s --at 30s",
+            "wavetank run --resume s --until 1h",
+            "wavetank test",
+            "wavetank test scenes/a --bless --junit j.xml --jobs 2",
+            "wavetank check a b",
+            "wavetank get po --scene a.ron --at 35s -A -o wide",
+            "wavetank get deploy/web --scene a.ron -o yaml -n shop",
+            "wavetank describe pod web-1 --scene a.ron --at 35s",
+            "wavetank describe no/node-0 --scene a.ron",
+            "wavetank schedule",
+            "wavetank completions zsh",
+        ] {
+            assert!(read(line).is_ok(), "{line}: {}", read(line).unwrap_err());
+        }
+    }
+
+    #[test]
+    fn usage_mistakes_exit_with_two() {
+        for (line, what) in [
+            ("wavetank", "Usage"),
+            ("wavetank run", "<FILE>"),
+            ("wavetank run a --summary json --journal -", "cannot share standard output"),
+            ("wavetank run a --summary json --events -", "cannot share standard output"),
+            ("wavetank run a --journal - --events -", "cannot share standard output"),
+            ("wavetank run a --save s", "--at"),
+            ("wavetank run a --at 3s", "--save"),
+            ("wavetank run a --resume s", "cannot be used with"),
+            ("wavetank run a --until 5", "not a duration"),
+            ("wavetank run a --nodes 0", "at least 1"),
+            ("wavetank run a --nodes -3", "-3"),
+            ("wavetank run a --node-size cpu", "NAME=QUANTITY"),
+            ("wavetank run a --node-size cpu=1,cpu=2", "twice"),
+            ("wavetank run a --set n", "NAME=VALUE"),
+            ("wavetank run a --latency fast", "ideal"),
+            ("wavetank test --jobs 0", "at least 1"),
+            ("wavetank get po", "--scene"),
+            ("wavetank get po/x y --scene a", "leave out NAME"),
+            ("wavetank describe po --scene a", "NAME is missing"),
+            ("wavetank sing", "unrecognized"),
+        ] {
+            let error = read(line).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+            assert!(error.to_string().contains(what), "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The values of single arguments and how they are read.
+
+use clap::ValueEnum;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use wavetank_engine::time::SimDuration;
+
+/// Reads a virtual time such as `35s` or `1h30m`.
+pub(super) fn duration(text: &str) -> Result<SimDuration, String> {
+    SimDuration::parse(text)
+}
+
+/// Reads a count of at least one.
+pub(super) fn positive(text: &str) -> Result<u32, String> {
+    match text.parse::<u32>() {
+        Ok(0) => Err("must be at least 1".to_string()),
+        Ok(count) => Ok(count),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Where an output goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// `-`.
+    Stdout,
+    /// A file, replaced when it exists.
+    File(PathBuf),
+}
+
+impl Output {
+    /// Whether the name asks for JSON lines: it ends in `.jsonl` or `.json`.
+    pub fn wants_json(&self) -> bool {
+        match self {
+            Output::Stdout => false,
+            Output::File(path) => wants_json(path),
+        }
+    }
+}
+
+fn wants_json(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "jsonl" || end == "json")
+}
+
+impl FromStr for Output {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Output, String> {
+        match text {
+            "" => Err("the name of a file, or - for standard output, is missing".to_string()),
+            "-" => Ok(Output::Stdout),
+            path => Ok(Output::File(PathBuf::from(path))),
+        }
+    }
+}
+
+/// Allocatable resources of a node, by name, in the order given. Quantities are checked by the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeSize(pub Vec<(String, String)>);
+
+impl Default for NodeSize {
+    fn default() -> NodeSize {
+        NodeSize(vec![("cpu".to_string(), "8".to_string()), ("memory".to_string(), "32Gi".to_string())])
+    }
+}
+
+impl FromStr for NodeSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<NodeSize, String> {
+        let mut size: Vec<(String, String)> = Vec::new();
+        for part in text.split(',') {
+            let (name, quantity) = part
+                .split_once('=')
+                .map(|(name, quantity)| (name.trim(), quantity.trim()))
+                .filter(|(name, quantity)| !name.is_empty() && !quantity.is_empty())
+                .ok_or_else(|| format!("{part:?} is not NAME=QUANTITY; write for example cpu=8,memory=32Gi"))?;
+            if size.iter().any(|(known, _)| known == name) {
+                return Err(format!("{name} is given twice"));
+            }
+            size.push((name.to_string(), quantity.to_string()));
+        }
+        Ok(NodeSize(size))
+    }
+}
+
+/// One `--set`: a parameter and the text of its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Name declared at the head of the scene.
+    pub name: String,
+    /// Text as written; its type is the parameter's.
+    pub value: String,
+}
+
+impl FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Setting, String> {
+        match text.split_once('=') {
+            Some((name, value)) if !name.is_empty() => Ok(Setting { name: name.to_string(), value: value.to_string() }),
+            _ => Err(format!("{text:?} is not NAME=VALUE")),
+        }
+    }
+}
+
+/// A latency profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Latency {
+    /// Everything but real timers takes no time
+    Ideal,
+    /// The delays of a healthy cluster
+    Typical,
+}
+
+/// How the systems of an instant are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DispatchMode {
+    /// Only systems that have work
+    Mask,
+    /// Whole bevy schedules
+    Schedule,
+}
+
+/// Form of the summary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SummaryFormat {
+    /// One JSON object on one line
+    Json,
+    /// For people
+    Text,
+}
+
+/// Form in which `get` prints objects; without one, a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ObjectFormat {
+    /// A table with more columns
+    Wide,
+    /// YAML
+    Yaml,
+    /// JSON
+    Json,
+}

@@ -1,0 +1,10 @@
+//! Text for people: kubectl's tables and descriptions.
+//!
+//! Everything here is a pure function of Kubernetes JSON and the present moment; nothing reads a clock or a file.
+
+pub mod age;
+pub mod get;
+pub mod look;
+pub mod print;
+pub mod summary;
+pub mod table;

@@ -1,0 +1,78 @@
+//! What a run costs on this machine: wall time, processor time, memory. The only place that reads a clock.
+
+use std::time::{Duration, Instant};
+
+/// A point in wall and processor time to measure from.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch {
+    started_at: Instant,
+    cpu: Option<Duration>,
+}
+
+impl Stopwatch {
+    /// Starts measuring.
+    #[expect(clippy::disallowed_methods, reason = "the run speed, which nothing in the simulated world sees")]
+    pub fn start() -> Stopwatch {
+        Stopwatch { started_at: Instant::now(), cpu: cpu_time() }
+    }
+
+    /// Wall time since the start.
+    pub fn wall(&self) -> Duration {
+        self.started_at.elapsed()
+    }
+
+    /// Processor time of all threads since the start. `None` where the system does not say.
+    pub fn cpu(&self) -> Option<Duration> {
+        Some(cpu_time()?.saturating_sub(self.cpu?))
+    }
+}
+
+/// Processor time of this process so far, user and system. `None` where `/proc` is missing.
+///
+/// The scheduler's own figures are exact but leave out threads that have ended, the ticks count all in steps of 10 ms:
+/// the larger of the two is taken.
+fn cpu_time() -> Option<Duration> {
+    cpu_time_of_live_threads().max(cpu_time_in_ticks())
+}
+
+fn cpu_time_of_live_threads() -> Option<Duration> {
+    let mut total_ns = 0_u64;
+    for thread in std::fs::read_dir("/proc/self/task").ok()? {
+        let statistics = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        total_ns += statistics.split_whitespace().next()?.parse::<u64>().ok()?;
+    }
+    Some(Duration::from_nanos(total_ns))
+}
+
+fn cpu_time_in_ticks() -> Option<Duration> {
+    let line = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let fields: Vec<&str> = line.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+    Some(Duration::from_millis(ticks * 10))
+}
+
+/// Most memory this process has held so far. Unit: bytes. `None` where `/proc` is missing.
+pub fn peak_rss_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix(" kB")?.trim();
+    Some(kibibytes.parse::<u64>().ok()? * 1024)
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_costs_time_and_memory() {
+        let watch = Stopwatch::start();
+        let block = vec![1_u8; 8 << 20];
+        let mut sum = 0_u64;
+        while watch.wall() < Duration::from_millis(60) {
+            sum += block.iter().map(|&byte| u64::from(byte)).sum::<u64>();
+        }
+        assert!(sum > 0);
+        assert!(watch.cpu().unwrap() >= Duration::from_millis(10));
+        assert!(peak_rss_bytes().unwrap() >= 8 << 20);
+    }
+}
