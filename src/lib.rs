@@ -1,7 +1,8 @@
 //! The `wavetank` command line: arguments, files, terminal and exit codes. It decides nothing about Kubernetes.
 //!
 //! Reading order: [`args`] (what a person may ask), [`kinds`] (names of kinds), [`render`] (tables and texts for
-//! people), [`exit`] (exit codes and the note of a bug), [`terminal`] and [`usage`] (the world outside).
+//! people), [`test_runner`] (scenes against golden journals), [`exit`] (exit codes and the note of a bug), [`terminal`]
+//! and [`usage`] (the world outside).
 //!
 //! Invariant of absence: nothing here changes a simulated world except by running it.
 
@@ -10,4 +11,5 @@ pub mod exit;
 pub mod kinds;
 pub mod render;
 pub mod terminal;
+pub mod test_runner;
 pub mod usage;

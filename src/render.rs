@@ -6,5 +6,6 @@ pub mod age;
 pub mod get;
 pub mod look;
 pub mod print;
+pub mod problems;
 pub mod summary;
 pub mod table;
