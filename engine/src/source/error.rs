@@ -102,6 +102,11 @@ impl Problems {
         }
     }
 
+    /// Whether there is an error at exactly this place: another one there would only follow from it.
+    pub fn has_error_at(&self, span: Span) -> bool {
+        self.errors.iter().any(|error| error.span == span)
+    }
+
     /// Whether there is any error.
     pub fn has_errors(&self) -> bool {
         !self.errors.is_empty()
@@ -167,7 +172,8 @@ pub fn advice(name: &str, known: &[&str]) -> Option<String> {
 
 /// The known name nearest to `name`, or `None` when none is near enough to be meant. Case differences count little.
 pub fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    let allowed = (name.chars().count() / 3).max(1);
+    let len = name.chars().count();
+    let allowed = (len / 3).max(1).min(len.saturating_sub(1));
     let lower = name.to_lowercase();
     known
         .iter()

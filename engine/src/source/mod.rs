@@ -6,18 +6,22 @@
 //!
 //! Nothing here opens a file (a [`sources::Files`] does), reads a clock, or panics on any text.
 
+pub mod decode;
 pub mod documents;
 pub mod error;
 mod json;
 mod lexer;
+pub mod params;
 mod ron;
 pub mod sources;
 pub mod tree;
 mod yaml;
 mod yaml_scalar;
 
+pub use decode::{Spanned, decode, decode_each};
 pub use documents::{Documents, Format, span_inside};
 pub use error::{Problem, Problems, Severity, SourceError};
+pub use params::Params;
 pub use sources::{FileId, Files, MemoryFiles, Sources};
 pub use tree::{Entry, Key, Named, Span, Tree, TreeValue};
 
@@ -26,5 +30,7 @@ pub use tree::{Entry, Key, Named, Span, Tree, TreeValue};
 /// Decoding recurses once a level, so this is also what keeps the stack bounded.
 pub const DEPTH_MAX: u32 = 128;
 
+#[cfg(test)]
+mod tests_decode;
 #[cfg(test)]
 mod tests_read;
