@@ -10,6 +10,8 @@ pub mod decode;
 pub mod documents;
 pub mod error;
 mod json;
+pub mod kube;
+mod kube_kinds;
 mod lexer;
 pub mod params;
 mod ron;
@@ -21,6 +23,7 @@ mod yaml_scalar;
 pub use decode::{Spanned, decode, decode_each};
 pub use documents::{Documents, Format, span_inside};
 pub use error::{Problem, Problems, Severity, SourceError};
+pub use kube::{KubeBody, KubeObject, KubeReader};
 pub use params::Params;
 pub use sources::{FileId, Files, MemoryFiles, Sources};
 pub use tree::{Entry, Key, Named, Span, Tree, TreeValue};
@@ -32,5 +35,7 @@ pub const DEPTH_MAX: u32 = 128;
 
 #[cfg(test)]
 mod tests_decode;
+#[cfg(test)]
+mod tests_kube;
 #[cfg(test)]
 mod tests_read;

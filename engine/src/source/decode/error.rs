@@ -147,7 +147,7 @@ impl Error for DecodeError {
     fn invalid_type(found: Unexpected<'_>, wanted: &dyn Expected) -> DecodeError {
         let found = unexpected(found);
         let wanted = match expected(wanted) {
-            range if range.starts_with("an integer") => "an integer".to_string(),
+            range if range.starts_with("an integer from") || range.starts_with("an integer that") => "an integer".to_string(),
             other => other,
         };
         DecodeError::new(format!("found {found}, expected {wanted}"), None)

@@ -62,34 +62,14 @@ pub(super) struct Decoded<T> {
 /// [`decode`] under chosen rules.
 pub(super) fn decode_with<T: DeserializeOwned>(tree: &Tree, path: &str, rules: Rules, problems: &mut Problems) -> Option<Decoded<T>> {
     let context = Context { prefix: path, rules, left_out: RefCell::default(), unknown: RefCell::default(), texts: RefCell::default() };
-    let mut failed = false;
     let mut decoded = None;
-    for _ in 0..ROUNDS_MAX {
-        context.texts.borrow_mut().clear();
-        match T::deserialize(TreeDeserializer::new(tree, None, &context)) {
-            Ok(value) => {
-                decoded = Some(value);
-                break;
-            }
-            Err(error) => {
-                failed = true;
-                let (span, address) = error.place.unwrap_or((tree.span, address(tree)));
-                if let Some(what) = error.what.filter(|_| !problems.has_error_at(span)) {
-                    problems.push(Severity::Error, Problem { span, what, help: error.help });
-                }
-                if address == self::address(tree) || !context.left_out.borrow_mut().insert(address) {
-                    break;
-                }
-            }
-        }
-    }
-    for problem in context.unknown.take() {
-        failed = true;
-        problems.push(Severity::Error, problem);
-    }
+    let sound = context.rounds(tree, problems, &mut || {
+        decoded = Some(T::deserialize(TreeDeserializer::new(tree, None, &context))?);
+        Ok(())
+    });
     let mut texts = context.texts.take();
     texts.sort_unstable_by_key(|&(address, _)| address);
-    decoded.filter(|_| !failed).map(|value| Decoded { value, texts })
+    decoded.filter(|_| sound).map(|value| Decoded { value, texts })
 }
 
 /// What all parts of one decoding share.
@@ -103,6 +83,28 @@ struct Context<'c> {
 }
 
 impl Context<'_> {
+    /// Repeats `attempt` until it succeeds or nothing more can be left out; whether there was no mistake.
+    fn rounds(&self, tree: &Tree, problems: &mut Problems, attempt: &mut dyn FnMut() -> Result<(), error::DecodeError>) -> bool {
+        let mut sound = true;
+        for _ in 0..ROUNDS_MAX {
+            self.texts.borrow_mut().clear();
+            let Err(error) = attempt() else { break };
+            sound = false;
+            let (span, failed) = error.place.unwrap_or((tree.span, address(tree)));
+            if let Some(what) = error.what.filter(|_| !problems.has_error_at(span)) {
+                problems.push(Severity::Error, Problem { span, what, help: error.help });
+            }
+            if failed == address(tree) || !self.left_out.borrow_mut().insert(failed) {
+                break;
+            }
+        }
+        for problem in self.unknown.take() {
+            sound = false;
+            problems.push(Severity::Error, problem);
+        }
+        sound
+    }
+
     fn is_left_out(&self, tree: &Tree) -> bool {
         let left_out = self.left_out.borrow();
         !left_out.is_empty() && left_out.contains(&address(tree))
