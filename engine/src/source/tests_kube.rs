@@ -148,7 +148,7 @@ fn manifests_with_mistakes() {
         ("Pod(spec: DeploymentSpec(replicas: 1))", "f:1:11: spec: found DeploymentSpec(...), expected the fields of PodSpec"),
         (
             "Pod(metadata: (creationTimestamp: \"soon\"))",
-            "f:1:35: metadata.creationTimestamp: failed to parse year in date: failed to parse four digit integer as year: invalid digit, expected 0-9 but got s",
+            "f:1:35: metadata.creationTimestamp: found string \"soon\", expected a time such as \"2026-01-02T03:04:05Z\"",
         ),
     ] {
         assert_eq!(read(Format::Ron, text).1, [want], "{text}");

@@ -192,7 +192,11 @@ impl<'de> Deserializer<'de> for TreeDeserializer<'de, '_> {
         {
             inner.takes_text(text);
         }
-        inner.place(visitor.visit_newtype_struct(inner))
+        let outcome = visitor.visit_newtype_struct(inner);
+        if matches!(name, "Time" | "MicroTime") && outcome.is_err() {
+            return inner.fail("a time such as \"2026-01-02T03:04:05Z\"");
+        }
+        inner.place(outcome)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Outcome<'de, V> {
