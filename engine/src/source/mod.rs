@@ -36,6 +36,8 @@ pub const DEPTH_MAX: u32 = 128;
 #[cfg(test)]
 mod tests_decode;
 #[cfg(test)]
+mod tests_fuzz;
+#[cfg(test)]
 mod tests_kube;
 #[cfg(test)]
 mod tests_read;
