@@ -62,8 +62,6 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     // scheduler
     "scheduler/sequence",
     // util
-    "ParseQuantity",
-    "quantity_arith",
     "labels.Parse",
     "LabelSelectorAsSelector",
 ];

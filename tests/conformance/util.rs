@@ -1,13 +1,62 @@
 //! Quantities, selectors, scaled numbers, tolerations.
 
-use crate::row::{Check, Functions, Row};
+use crate::row::{Check, Functions, Row, same};
 use k8s_openapi::api::core::v1;
 use serde_json::{Value, json};
 use wavetank_engine::model::int_or_percent::{IntOrPercent, Rounding};
+use wavetank_engine::model::quantity::{Format, Quantity};
 use wavetank_engine::model::toleration::{Taint, Toleration, matching_tolerations};
 
-pub(crate) const FUNCTIONS: Functions =
-    &[("GetScaledValueFromIntOrPercent", Check::Answer(scaled_value)), ("GetMatchingTolerations", Check::Judge(used_tolerations))];
+pub(crate) const FUNCTIONS: Functions = &[
+    ("ParseQuantity", Check::Judge(parsed_quantity)),
+    ("quantity_arith", Check::Answer(quantity_arithmetic)),
+    ("GetScaledValueFromIntOrPercent", Check::Answer(scaled_value)),
+    ("GetMatchingTolerations", Check::Judge(used_tolerations)),
+];
+
+/// The floating-point number was written by another printer than ours reads: the last digit may differ.
+const FLOAT_ERROR_MAX: f64 = 1e-15;
+
+fn parsed_quantity(row: &Row) -> Result<(), String> {
+    let mut expected = row.expected().clone();
+    let out = expected.as_object_mut().ok_or("out is no object")?;
+    let float = out.swap_remove("approx_float");
+    let quantity = Quantity::parse(row.input()["text"].as_str().ok_or("no text")?);
+    let got = match &quantity {
+        Err(error) => json!({"error": error.to_string()}),
+        Ok(quantity) => json!({
+            "canonical": quantity.to_string(),
+            "error": null,
+            "format": match quantity.format() {
+                Format::DecimalExponent => "DecimalExponent",
+                Format::BinarySi => "BinarySI",
+                Format::DecimalSi => "DecimalSI",
+            },
+            "milli_ceil_int64": quantity.milli_value().to_string(),
+            "sign": quantity.sign(),
+            "value_ceil_int64": quantity.value().to_string(),
+        }),
+    };
+    if !same(&expected, &got) {
+        return Err(got.to_string());
+    }
+    match (float.and_then(|float| float.as_f64()), quantity) {
+        (Some(float), Ok(quantity)) if (quantity.approximate_f64() - float).abs() > float.abs() * FLOAT_ERROR_MAX => {
+            Err(format!("approx_float {}", quantity.approximate_f64()))
+        }
+        (None, Ok(_)) => Err("no approx_float to compare with".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+fn quantity_arithmetic(input: &Value) -> Result<Value, String> {
+    let quantity = |name: &str| Quantity::parse(input[name].as_str().ok_or("not a text")?).map_err(|error| error.to_string());
+    let (a, b) = (quantity("a")?, quantity("b")?);
+    let (mut sum, mut difference) = (a.clone(), a.clone());
+    sum += &b;
+    difference -= &b;
+    Ok(json!({"add": sum.to_string(), "cmp": a.cmp(&b) as i8, "sub": difference.to_string()}))
+}
 
 fn scaled_value(input: &Value) -> Result<Value, String> {
     let value = match &input["value"] {

@@ -11,6 +11,7 @@ pub mod opaque;
 pub mod pod;
 pub mod pod_class;
 mod pod_class_json;
+pub mod quantity;
 pub mod quote;
 pub mod raw;
 pub mod resources;
