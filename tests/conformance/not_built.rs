@@ -61,7 +61,4 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     "scheduler/single",
     // scheduler
     "scheduler/sequence",
-    // util
-    "labels.Parse",
-    "LabelSelectorAsSelector",
 ];

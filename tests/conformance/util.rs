@@ -5,11 +5,14 @@ use k8s_openapi::api::core::v1;
 use serde_json::{Value, json};
 use wavetank_engine::model::int_or_percent::{IntOrPercent, Rounding};
 use wavetank_engine::model::quantity::{Format, Quantity};
+use wavetank_engine::model::selector::{Selector, SelectorError};
 use wavetank_engine::model::toleration::{Taint, Toleration, matching_tolerations};
 
 pub(crate) const FUNCTIONS: Functions = &[
     ("ParseQuantity", Check::Judge(parsed_quantity)),
     ("quantity_arith", Check::Answer(quantity_arithmetic)),
+    ("labels.Parse", Check::Answer(parsed_selector)),
+    ("LabelSelectorAsSelector", Check::Answer(structured_selector)),
     ("GetScaledValueFromIntOrPercent", Check::Answer(scaled_value)),
     ("GetMatchingTolerations", Check::Judge(used_tolerations)),
 ];
@@ -56,6 +59,26 @@ fn quantity_arithmetic(input: &Value) -> Result<Value, String> {
     sum += &b;
     difference -= &b;
     Ok(json!({"add": sum.to_string(), "cmp": a.cmp(&b) as i8, "sub": difference.to_string()}))
+}
+
+fn parsed_selector(input: &Value) -> Result<Value, String> {
+    selector_answer(Selector::parse(input["selector"].as_str().ok_or("no selector")?), &input["labels"])
+}
+
+fn structured_selector(input: &Value) -> Result<Value, String> {
+    selector_answer(Selector::of_json(&input["selector"]), &input["labels"])
+}
+
+fn selector_answer(selector: Result<Selector, SelectorError>, labels: &Value) -> Result<Value, String> {
+    let labels = labels.as_object().ok_or("labels are no object")?;
+    Ok(match selector {
+        Ok(selector) => json!({
+            "canonical": selector.to_string(),
+            "error": null,
+            "matches": selector.matches(|key| labels.get(key).and_then(Value::as_str)),
+        }),
+        Err(error) => json!({"error": error.to_string()}),
+    })
 }
 
 fn scaled_value(input: &Value) -> Result<Value, String> {

@@ -3,6 +3,7 @@
 pub mod autoscaling;
 pub mod int_or_percent;
 pub mod kinds;
+pub mod label_syntax;
 pub mod labels;
 pub mod meta;
 pub mod network;
@@ -16,5 +17,6 @@ pub mod quote;
 pub mod raw;
 pub mod resources;
 pub mod select;
+pub mod selector;
 pub mod toleration;
 pub mod workload;

@@ -13,12 +13,6 @@ pub fn quote(text: &str) -> String {
     quoted
 }
 
-/// Several texts as a list in brackets: `["a","b"]`.
-pub fn quote_list<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
-    let quoted: Vec<String> = texts.into_iter().map(quote).collect();
-    format!("[{}]", quoted.join(","))
-}
-
 fn push_escaped(quoted: &mut String, character: char) {
     let short = match character {
         '"' => "\\\"",
@@ -51,6 +45,5 @@ mod tests {
         {
             assert_eq!(quote(text), want);
         }
-        assert_eq!(quote_list(["a", "b"]), r#"["a","b"]"#);
     }
 }
