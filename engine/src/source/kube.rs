@@ -65,6 +65,7 @@ pub struct KubeReader {
 
 #[derive(Debug)]
 struct Remembered {
+    api_version: String,
     written: Vec<Entry>,
     body: Arc<KubeBody>,
 }
@@ -110,6 +111,7 @@ impl KubeReader {
         let hash = hasher.finish();
         let equal = |remembered: &&Remembered| {
             remembered.body.kind == type_name.kind
+                && remembered.api_version == type_name.api_version
                 && fields().count() == remembered.written.len()
                 && fields().zip(&remembered.written).all(|(a, b)| same_entries(std::slice::from_ref(a), std::slice::from_ref(b)))
         };
@@ -123,7 +125,11 @@ impl KubeReader {
             && self.bodies_count < BODIES_MAX
         {
             self.bodies_count += 1;
-            self.bodies.entry(hash).or_default().push(Remembered { written, body: body.clone() });
+            self.bodies.entry(hash).or_default().push(Remembered {
+                api_version: type_name.api_version.into(),
+                written,
+                body: body.clone(),
+            });
         }
         Some(body)
     }

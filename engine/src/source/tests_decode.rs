@@ -109,10 +109,10 @@ fn one_mistake_one_message() {
         ("(seed: 1, pools: (name: \"a\"))", "toy:1:18: pools: found a map, expected a list"),
         ("(seed: 1, pools: [3])", "toy:1:19: pools[0]: found integer 3, expected the fields of Pool"),
         ("(seed: 1, pools: [Node(name: \"a\")])", "toy:1:19: pools[0]: found Node(...), expected the fields of Pool"),
-        ("(seed: 1, pools: [(name: 3)])", "toy:1:26: pools[0].name: found integer 3, expected a string; put it in quotes: \"3\""),
+        ("(seed: 1, pools: [(name: 3)])", "toy:1:26: pools[0].name: found integer 3, expected a string; put it in quotes"),
         ("(seed: 1, pools: [(name: \"a\", spot: \"yes\")])", "toy:1:37: pools[0].spot: found string \"yes\", expected true or false"),
         ("(seed: 1, labels: [])", "toy:1:19: labels: found a list, expected a map"),
-        ("(seed: 1, labels: {\"a\": 1})", "toy:1:25: labels.a: found integer 1, expected a string; put it in quotes: \"1\""),
+        ("(seed: 1, labels: {\"a\": 1})", "toy:1:25: labels.a: found integer 1, expected a string; put it in quotes"),
         ("(seed: 1, script: [At(\"1s\", Scael(\"x\", 1))])", "toy:1:29: script[0][1]: unknown name \"Scael\"; did you mean \"Scale\"?"),
         ("(seed: 1, script: [At(\"1s\", Scale(\"x\"))])", "toy:1:34: script[0][1]: found 1 values, expected 2"),
         ("(seed: 1, script: [At(\"1s\", Scale(\"x\", \"y\"))])", "toy:1:40: script[0][1][1]: found string \"y\", expected an integer"),
@@ -143,12 +143,12 @@ fn all_mistakes_of_a_value_are_found() {
         mistakes::<Toy>(text),
         [
             "toy:2:8: seed: found string \"x\", expected an integer",
-            "toy:4:10: pools[0].name: found integer 3, expected a string; put it in quotes: \"3\"",
+            "toy:4:10: pools[0].name: found integer 3, expected a string; put it in quotes",
             "toy:4:13: unknown field \"pools[0].cuont\"; did you mean \"count\"?",
             "toy:5:3: pools[1]: field \"name\" is missing",
             "toy:5:11: pools[1].count: found boolean true, expected an integer",
             "toy:9:23: script[0][1][1]: found string \"y\", expected an integer",
-            "toy:10:6: script[1][0]: found integer 2, expected a string; put it in quotes: \"2\"",
+            "toy:10:6: script[1][0]: found integer 2, expected a string; put it in quotes",
             "toy:11:12: script[2][1]: unknown name \"Nope\"; expected one of Scale, Delete, Cut, Nothing",
             "toy:13:2: unknown field \"labls\"; did you mean \"labels\"?",
         ]
@@ -171,4 +171,16 @@ fn elements_decode_one_by_one_and_know_their_place() {
     );
     let texts: Vec<Spanned<BTreeMap<String, Spanned<String>>>> = decode_each(&tree, "", &mut Problems::default());
     assert_eq!(sources.excerpt(texts[1].value["nam"].span), "\"b\"");
+}
+
+#[test]
+fn the_deepest_nesting_decodes_within_the_stack() {
+    let depth = super::DEPTH_MAX as usize;
+    let mut sources = Sources::default();
+    for (open, close) in [("[", "]"), ("(a: ", ")"), ("A(", ")")] {
+        let tree = tree(&mut sources, &format!("{}1{}", open.repeat(depth), close.repeat(depth)));
+        assert!(tree.size() > depth as u64);
+        let value: Option<serde_json::Value> = decode(&tree, "", &mut Problems::default());
+        assert!(value.is_some_and(|value| value.to_string().contains('1')), "{open}");
+    }
 }

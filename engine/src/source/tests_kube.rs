@@ -66,6 +66,14 @@ fn lists_become_their_items() {
 }
 
 #[test]
+fn versions_that_a_list_implies_tell_bodies_apart() {
+    let list = |version: &str| format!("apiVersion: {version}\nkind: ToyList\nitems:\n- {{metadata: {{name: a}}}}\n---\n");
+    let (objects, mistakes) = read(Format::Yaml, &[list("x.io/v1"), list("y.io/v1")].concat());
+    let versions: Vec<_> = objects.iter().map(|object| object.body.api_version.as_str()).collect();
+    assert_eq!((versions, mistakes.len()), (vec!["x.io/v1", "y.io/v1"], 0));
+}
+
+#[test]
 fn equal_bodies_are_shared_and_unequal_ones_are_not() {
     let pod = |name: &str, image: &str| {
         format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec: {{containers: [{{name: c, image: {image}}}]}}\n---\n")
@@ -97,11 +105,11 @@ fn manifests_with_mistakes() {
         (format!("{head}specs: {{}}"), "f:4:1: unknown field \"specs\"; did you mean \"spec\"?"),
         (
             "apiVersion: v1\nkind: Pod\nmetadata: {name: 3}".into(),
-            "f:3:18: metadata.name: found integer 3, expected a string; put it in quotes: \"3\"",
+            "f:3:18: metadata.name: found integer 3, expected a string; put it in quotes",
         ),
         (
             "apiVersion: v1\nkind: Pod\nmetadata: {labels: {a: true}}".into(),
-            "f:3:24: metadata.labels.a: found boolean true, expected a string; put it in quotes: \"true\"",
+            "f:3:24: metadata.labels.a: found boolean true, expected a string; put it in quotes",
         ),
         ("apiVersion: v1\nkind: Pod\nmetadata: {lables: {}}".into(), "f:3:12: unknown field \"metadata.lables\"; did you mean \"labels\"?"),
         ("apiVersion: v1\nkind: Pod\nmetadata: [a]".into(), "f:3:11: metadata: found a list, expected the fields of ObjectMeta"),
@@ -146,6 +154,7 @@ fn manifests_with_mistakes() {
         ("Deploymnt(spec: ())", "f:1:1: unknown kind \"Deploymnt\"; did you mean \"Deployment\"?"),
         ("Toy(spec: ())", "f:1:1: unknown kind \"Toy\"; for a custom resource write its apiVersion too"),
         ("Pod(spec: DeploymentSpec(replicas: 1))", "f:1:11: spec: found DeploymentSpec(...), expected the fields of PodSpec"),
+        ("Pod(spec: (restartPolicy: Always))", "f:1:27: spec.restartPolicy: found the name Always, expected a string; put it in quotes"),
         (
             "Pod(metadata: (creationTimestamp: \"soon\"))",
             "f:1:35: metadata.creationTimestamp: found string \"soon\", expected a time such as \"2026-01-02T03:04:05Z\"",
@@ -163,7 +172,7 @@ fn all_mistakes_of_all_documents_are_found() {
         mistakes,
         [
             "f:3:12: unknown field \"metadata.nam\"; did you mean \"name\"?",
-            "f:6:12: spec.containers[0].image: found integer 3, expected a string; put it in quotes: \"3\"",
+            "f:6:12: spec.containers[0].image: found integer 3, expected a string; put it in quotes",
             "f:7:5: unknown field \"spec.containers[0].prots\"; did you mean \"ports\"?",
             "f:8:11: spec.containers[1].name: found a map, expected a string",
             "f:12:18: spec.nodeName: found a list, expected a string",

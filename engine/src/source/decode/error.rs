@@ -56,13 +56,13 @@ impl DecodeError {
     }
 }
 
-/// `put it in quotes: "8080"`, where text was expected and a plain value found.
+/// Advice where text was expected and a plain value found.
 fn quoting_help(what: &str, tree: &Tree) -> Option<String> {
-    if !what.ends_with("expected a string") {
-        return None;
-    }
-    let text = scalar_text(tree)?;
-    Some(format!("put it in quotes: {text:?}"))
+    let plain = match &tree.value {
+        TreeValue::Named(named) => named.args.is_null(),
+        _ => scalar_text(tree).is_some(),
+    };
+    (plain && what.ends_with("expected a string")).then(|| "put it in quotes".to_string())
 }
 
 /// A number or boolean as it prints.
