@@ -75,3 +75,12 @@ pub struct ObjectKey {
     /// Name.
     pub name: Name,
 }
+
+/// The `uid` that the API shows, drawn from who the object is and when it came: objects added elsewhere move nothing.
+pub fn uid_text(seed: u64, kind: &str, namespace: &str, name: &str, created_at: crate::time::SimTime) -> String {
+    let object = (kind, namespace, name, created_at.0);
+    let (high, low) = (crate::draw::draw(seed, "uid", object, 0), crate::draw::draw(seed, "uid", object, 1));
+    let version = 0x4000 | (high & 0x0FFF);
+    let variant = 0x8000 | ((low >> 48) & 0x3FFF);
+    format!("{:08x}-{:04x}-{version:04x}-{variant:04x}-{:012x}", high >> 32, (high >> 16) & 0xFFFF, low & 0xFFFF_FFFF_FFFF)
+}

@@ -28,6 +28,8 @@ pub mod admit;
 pub mod commit;
 pub mod create;
 pub mod defaults;
+pub mod json_in;
+pub mod json_out;
 pub mod links;
 pub mod log;
 pub mod objects;

@@ -100,19 +100,6 @@ pub fn amount_of(resource: &str, value: &serde_json::Value) -> Option<i64> {
         serde_json::Value::Number(number) => number.to_string(),
         _ => return None,
     };
-    let suffix_at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, suffix) = text.split_at(suffix_at);
-    let number: f64 = number.parse().ok()?;
-    let scale = match suffix {
-        "m" => 0.001,
-        "k" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        "Ki" => 1024.0,
-        "Mi" => 1048576.0,
-        "Gi" => 1073741824.0,
-        "Ti" => 1099511627776.0,
-        _ => 1.0,
-    };
-    Some(if resource == "cpu" { (number * scale * 1000.0).ceil() as i64 } else { (number * scale).ceil() as i64 })
+    let quantity = crate::model::quantity::Quantity::parse(&text).ok()?;
+    Some(if resource == "cpu" { quantity.milli_value() } else { quantity.value() })
 }

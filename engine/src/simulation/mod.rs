@@ -109,6 +109,7 @@ pub struct Simulation {
     world: World,
     dispatch: Dispatch,
     behaviours: Vec<BehaviourInfo>,
+    fault_queues: Vec<QueueId>,
     keep: usize,
 }
 
@@ -143,7 +144,20 @@ impl Simulation {
         world.insert_resource(Epoch(settings.epoch_unix_s));
         world.insert_resource(settings.latency.clone());
         let dispatch = Dispatch::new(settings.dispatcher, &mut world);
-        Simulation { world, dispatch, behaviours: Vec::new(), keep: settings.log_entries_kept }
+        Simulation { world, dispatch, behaviours: Vec::new(), fault_queues: Vec::new(), keep: settings.log_entries_kept }
+    }
+
+    /// Has behaviours that asked for it ([`Simulation::wake_on_faults`]) look at a node whose fault changed.
+    pub(crate) fn wake_for_fault(&mut self, node: ObjRef) {
+        for queue in self.fault_queues.clone() {
+            self.world.resource_mut::<Queues>().push(queue, node, Revision(0));
+        }
+    }
+
+    /// Has behaviour `Q` woken with a node's key whenever the script changes that node's fault.
+    pub fn wake_on_faults<Q: Send + Sync + 'static>(&mut self) {
+        let id = self.world.resource::<QueueOf<Q>>().id;
+        self.fault_queues.push(id);
     }
 
     /// Registers a behaviour: its queue `Q`, the name under which it asks, its wake rules and its system, which runs after those

@@ -1,0 +1,519 @@
+//! Writes objects as the Kubernetes JSON that an API server would give.
+
+use crate::api::objects::{Objects, Row};
+use crate::api::state::StateValue;
+use crate::ids::{Kind, ObjRef, ObjectKey, Uid, uid_text};
+use crate::model::kinds::Kinds;
+use crate::model::labels::{LabelSetId, LabelSets};
+use crate::model::meta::{Condition, Meta};
+use crate::model::network::{Endpoint, EndpointPort, EndpointSlice, Endpoints, Service};
+use crate::model::node::{Node, NodeStatus};
+use crate::model::pod::{ContainerState, ContainerStatus, Pod, PodStatus, Terminated};
+use crate::model::pod_class::{Classes, Qos};
+use crate::model::quantity::{Format, Quantity};
+use crate::model::resources::Resources;
+use crate::model::workload::{DeploymentStatus, ReplicaSetStatus};
+use crate::names::{Names, Sym};
+use crate::simulation::{Epoch, Seed, Simulation};
+use crate::time::SimTime;
+use crate::words;
+use serde_json::{Map, Value, json};
+use std::net::Ipv4Addr;
+
+/// The whole object, or `None` when it is forgotten.
+pub fn object_json(sim: &Simulation, object: ObjRef) -> Option<Value> {
+    let row = *sim.get::<Objects>().row(object)?;
+    let cx = Cx::new(sim);
+    Some(cx.object(&row, &sim.parts(object)))
+}
+
+/// All living objects of a kind (in one namespace, or everywhere), sorted by namespace and name as a LIST is.
+pub fn list_json(sim: &Simulation, kind: Kind, namespace: Option<Sym>) -> Vec<Value> {
+    let names = sim.get::<Names>();
+    let objects = sim.get::<Objects>();
+    let mut rows: Vec<Row> = objects
+        .of_kind(kind)
+        .filter(|row| row.gone == crate::ids::Revision::HEAD && namespace.is_none_or(|ns| row.key.namespace == ns))
+        .copied()
+        .collect();
+    rows.sort_by(|a, b| names.cmp(a.key.namespace, b.key.namespace).then_with(|| names.cmp_names(a.key.name, b.key.name)));
+    let cx = Cx::new(sim);
+    rows.iter().map(|row| cx.object(row, &sim.parts(row.object))).collect()
+}
+
+struct Cx<'s> {
+    sim: &'s Simulation,
+    names: &'s Names,
+    labels: &'s LabelSets,
+    classes: &'s Classes,
+    kinds: &'s Kinds,
+    epoch: i64,
+    seed: u64,
+}
+
+fn put(map: &mut Map<String, Value>, key: &str, value: impl Into<Value>) {
+    map.insert(key.to_string(), value.into());
+}
+
+impl<'s> Cx<'s> {
+    fn new(sim: &'s Simulation) -> Cx<'s> {
+        Cx {
+            sim,
+            names: sim.get(),
+            labels: sim.get(),
+            classes: sim.get(),
+            kinds: sim.get(),
+            epoch: sim.get::<Epoch>().0,
+            seed: sim.get::<Seed>().0,
+        }
+    }
+
+    fn text(&self, sym: Sym) -> &'s str {
+        self.names.text(sym)
+    }
+
+    fn time(&self, at: SimTime) -> String {
+        at.rfc3339(self.epoch)
+    }
+
+    fn put_text(&self, map: &mut Map<String, Value>, key: &str, sym: Sym) {
+        if !sym.is_empty() {
+            put(map, key, self.text(sym));
+        }
+    }
+
+    fn uid(&self, key: ObjectKey, created_at: SimTime) -> String {
+        uid_text(self.seed, &self.kinds.word(key.kind), self.text(key.namespace), &self.names.render(key.name), created_at)
+    }
+
+    fn uid_of(&self, uid: Uid) -> Option<String> {
+        let object = self.sim.get::<Objects>().by_uid(uid)?;
+        let row = self.sim.get::<Objects>().row(object)?;
+        let meta = self.sim.state::<Meta>(object)?;
+        Some(self.uid(row.key, meta.created_at))
+    }
+
+    fn object(&self, row: &Row, parts: &[StateValue]) -> Value {
+        let info = self.kinds.info(row.key.kind);
+        let mut object = Map::new();
+        put(&mut object, "apiVersion", info.api_version);
+        put(&mut object, "kind", info.kind);
+        for part in parts {
+            self.part(&mut object, row, part);
+        }
+        Value::Object(object)
+    }
+
+    fn part(&self, object: &mut Map<String, Value>, row: &Row, part: &StateValue) {
+        match part {
+            StateValue::Meta(meta) => put(object, "metadata", self.meta(row, meta)),
+            StateValue::Pod(pod) => put(object, "spec", self.pod(pod)),
+            StateValue::PodStatus(status) => {
+                let pod = self.sim.state::<Pod>(row.object);
+                put(object, "status", self.pod_status(pod, status));
+            }
+            StateValue::Node(node) => put(object, "spec", self.node(node)),
+            StateValue::NodeStatus(status) => put(object, "status", self.node_status(status)),
+            StateValue::ReplicaSet(set) => {
+                let mut spec = map_of(set.raw.value());
+                put(&mut spec, "replicas", set.replicas);
+                if set.min_ready_s > 0 || spec.contains_key("minReadySeconds") {
+                    put(&mut spec, "minReadySeconds", set.min_ready_s);
+                }
+                put(object, "spec", spec);
+            }
+            StateValue::ReplicaSetStatus(status) => put(object, "status", self.replica_set_status(status)),
+            StateValue::Deployment(deployment) => {
+                let mut spec = map_of(deployment.raw.value());
+                put(&mut spec, "replicas", deployment.replicas);
+                if deployment.paused {
+                    put(&mut spec, "paused", true);
+                } else {
+                    spec.shift_remove("paused");
+                }
+                put(object, "spec", spec);
+            }
+            StateValue::DeploymentStatus(status) => put(object, "status", self.deployment_status(status)),
+            StateValue::Service(service) => {
+                put(object, "spec", self.service(service));
+                put(object, "status", json!({"loadBalancer": {}}));
+            }
+            StateValue::Endpoints(endpoints) => put(object, "subsets", self.endpoints(row, endpoints)),
+            StateValue::EndpointSlice(slice) => self.endpoint_slice(object, row, slice),
+            StateValue::HorizontalPodAutoscaler(autoscaler) => put(object, "spec", autoscaler.raw.value().clone()),
+            StateValue::HorizontalPodAutoscalerStatus(status) => {
+                let spec = object.get("spec").cloned().unwrap_or(Value::Null);
+                put(object, "status", self.autoscaler_status(&spec, status));
+            }
+            StateValue::Namespace(namespace) => {
+                put(object, "spec", json!({"finalizers": ["kubernetes"]}));
+                put(object, "status", json!({"phase": if namespace.terminating { "Terminating" } else { "Active" }}));
+            }
+            StateValue::Opaque(opaque) => object.extend(map_of(opaque.body.value())),
+        }
+    }
+
+    fn pairs(&self, set: LabelSetId) -> Value {
+        let pairs = self.labels.pairs(set).iter();
+        Value::Object(pairs.map(|&(key, value)| (self.text(key).to_string(), self.text(value).into())).collect())
+    }
+
+    fn meta(&self, row: &Row, meta: &Meta) -> Value {
+        let mut out = Map::new();
+        put(&mut out, "name", self.names.render(meta.name));
+        self.put_text(&mut out, "generateName", meta.generate_name);
+        self.put_text(&mut out, "namespace", meta.namespace);
+        put(&mut out, "uid", self.uid(row.key, meta.created_at));
+        put(&mut out, "resourceVersion", row.revision.0.to_string());
+        if meta.generation > 0 {
+            put(&mut out, "generation", meta.generation);
+        }
+        put(&mut out, "creationTimestamp", self.time(meta.created_at));
+        if let Some(deletion) = meta.deletion {
+            put(&mut out, "deletionTimestamp", self.time(deletion.at));
+            put(&mut out, "deletionGracePeriodSeconds", deletion.grace_s);
+        }
+        if meta.labels != LabelSetId::EMPTY {
+            put(&mut out, "labels", self.pairs(meta.labels));
+        }
+        if meta.annotations != LabelSetId::EMPTY {
+            put(&mut out, "annotations", self.pairs(meta.annotations));
+        }
+        if !meta.owners.is_empty() {
+            let owners: Vec<Value> = meta
+                .owners
+                .iter()
+                .map(|owner| {
+                    let info = self.kinds.info(owner.kind);
+                    let mut one = Map::new();
+                    put(&mut one, "apiVersion", info.api_version);
+                    put(&mut one, "kind", info.kind);
+                    put(&mut one, "name", self.names.render(owner.name));
+                    put(&mut one, "uid", owner.uid.and_then(|uid| self.uid_of(uid)).unwrap_or_default());
+                    if owner.controller {
+                        put(&mut one, "controller", true);
+                    }
+                    if owner.block_owner_deletion {
+                        put(&mut one, "blockOwnerDeletion", true);
+                    }
+                    Value::Object(one)
+                })
+                .collect();
+            put(&mut out, "ownerReferences", owners);
+        }
+        if !meta.finalizers.is_empty() {
+            put(&mut out, "finalizers", meta.finalizers.iter().map(|&f| self.text(f).into()).collect::<Vec<Value>>());
+        }
+        Value::Object(out)
+    }
+
+    fn pod(&self, pod: &Pod) -> Value {
+        let mut spec = map_of(self.classes.get(pod.class).raw.value());
+        self.put_text(&mut spec, "nodeName", pod.node);
+        Value::Object(spec)
+    }
+
+    fn condition(&self, condition: &Condition, heartbeat: Option<&str>) -> Value {
+        let mut out = Map::new();
+        put(&mut out, "type", self.text(condition.kind));
+        put(&mut out, "status", condition.status.text());
+        if let Some(field) = heartbeat {
+            put(&mut out, field, self.time(condition.update_at));
+        }
+        put(&mut out, "lastTransitionTime", self.time(condition.transition_at));
+        self.put_text(&mut out, "reason", condition.reason);
+        self.put_text(&mut out, "message", condition.message);
+        Value::Object(out)
+    }
+
+    fn conditions(&self, status: &mut Map<String, Value>, conditions: &[Condition], second_time: Option<&str>) {
+        if !conditions.is_empty() {
+            put(status, "conditions", conditions.iter().map(|c| self.condition(c, second_time)).collect::<Vec<_>>());
+        }
+    }
+
+    fn pod_status(&self, pod: Option<&Pod>, status: &PodStatus) -> Value {
+        let mut out = Map::new();
+        put(&mut out, "phase", status.phase.text());
+        self.put_text(&mut out, "reason", status.reason);
+        self.put_text(&mut out, "message", status.message);
+        self.put_text(&mut out, "nominatedNodeName", status.nominated_node);
+        self.conditions(&mut out, &status.conditions, None);
+        if let Some(at) = status.start_at {
+            put(&mut out, "startTime", self.time(at));
+        }
+        if status.pod_ip != 0 {
+            let ip = Ipv4Addr::from(status.pod_ip).to_string();
+            put(&mut out, "podIPs", json!([{"ip": ip}]));
+            put(&mut out, "podIP", ip);
+        }
+        let Some(class) = pod.map(|pod| self.classes.get(pod.class)) else { return Value::Object(out) };
+        let statuses = |list: &[ContainerStatus], containers: &[crate::model::pod_class::Container]| -> Vec<Value> {
+            list.iter().zip(containers).map(|(status, container)| self.container_status(status, container)).collect()
+        };
+        if !status.init_containers.is_empty() {
+            put(&mut out, "initContainerStatuses", statuses(&status.init_containers, &class.init_containers));
+        }
+        if !status.containers.is_empty() {
+            put(&mut out, "containerStatuses", statuses(&status.containers, &class.containers));
+        }
+        let qos = match class.qos {
+            Qos::Guaranteed => "Guaranteed",
+            Qos::Burstable => "Burstable",
+            Qos::BestEffort => "BestEffort",
+        };
+        put(&mut out, "qosClass", qos);
+        Value::Object(out)
+    }
+
+    fn container_status(&self, status: &ContainerStatus, container: &crate::model::pod_class::Container) -> Value {
+        let state = match status.state {
+            ContainerState::Waiting { reason, message } => {
+                let mut waiting = Map::new();
+                self.put_text(&mut waiting, "reason", reason);
+                self.put_text(&mut waiting, "message", message);
+                json!({"waiting": waiting})
+            }
+            ContainerState::Running { since } => json!({"running": {"startedAt": self.time(since)}}),
+            ContainerState::Terminated(end) => json!({"terminated": self.terminated(&end)}),
+        };
+        let last = status.last.map_or(json!({}), |end| json!({"terminated": self.terminated(&end)}));
+        json!({
+            "name": self.text(container.name), "image": self.text(container.image), "ready": status.ready, "started": status.started,
+            "restartCount": status.restarts, "state": state, "lastState": last,
+        })
+    }
+
+    fn terminated(&self, end: &Terminated) -> Value {
+        json!({"exitCode": end.exit_code, "reason": self.text(end.reason), "startedAt": self.time(end.started_at), "finishedAt": self.time(end.finished_at)})
+    }
+
+    fn node(&self, node: &Node) -> Value {
+        let mut spec = map_of(node.rest.value());
+        if node.pod_cidr.1 > 0 {
+            let cidr = format!("{}/{}", Ipv4Addr::from(node.pod_cidr.0), node.pod_cidr.1);
+            put(&mut spec, "podCIDRs", json!([cidr]));
+            put(&mut spec, "podCIDR", cidr);
+        }
+        if node.unschedulable {
+            put(&mut spec, "unschedulable", true);
+        }
+        if !node.taints.is_empty() {
+            let taints = node.taints.iter().map(|taint| {
+                let mut out = Map::new();
+                put(&mut out, "key", self.text(taint.key));
+                self.put_text(&mut out, "value", taint.value);
+                put(&mut out, "effect", taint.effect.text());
+                if let Some(at) = taint.added_at {
+                    put(&mut out, "timeAdded", self.time(at));
+                }
+                Value::Object(out)
+            });
+            put(&mut spec, "taints", taints.collect::<Vec<_>>());
+        }
+        Value::Object(spec)
+    }
+
+    fn resources(&self, resources: &Resources) -> Value {
+        let quantity = |resource: Sym, amount: i64| match resource {
+            words::CPU => Quantity::from_milli(amount, Format::DecimalSi).to_string(),
+            words::MEMORY | words::EPHEMERAL_STORAGE => Quantity::from_units(amount, Format::BinarySi).to_string(),
+            _ => amount.to_string(),
+        };
+        Value::Object(
+            resources.pairs().map(|(resource, amount)| (self.text(resource).to_string(), quantity(resource, amount).into())).collect(),
+        )
+    }
+
+    fn node_status(&self, status: &NodeStatus) -> Value {
+        let mut out = map_of(status.rest.value());
+        put(&mut out, "capacity", self.resources(&status.capacity));
+        put(&mut out, "allocatable", self.resources(&status.allocatable));
+        let heartbeat = status.heartbeat_from.map(|from| {
+            // Heartbeat times move every five minutes while nothing changes. Source: `spec/kubelet.md` §2.
+            let span = self.sim.now().since(from).as_secs() / 300 * 300;
+            SimTime(from.0 + span * 1_000_000_000)
+        });
+        let conditions: Vec<Value> = status
+            .conditions
+            .iter()
+            .map(|condition| {
+                let shown =
+                    Condition { update_at: heartbeat.filter(|&at| at > condition.update_at).unwrap_or(condition.update_at), ..*condition };
+                self.condition(&shown, Some("lastHeartbeatTime"))
+            })
+            .collect();
+        if !conditions.is_empty() {
+            put(&mut out, "conditions", conditions);
+        }
+        if status.address != 0 {
+            put(&mut out, "addresses", json!([{"type": "InternalIP", "address": Ipv4Addr::from(status.address).to_string()}]));
+        }
+        Value::Object(out)
+    }
+
+    fn replica_set_status(&self, status: &ReplicaSetStatus) -> Value {
+        let mut out = Map::new();
+        put(&mut out, "replicas", status.replicas);
+        for (field, count) in
+            [("fullyLabeledReplicas", status.fully_labeled), ("readyReplicas", status.ready), ("availableReplicas", status.available)]
+        {
+            if count > 0 {
+                put(&mut out, field, count);
+            }
+        }
+        if let Some(count) = status.terminating {
+            put(&mut out, "terminatingReplicas", count);
+        }
+        if status.observed_generation > 0 {
+            put(&mut out, "observedGeneration", status.observed_generation);
+        }
+        self.conditions(&mut out, &status.conditions, None);
+        Value::Object(out)
+    }
+
+    fn deployment_status(&self, status: &DeploymentStatus) -> Value {
+        let mut out = Map::new();
+        if status.observed_generation > 0 {
+            put(&mut out, "observedGeneration", status.observed_generation);
+        }
+        let counts = [
+            ("replicas", status.replicas),
+            ("updatedReplicas", status.updated),
+            ("readyReplicas", status.ready),
+            ("availableReplicas", status.available),
+            ("unavailableReplicas", status.unavailable),
+        ];
+        for (field, count) in counts.into_iter().filter(|pair| pair.1 > 0) {
+            put(&mut out, field, count);
+        }
+        if let Some(count) = status.terminating {
+            put(&mut out, "terminatingReplicas", count);
+        }
+        if let Some(count) = status.collision_count {
+            put(&mut out, "collisionCount", count);
+        }
+        self.conditions(&mut out, &status.conditions, Some("lastUpdateTime"));
+        Value::Object(out)
+    }
+
+    fn service(&self, service: &Service) -> Value {
+        let mut spec = map_of(service.raw.value());
+        if service.cluster_ip != 0 {
+            let ip =
+                if service.cluster_ip == Service::HEADLESS { "None".to_string() } else { Ipv4Addr::from(service.cluster_ip).to_string() };
+            put(&mut spec, "clusterIPs", json!([ip]));
+            put(&mut spec, "clusterIP", ip);
+        }
+        if let Some(Value::Array(ports)) = spec.get_mut("ports") {
+            for (port, stored) in ports.iter_mut().zip(service.ports.iter()).filter(|(_, stored)| stored.node_port > 0) {
+                port["nodePort"] = stored.node_port.into();
+            }
+        }
+        Value::Object(spec)
+    }
+
+    fn endpoint_ports(&self, ports: &[EndpointPort]) -> Vec<Value> {
+        ports
+            .iter()
+            .map(|port| {
+                let mut out = Map::new();
+                self.put_text(&mut out, "name", port.name);
+                put(&mut out, "port", port.port);
+                put(&mut out, "protocol", self.text(port.protocol));
+                self.put_text(&mut out, "appProtocol", port.app_protocol);
+                Value::Object(out)
+            })
+            .collect()
+    }
+
+    fn target(&self, row: &Row, endpoint: &Endpoint) -> Option<Value> {
+        let name = self.names.render(endpoint.pod);
+        let uid = endpoint.pod_uid.and_then(|uid| self.uid_of(uid));
+        (!name.is_empty()).then(|| json!({"kind": "Pod", "namespace": self.text(row.key.namespace), "name": name, "uid": uid}))
+    }
+
+    fn endpoints(&self, row: &Row, endpoints: &Endpoints) -> Value {
+        let side = |list: &[Endpoint]| -> Vec<Value> {
+            list.iter()
+                .map(|endpoint| {
+                    let mut out = Map::new();
+                    put(&mut out, "ip", Ipv4Addr::from(endpoint.ip).to_string());
+                    self.put_text(&mut out, "hostname", endpoint.hostname);
+                    self.put_text(&mut out, "nodeName", endpoint.node);
+                    if let Some(target) = self.target(row, endpoint) {
+                        put(&mut out, "targetRef", target);
+                    }
+                    Value::Object(out)
+                })
+                .collect()
+        };
+        let subsets = endpoints.subsets.iter().map(|subset| {
+            let mut out = Map::new();
+            if !subset.ready.is_empty() {
+                put(&mut out, "addresses", side(&subset.ready));
+            }
+            if !subset.not_ready.is_empty() {
+                put(&mut out, "notReadyAddresses", side(&subset.not_ready));
+            }
+            if !subset.ports.is_empty() {
+                put(&mut out, "ports", self.endpoint_ports(&subset.ports));
+            }
+            Value::Object(out)
+        });
+        Value::Array(subsets.collect())
+    }
+
+    fn endpoint_slice(&self, object: &mut Map<String, Value>, row: &Row, slice: &EndpointSlice) {
+        put(object, "addressType", "IPv4");
+        let endpoints = slice.endpoints.iter().map(|endpoint| {
+            let mut out = Map::new();
+            put(&mut out, "addresses", json!([Ipv4Addr::from(endpoint.ip).to_string()]));
+            put(&mut out, "conditions", json!({"ready": endpoint.ready, "serving": endpoint.serving, "terminating": endpoint.terminating}));
+            self.put_text(&mut out, "hostname", endpoint.hostname);
+            self.put_text(&mut out, "nodeName", endpoint.node);
+            self.put_text(&mut out, "zone", endpoint.zone);
+            if let Some(target) = self.target(row, endpoint) {
+                put(&mut out, "targetRef", target);
+            }
+            Value::Object(out)
+        });
+        put(object, "endpoints", endpoints.collect::<Vec<_>>());
+        put(object, "ports", slice.ports.as_ref().map_or(Value::Null, |ports| self.endpoint_ports(ports).into()));
+    }
+
+    fn autoscaler_status(&self, spec: &Value, status: &crate::model::autoscaling::HorizontalPodAutoscalerStatus) -> Value {
+        let mut out = Map::new();
+        put(&mut out, "currentReplicas", status.current_replicas);
+        put(&mut out, "desiredReplicas", status.desired_replicas);
+        if let Some(at) = status.last_scale_at {
+            put(&mut out, "lastScaleTime", self.time(at));
+        }
+        let metrics = status.current_metrics.iter().map(|metric| {
+            let source = spec
+                .get("metrics")
+                .and_then(|m| m.get(metric.metric as usize))
+                .cloned()
+                .unwrap_or(json!({"type": "Resource", "resource": {"name": "cpu"}}));
+            let kind = source.get("type").and_then(Value::as_str).unwrap_or("Resource").to_string();
+            let field = format!("{}{}", kind[..1].to_ascii_lowercase(), &kind[1..]);
+            let mut current = Map::new();
+            if let Some(percent) = metric.utilization_percent {
+                put(&mut current, "averageUtilization", percent);
+            }
+            put(&mut current, "averageValue", Quantity::from_milli(metric.average_milli, Format::DecimalSi).to_string());
+            let mut inner = source.get(&field).map(map_of).unwrap_or_default();
+            inner.shift_remove("target");
+            put(&mut inner, "current", current);
+            json!({"type": kind, field: inner})
+        });
+        let metrics: Vec<Value> = metrics.collect();
+        put(&mut out, "currentMetrics", if metrics.is_empty() { Value::Null } else { metrics.into() });
+        self.conditions(&mut out, &status.conditions, None);
+        Value::Object(out)
+    }
+}
+
+fn map_of(value: &Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap_or_default()
+}

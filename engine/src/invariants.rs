@@ -1,0 +1,116 @@
+//! What must hold after every instant.
+
+use crate::api::objects::Objects;
+use crate::ids::{Kind, Revision};
+use crate::model::network::EndpointSlice;
+use crate::model::node::NodeStatus;
+use crate::model::pod::{Pod, PodStatus};
+use crate::model::pod_class::Classes;
+use crate::model::resources::Resources;
+use crate::model::workload::{ReplicaSet, ReplicaSetStatus};
+use crate::names::{Names, Sym};
+use crate::simulation::Simulation;
+use std::collections::BTreeMap;
+
+/// Sentences about what does not hold; empty when all is well.
+pub fn broken(sim: &Simulation) -> Vec<String> {
+    let mut broken = Vec::new();
+    nodes_hold_their_pods(sim, &mut broken);
+    endpoints_are_pods(sim, &mut broken);
+    counts_are_true(sim, &mut broken);
+    indexes_agree(sim, &mut broken);
+    broken
+}
+
+/// No node's bound, living pods ask for more than its allocatable.
+fn nodes_hold_their_pods(sim: &Simulation, broken: &mut Vec<String>) {
+    let (objects, names, classes) = (sim.get::<Objects>(), sim.get::<Names>(), sim.get::<Classes>());
+    let mut used: BTreeMap<Sym, (Resources, i64)> = BTreeMap::new();
+    for row in objects.of_kind(Kind::Pod).filter(|row| row.gone == Revision::HEAD && !row.node.is_empty()) {
+        let (Some(pod), Some(status)) = (sim.state::<Pod>(row.object), sim.state::<PodStatus>(row.object)) else { continue };
+        if !status.phase.terminal() {
+            let (sum, count) = used.entry(row.node).or_default();
+            sum.add(&classes.get(pod.class).requests);
+            *count += 1;
+        }
+    }
+    for (node, (sum, count)) in used {
+        let Some(object) = crate::simulation::route::node_object(objects, names, node) else { continue };
+        let Some(status) = sim.state::<NodeStatus>(object) else { continue };
+        for (resource, amount) in sum.pairs().filter(|&(resource, amount)| amount > status.allocatable.get(resource)) {
+            broken.push(format!(
+                "node/{} holds {amount} of {} and has {}",
+                names.text(node),
+                names.text(resource),
+                status.allocatable.get(resource)
+            ));
+        }
+        if count > status.allocatable.pods {
+            broken.push(format!("node/{} holds {count} pods and takes {}", names.text(node), status.allocatable.pods));
+        }
+    }
+}
+
+/// Every ready endpoint with a target is a living pod of the namespace with that address.
+fn endpoints_are_pods(sim: &Simulation, broken: &mut Vec<String>) {
+    let (objects, names) = (sim.get::<Objects>(), sim.get::<Names>());
+    if objects.head() != sim.get::<crate::simulation::route::Delivered>().0 {
+        return;
+    }
+    for row in objects.of_kind(Kind::EndpointSlice).filter(|row| row.gone == Revision::HEAD) {
+        let Some(slice) = sim.state::<EndpointSlice>(row.object) else { continue };
+        for endpoint in slice.endpoints.iter().filter(|endpoint| endpoint.ready) {
+            let Some(uid) = endpoint.pod_uid else { continue };
+            let pod = objects.by_uid(uid).filter(|&pod| objects.row(pod).is_some_and(|row| row.gone == Revision::HEAD));
+            let address = pod.and_then(|pod| sim.state::<PodStatus>(pod)).map(|status| status.pod_ip);
+            if address != Some(endpoint.ip) {
+                broken.push(format!(
+                    "endpointslice/{} names pod {} that has not that address",
+                    names.show(row.key.name),
+                    names.show(endpoint.pod)
+                ));
+            }
+        }
+    }
+}
+
+/// Once every party is up to date, a ReplicaSet's status counts the pods that it controls.
+fn counts_are_true(sim: &Simulation, broken: &mut Vec<String>) {
+    let (objects, names) = (sim.get::<Objects>(), sim.get::<Names>());
+    if objects.head() != sim.get::<crate::simulation::route::Delivered>().0 || !sim.get::<crate::api::queue::Cursors>().live {
+        return;
+    }
+    for row in objects.of_kind(Kind::ReplicaSet).filter(|row| row.gone == Revision::HEAD) {
+        let (Some(_), Some(status)) = (sim.state::<ReplicaSet>(row.object), sim.state::<ReplicaSetStatus>(row.object)) else { continue };
+        let active = objects.controlled(row.object.uid).filter(|pod| {
+            let terminating = sim.state::<crate::model::meta::Meta>(pod.object).is_some_and(|meta| meta.terminating());
+            pod.gone == Revision::HEAD && !terminating && sim.state::<PodStatus>(pod.object).is_some_and(|status| !status.phase.terminal())
+        });
+        let active = active.count() as i64;
+        if i64::from(status.replicas) != active && status.observed_generation > 0 {
+            broken.push(format!("replicaset/{} says {} replicas and has {active}", names.show(row.key.name), status.replicas));
+        }
+    }
+}
+
+/// The index agrees with the components.
+fn indexes_agree(sim: &Simulation, broken: &mut Vec<String>) {
+    let (objects, names) = (sim.get::<Objects>(), sim.get::<Names>());
+    for row in objects.living() {
+        if objects.by_key(row.key) != Some(row.object) {
+            broken.push(format!("the key of {} leads elsewhere", names.show(row.key.name)));
+        }
+        let Some(meta) = sim.state::<crate::model::meta::Meta>(row.object) else {
+            broken.push(format!("{} has no metadata", names.show(row.key.name)));
+            continue;
+        };
+        if meta.controller_uid().unwrap_or_default() != row.controller || meta.labels != row.labels {
+            broken.push(format!("the index of {} is behind its metadata", names.show(row.key.name)));
+        }
+        if let Some(pod) = sim.state::<Pod>(row.object)
+            && pod.node != row.node
+        {
+            broken.push(format!("the index of {} names another node", names.show(row.key.name)));
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Faults of nodes, as the script makes them.
+
+use crate::names::Sym;
+use crate::time::SimTime;
+use bevy_ecs::resource::Resource;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What is wrong with a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fault {
+    /// Kubelet and containers have stopped.
+    Failed,
+    /// Kubelet and containers go on; the API server and they do not hear each other.
+    CutOff,
+}
+
+/// Nodes with a fault, and since when. ECS resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Resource)]
+pub struct NodeFaults {
+    nodes: BTreeMap<Sym, (Fault, SimTime)>,
+    /// Nodes whose fault changed and whose behaviours have not looked yet.
+    changed: Vec<Sym>,
+}
+
+impl NodeFaults {
+    /// Sets or ends a node's fault.
+    pub fn set(&mut self, node: Sym, fault: Option<Fault>, now: SimTime) {
+        match fault {
+            Some(fault) => {
+                self.nodes.insert(node, (fault, now));
+            }
+            None => {
+                self.nodes.remove(&node);
+            }
+        }
+        self.changed.push(node);
+    }
+
+    /// A node's fault and its beginning.
+    pub fn of(&self, node: Sym) -> Option<(Fault, SimTime)> {
+        self.nodes.get(&node).copied()
+    }
+
+    /// Whether the node's kubelet cannot reach the API server.
+    pub fn silent(&self, node: Sym) -> bool {
+        self.nodes.contains_key(&node)
+    }
+
+    /// Whether any node has a fault.
+    pub fn any(&self) -> bool {
+        !self.nodes.is_empty()
+    }
+
+    /// Nodes whose fault changed since the last call.
+    pub fn take_changed(&mut self) -> Vec<Sym> {
+        std::mem::take(&mut self.changed)
+    }
+}

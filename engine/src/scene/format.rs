@@ -1,0 +1,193 @@
+//! What a scene file may say, item by item, as it is decoded. Names in snake case are ours; objects use Kubernetes' own.
+
+use crate::time::SimDuration;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
+
+/// A span written as text: `"90s"`, `"1m30s"`, `"250ms"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct DurationText(pub SimDuration);
+
+impl<'de> Deserialize<'de> for DurationText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<DurationText, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        SimDuration::parse(&text).map(DurationText).map_err(D::Error::custom)
+    }
+}
+
+/// A group of equal nodes: `Pool(name: "small", count: 3, allocatable: {"cpu": "4", "memory": "8Gi"})`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    /// Names of the nodes are this and a number from 1: `small-1`; a pool of one node has just this name.
+    pub name: String,
+    /// How many nodes.
+    #[serde(default = "one")]
+    pub count: u32,
+    /// What pods may use; `pods` is 110 unless given.
+    pub allocatable: BTreeMap<String, String>,
+    /// What the machine has; as `allocatable` unless given.
+    #[serde(default)]
+    pub capacity: BTreeMap<String, String>,
+    /// Labels beside `kubernetes.io/hostname`, `kubernetes.io/os` and `kubernetes.io/arch`.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Taints, as `key=value:Effect` or `key:Effect`.
+    #[serde(default)]
+    pub taints: Vec<String>,
+    /// Zones that the nodes get in turn, as the label `topology.kubernetes.io/zone`.
+    #[serde(default)]
+    pub zones: Vec<String>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// Latencies of a scene: `Ideal`, `Typical`, or `Typical(sandbox: "1s", ...)` with some of them changed.
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub enum LatencyText {
+    Ideal,
+    Typical(#[serde(default)] LatencyChanges),
+}
+
+/// Latencies that differ from the profile `Typical`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs)]
+pub struct LatencyChanges {
+    pub api_write: Option<DurationText>,
+    pub watch: Option<DurationText>,
+    pub scheduling_attempt: Option<DurationText>,
+    pub binding: Option<DurationText>,
+    pub kubelet_sync: Option<DurationText>,
+    pub sandbox: Option<DurationText>,
+    pub container_start: Option<DurationText>,
+    pub pull: Option<DurationText>,
+    pub pull_bytes_per_s: Option<u64>,
+}
+
+/// One step of the script, other than `Apply`, `Create` and `Patch`, which hold objects.
+///
+/// A target is written `kind/name` or `kind/namespace/name`; a name may hold one `*`, which stands for the first match by name.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub enum Step {
+    /// Sets `spec.replicas`.
+    Scale(String, i32),
+    /// Sets the image of all containers of a workload's template, or of the one named.
+    SetImage(String, String, #[serde(default)] Option<String>),
+    /// Deletes an object in the background with its own grace.
+    Delete(String),
+    /// Deletes an object with options.
+    DeleteWith {
+        /// The object.
+        target: String,
+        /// `gracePeriodSeconds`.
+        #[serde(default)]
+        grace_s: Option<u32>,
+        /// `propagationPolicy`: Background, Foreground or Orphan.
+        #[serde(default)]
+        propagation: Option<PropagationText>,
+    },
+    /// Sets `spec.unschedulable` of a node.
+    Cordon(String),
+    /// Clears `spec.unschedulable` of a node.
+    Uncordon(String),
+    /// Adds a taint, `key=value:Effect`, to a node.
+    Taint(String, String),
+    /// Takes a taint from a node.
+    Untaint(String, String),
+    /// Sets a label of an object; no value takes it away.
+    Label(String, String, #[serde(default)] Option<String>),
+    /// A node stops at once: its kubelet and containers with it.
+    FailNode(String),
+    /// A node is cut off the API server; its containers run on.
+    CutOffNode(String),
+    /// A failed or cut-off node comes back.
+    RestoreNode(String),
+    /// Pulls of an image fail from now on.
+    BreakImage(String),
+    /// Pulls of an image succeed again.
+    FixImage(String),
+    /// Stops a Deployment's rollout.
+    Pause(String),
+    /// Lets a Deployment's rollout go on.
+    Resume(String),
+    /// Nodes join.
+    AddNodes(Box<Pool>),
+}
+
+/// `propagationPolicy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[allow(missing_docs)]
+pub enum PropagationText {
+    Background,
+    Foreground,
+    Orphan,
+}
+
+impl PartialEq for Pool {
+    fn eq(&self, other: &Pool) -> bool {
+        self.name == other.name && self.count == other.count
+    }
+}
+
+impl Eq for Pool {}
+
+/// What can be expected of the world at a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub enum Claim {
+    /// Ready pods of a workload, or ready endpoints of a Service, are so many.
+    Ready(String, i64),
+    /// The same, at least so many.
+    ReadyAtLeast(String, i64),
+    /// The same, at most so many.
+    ReadyAtMost(String, i64),
+    /// Pods that a workload has are so many (`status.replicas`).
+    Replicas(String, i64),
+    /// Pods of the namespace-less phase: `Pods("Pending", 0)` counts all pods of all namespaces in a phase.
+    Pods(String, i64),
+    /// Container restarts of the pods that match are so many together.
+    Restarts(String, i64),
+    /// Container restarts of the pods that match are at least so many together.
+    RestartsAtLeast(String, i64),
+    /// The object exists.
+    Exists(String),
+    /// No such object exists.
+    Gone(String),
+    /// A pod is in a phase.
+    Phase(String, String),
+    /// A condition of an object has a status: `Condition("deployment/web", "Available", "True")`.
+    Condition(String, String, String),
+    /// A pod runs on a node.
+    OnNode(String, String),
+}
+
+/// When a claim is expected to hold.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub enum Expectation {
+    /// After everything of that moment has happened.
+    At(DurationText, Claim),
+    /// At some moment no later than this.
+    Within(DurationText, Claim),
+    /// From the first time to the second it holds throughout.
+    Between(DurationText, DurationText, Claim),
+    /// From this time on it holds throughout.
+    From(DurationText, Claim),
+    /// It holds throughout the run.
+    Always(Claim),
+    /// It never holds.
+    Never(Claim),
+}
+
+/// Settings of programs that a scene does not describe.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProgramDefaults {
+    /// Init containers exit 0 after this; 1 s unless given.
+    pub init_runs_for: Option<DurationText>,
+    /// Containers of pods whose restartPolicy is not Always exit 0 after this; 10 s unless given.
+    pub job_runs_for: Option<DurationText>,
+}

@@ -1,0 +1,503 @@
+//! Loads scenes and manifests: every mistake of a file at once, each with its place.
+
+use crate::scene::format::{Claim, DurationText, Expectation, LatencyText, Pool, ProgramDefaults, Step};
+use crate::scene::model::{Action, Expected, How, Scene, SceneObject, ScriptEntry};
+use crate::scene::objects::{ObjectLoader, beside};
+use crate::scene::pools::nodes_of;
+use crate::scene::program::Programs;
+use crate::scene::targets::{Known, Target};
+use crate::scene::traffic::{RateText, Traffic, TrafficText};
+use crate::simulation::latency::{Latency, LatencyTable};
+use crate::source::{Documents, Files, Format, Params, Problem, Problems, Severity, Sources, Span, Tree, TreeValue, decode, decode_each};
+use crate::time::{SimDuration, SimTime, unix_seconds};
+
+/// Longest run. Unit: seconds (ten years).
+const DURATION_MAX: SimDuration = SimDuration::from_secs(10 * 365 * 86_400);
+/// Most nodes and pods that one scene may ask for.
+const NODES_MAX: u64 = 1_000_000;
+/// Unix seconds of the epoch unless the scene says otherwise: 2026-01-01T00:00:00Z.
+pub const EPOCH_UNIX_S: i64 = 1_767_225_600;
+
+/// Fields of a scene, in the order in which people write them.
+const FIELDS: &[&str] =
+    &["params", "seed", "duration", "epoch", "latency", "nodes", "objects", "programs", "program_defaults", "traffic", "script", "expect"];
+
+/// What the command line changes of a scene.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--set NAME=VALUE`, in order.
+    pub set: Vec<String>,
+    /// `--seed`.
+    pub seed: Option<u64>,
+    /// `--until`.
+    pub until: Option<SimDuration>,
+    /// `--latency`.
+    pub latency: Option<Latency>,
+    /// `--nodes` and `--node-size`: a pool for manifests without nodes.
+    pub pool: Option<Pool>,
+}
+
+/// A scene, with the texts that it came from and what was noticed on the way.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The scene; `None` when there were mistakes.
+    pub scene: Option<Scene>,
+    /// The texts, for printing places.
+    pub sources: Sources,
+    /// Mistakes and warnings.
+    pub problems: Problems,
+}
+
+/// Loads a scene file (`.ron`), or manifests (files and directories), which run on the pool of the overrides.
+pub fn load(files: &dyn Files, paths: &[String], overrides: &Overrides) -> Loaded {
+    let mut loader = Loader { files, sources: Sources::default(), problems: Problems::default(), overrides };
+    let scene = loader.load(paths);
+    let Loader { sources, problems, .. } = loader;
+    let scene = scene.filter(|_| !problems.has_errors());
+    Loaded { scene, sources, problems }
+}
+
+struct Loader<'a> {
+    files: &'a dyn Files,
+    sources: Sources,
+    problems: Problems,
+    overrides: &'a Overrides,
+}
+
+impl Loader<'_> {
+    fn load(&mut self, paths: &[String]) -> Option<Scene> {
+        let scene_file = paths.iter().find(|path| Format::of_path(path) == Some(Format::Ron));
+        match scene_file {
+            Some(path) if paths.len() == 1 => self.scene_file(path),
+            Some(path) => {
+                let span = self.argument(path);
+                self.problems.error(span, "a scene runs alone: name one scene file, or manifests only");
+                None
+            }
+            None => self.manifests(paths),
+        }
+    }
+
+    fn argument(&mut self, text: &str) -> Span {
+        let file = self.sources.add_argument("FILE", text);
+        Span::new(file, 0, text.len())
+    }
+
+    fn manifests(&mut self, paths: &[String]) -> Option<Scene> {
+        for set in &self.overrides.set {
+            let span = self.argument(set);
+            self.problems.error(span, "manifests have no parameters; --set works on scenes");
+        }
+        let mut objects = ObjectLoader::new(self.files);
+        let mut list = Vec::new();
+        for path in paths {
+            objects.include(&mut self.sources, path.trim_end_matches('/'), None, &mut self.problems, &mut list);
+        }
+        let mut scene = self.empty(paths.first()?);
+        if !list.iter().any(|object| object.kind() == "Node")
+            && let Some(pool) = &self.overrides.pool.clone()
+        {
+            let span = self.argument("--nodes");
+            scene.objects = nodes_of(pool, span, &mut self.problems);
+        }
+        scene.objects.extend(list);
+        scene.not_simulated = objects.not_simulated.into_iter().collect();
+        self.check_objects(&scene.objects);
+        self.finish(scene)
+    }
+
+    fn empty(&self, path: &str) -> Scene {
+        Scene {
+            path: path.to_string(),
+            seed: self.overrides.seed.unwrap_or(1),
+            duration: self.overrides.until.unwrap_or(SimDuration::from_secs(300)),
+            epoch_unix_s: EPOCH_UNIX_S,
+            latency: self.overrides.latency.clone().unwrap_or_default(),
+            objects: Vec::new(),
+            programs: Programs::default(),
+            traffic: Vec::new(),
+            script: Vec::new(),
+            expectations: Vec::new(),
+            not_simulated: Vec::new(),
+        }
+    }
+
+    fn scene_file(&mut self, path: &str) -> Option<Scene> {
+        let file = self.sources.read(self.files, path, None, &mut self.problems)?;
+        let mut documents = Documents::new(&self.sources, file, Format::Ron);
+        let mut tree = match documents.next() {
+            Some(Ok(tree)) => tree,
+            Some(Err(problem)) => {
+                self.problems.push(Severity::Error, problem);
+                return None;
+            }
+            None => {
+                self.problems.push(
+                    Severity::Error,
+                    Problem::new(Span::new(file, 0, 0), "the file is empty")
+                        .with_help("`wavetank new` is not there yet; scenes/README.md shows the format"),
+                );
+                return None;
+            }
+        };
+        self.check_fields(&tree)?;
+        let params = tree.get("params").map(|declared| Params::declare(declared, &mut self.problems)).unwrap_or_default();
+        self.params(params, &mut tree);
+        let mut scene = self.empty(path);
+        self.settings(&tree, &mut scene);
+        let mut objects = ObjectLoader::new(self.files);
+        self.nodes(&tree, &mut scene);
+        for item in self.list(&tree, "objects") {
+            objects.item(&mut self.sources, &item, path, &mut self.problems, &mut scene.objects);
+        }
+        self.programs(&tree, &mut scene);
+        self.traffic(&tree, path, &mut scene);
+        for item in self.list(&tree, "script") {
+            self.script_entry(&item, path, &mut objects, &mut scene);
+        }
+        scene.script.sort_by_key(|entry| entry.at);
+        self.expectations(&tree, &mut scene);
+        scene.not_simulated = objects.not_simulated.into_iter().collect();
+        self.check_objects(&scene.objects);
+        self.finish(scene)
+    }
+
+    fn check_fields(&mut self, tree: &Tree) -> Option<()> {
+        let named = match &tree.value {
+            TreeValue::Named(named) => named.name == "Scene",
+            TreeValue::Map(_) => true,
+            _ => false,
+        };
+        if !named {
+            let help = "a scene file holds Scene(nodes: [...], objects: [...], ...)";
+            self.problems.push(Severity::Error, Problem::new(tree.span, "this is no scene").with_help(help));
+            return None;
+        }
+        for entry in tree.entries().iter().filter(|entry| !FIELDS.contains(&entry.key.text.as_str())) {
+            let mut problem = Problem::new(entry.key.span, format!("a scene has no field {:?}", entry.key.text));
+            problem.help = crate::source::error::advice(&entry.key.text, FIELDS);
+            self.problems.push(Severity::Error, problem);
+        }
+        Some(())
+    }
+
+    fn params(&mut self, mut params: Params, tree: &mut Tree) {
+        for set in &self.overrides.set {
+            params.set(set, &mut self.sources, &mut self.problems);
+        }
+        params.substitute(tree, &mut self.problems);
+    }
+
+    fn list(&mut self, tree: &Tree, field: &str) -> Vec<Tree> {
+        match tree.get(field) {
+            None => Vec::new(),
+            Some(list) => match &list.value {
+                TreeValue::Seq(items) => items.clone(),
+                _ => {
+                    self.problems.error(list.span, format!("{field}: expected a list"));
+                    Vec::new()
+                }
+            },
+        }
+    }
+
+    fn field<T: serde::de::DeserializeOwned>(&mut self, tree: &Tree, field: &str) -> Option<T> {
+        tree.get(field).and_then(|value| decode(value, field, &mut self.problems))
+    }
+
+    fn settings(&mut self, tree: &Tree, scene: &mut Scene) {
+        if let (Some(seed), None) = (self.field::<u64>(tree, "seed"), self.overrides.seed) {
+            scene.seed = seed;
+        }
+        if let (Some(duration), None) = (self.field::<DurationText>(tree, "duration"), self.overrides.until) {
+            scene.duration = duration.0;
+        }
+        if scene.duration > DURATION_MAX {
+            let span = tree.get("duration").map_or(tree.span, |d| d.span);
+            self.problems.error(span, "duration: a run lasts at most ten years");
+        }
+        if let Some(epoch) = self.field::<String>(tree, "epoch") {
+            match unix_seconds(&epoch) {
+                Some(unix) => scene.epoch_unix_s = unix,
+                None => self
+                    .problems
+                    .error(tree.span_of(&["epoch"]), format!("epoch: found {epoch:?}, expected a time such as \"2026-01-01T00:00:00Z\"")),
+            }
+        }
+        if let (Some(latency), None) = (self.field::<LatencyText>(tree, "latency"), &self.overrides.latency) {
+            scene.latency = resolve_latency(&latency);
+        }
+    }
+
+    fn nodes(&mut self, tree: &Tree, scene: &mut Scene) {
+        let mut total = 0;
+        for item in self.list(tree, "nodes") {
+            let Some(pool) = pool_tree(&item, &mut self.problems).and_then(|pool| decode::<Pool>(pool, "nodes", &mut self.problems)) else {
+                continue;
+            };
+            total += u64::from(pool.count);
+            if total > NODES_MAX {
+                self.problems.error(item.span, format!("nodes: {total} nodes are too many; the limit is {NODES_MAX}"));
+                return;
+            }
+            scene.objects.extend(nodes_of(&pool, item.span, &mut self.problems));
+        }
+    }
+
+    fn programs(&mut self, tree: &Tree, scene: &mut Scene) {
+        let defaults: ProgramDefaults = self.field(tree, "program_defaults").unwrap_or_default();
+        scene.programs.set_defaults(defaults.init_runs_for.map(|d| d.0), defaults.job_runs_for.map(|d| d.0));
+        let Some(programs) = tree.get("programs") else { return };
+        for entry in programs.entries() {
+            let path = format!("programs[{:?}]", entry.key.text);
+            if let Some(program) = decode(&entry.value, &path, &mut self.problems) {
+                if !scene
+                    .objects
+                    .iter()
+                    .any(|object| images_of(&object.body).iter().any(|image| crate::scene::program::image_matches(&entry.key.text, image)))
+                {
+                    self.problems.warning(entry.key.span, format!("no container's image matches the program {:?}", entry.key.text));
+                }
+                scene.programs.add(&entry.key.text, program);
+            }
+        }
+    }
+
+    fn traffic(&mut self, tree: &Tree, path: &str, scene: &mut Scene) {
+        let known = Known::of(&scene.objects);
+        for item in self.list(tree, "traffic") {
+            let body = match &item.value {
+                TreeValue::Named(named) if named.name == "Traffic" => &named.args,
+                _ => &item,
+            };
+            let Some(text) = decode::<TrafficText>(body, "traffic", &mut self.problems) else { continue };
+            known.check(&text.to, body.span_of(&["to"]), &mut self.problems);
+            let csv = match &text.rate {
+                RateText::Csv(file) => {
+                    let file = beside(path, file);
+                    let Some(id) = self.sources.read(self.files, &file, Some(body.span_of(&["rate"])), &mut self.problems) else {
+                        continue;
+                    };
+                    Some(self.sources.text(id).to_string())
+                }
+                _ => None,
+            };
+            match text.rate.resolve(csv.as_deref()) {
+                Ok(rate) => scene.traffic.push(Traffic { to: text.to, rate }),
+                Err(what) => self.problems.error(body.span_of(&["rate"]), what),
+            }
+        }
+    }
+
+    fn script_entry(&mut self, item: &Tree, path: &str, objects: &mut ObjectLoader, scene: &mut Scene) {
+        let parts = match &item.value {
+            TreeValue::Named(named) => match &named.args.value {
+                TreeValue::Seq(args) if named.name == "At" && args.len() == 2 => Some((vec![&args[0]], &args[1], None)),
+                TreeValue::Seq(args) if named.name == "Every" && args.len() == 2 => Some((vec![&args[0]], &args[1], Some(()))),
+                _ => None,
+            },
+            _ => None,
+        };
+        let Some((times, step, every)) = parts else {
+            let help = "write At(\"30s\", Scale(\"deployment/web\", 3)) or Every(\"1m\", Delete(\"pod/web-*\"))";
+            self.problems.push(Severity::Error, Problem::new(item.span, "this is no entry of a script").with_help(help));
+            return;
+        };
+        let Some(time) = decode::<DurationText>(times[0], "script", &mut self.problems) else { return };
+        let Some(action) = self.action(step, path, objects, scene) else { return };
+        let end = SimTime(scene.duration.0);
+        let first = SimTime(time.0.0);
+        if first > end && self.overrides.until.is_none() {
+            self.problems.error(times[0].span, format!("{} is after the end of the run at {}", time.0, scene.duration));
+            return;
+        }
+        let mut at = first;
+        let mut count = 0;
+        while at <= end {
+            scene.script.push(ScriptEntry { at, action: action.clone(), span: item.span });
+            count += 1;
+            if every.is_none() || time.0 == SimDuration::ZERO || count > 1_000_000 {
+                break;
+            }
+            at += time.0;
+        }
+        if every.is_some() && time.0 == SimDuration::ZERO {
+            self.problems.error(times[0].span, "the period of Every must be longer than nothing");
+        }
+    }
+
+    fn action(&mut self, step: &Tree, path: &str, objects: &mut ObjectLoader, scene: &Scene) -> Option<Action> {
+        if let TreeValue::Named(named) = &step.value {
+            let args = match &named.args.value {
+                TreeValue::Seq(args) => args.as_slice(),
+                _ => &[],
+            };
+            match named.name.as_str() {
+                "Apply" => {
+                    let mut list = Vec::new();
+                    for item in args {
+                        match &item.value {
+                            TreeValue::Seq(items) => {
+                                items.iter().for_each(|item| objects.item(&mut self.sources, item, path, &mut self.problems, &mut list))
+                            }
+                            _ => objects.item(&mut self.sources, item, path, &mut self.problems, &mut list),
+                        }
+                    }
+                    if args.is_empty() {
+                        self.problems.error(step.span, "Apply takes objects: Apply(Deployment(...)) or Apply([...])");
+                    }
+                    return Some(Action::Apply(list));
+                }
+                "Patch" => {
+                    let [target, patch] = args else {
+                        self.problems.error(
+                            step.span,
+                            "Patch takes a target and the fields to merge: Patch(\"deployment/web\", {\"spec\": {\"replicas\": 3}})",
+                        );
+                        return None;
+                    };
+                    let target: String = decode(target, "script", &mut self.problems)?;
+                    return Some(Action::Patch(target, crate::scene::tree_json::json_of(patch)));
+                }
+                _ => {}
+            }
+        }
+        let decoded = decode::<Step>(step, "script", &mut self.problems)?;
+        if let Step::AddNodes(pool) = &decoded {
+            return Some(Action::Apply(nodes_of(pool, step.span, &mut self.problems)));
+        }
+        let _ = scene;
+        Some(Action::Step(decoded))
+    }
+
+    fn expectations(&mut self, tree: &Tree, scene: &mut Scene) {
+        let Some(list) = tree.get("expect") else { return };
+        let end = SimTime(scene.duration.0);
+        for spanned in decode_each::<Expectation>(list, "expect", &mut self.problems) {
+            let (from, until, how, claim) = match spanned.value {
+                Expectation::At(at, claim) => (SimTime(at.0.0), SimTime(at.0.0), How::AtEnd, claim),
+                Expectation::Within(until, claim) => (SimTime::ZERO, SimTime(until.0.0), How::Once, claim),
+                Expectation::Between(from, until, claim) => (SimTime(from.0.0), SimTime(until.0.0), How::Throughout, claim),
+                Expectation::From(from, claim) => (SimTime(from.0.0), end, How::Throughout, claim),
+                Expectation::Always(claim) => (SimTime::ZERO, end, How::Throughout, claim),
+                Expectation::Never(claim) => (SimTime::ZERO, end, How::Never, claim),
+            };
+            if until > end && self.overrides.until.is_none() {
+                self.problems
+                    .error(spanned.span, format!("{} is after the end of the run at {}", until.since(SimTime::ZERO), scene.duration));
+                continue;
+            }
+            let text = self.sources.excerpt(spanned.span).split_whitespace().collect::<Vec<_>>().join(" ");
+            scene.expectations.push(Expected { from, until, how, claim, text, span: spanned.span });
+        }
+    }
+
+    /// Two objects with one key.
+    fn check_objects(&mut self, objects: &[SceneObject]) {
+        let mut seen = std::collections::BTreeMap::new();
+        for object in objects.iter().filter(|object| !object.name().is_empty()) {
+            let key = (object.kind().to_string(), object.namespace().unwrap_or("default").to_string(), object.name().to_string());
+            if let Some(first) = seen.get(&key).copied() {
+                let place = self.sources.locate(first);
+                let what = format!("{} {:?} is there twice; the first is at line {}", key.0, key.2, place.line);
+                self.problems.error(object.span, what);
+            } else {
+                seen.insert(key, object.span);
+            }
+        }
+    }
+
+    /// Script steps and expectations name objects that can exist.
+    fn finish(&mut self, scene: Scene) -> Option<Scene> {
+        let mut known = Known::of(&scene.objects);
+        for entry in &scene.script {
+            if let Action::Apply(objects) = &entry.action {
+                known.add(objects);
+            }
+        }
+        for entry in &scene.script {
+            match &entry.action {
+                Action::Step(step) => {
+                    for target in Target::of_step(step) {
+                        known.check(&target, entry.span, &mut self.problems);
+                    }
+                }
+                Action::Patch(target, _) => known.check(target, entry.span, &mut self.problems),
+                Action::Apply(_) => {}
+            }
+        }
+        for expected in &scene.expectations {
+            if let Some(target) = target_of_claim(&expected.claim) {
+                let gone = matches!(expected.claim, Claim::Gone(_)) || expected.how == How::Never;
+                known.check_kind(target, expected.span, &mut self.problems);
+                if !gone {
+                    known.check(target, expected.span, &mut self.problems);
+                }
+            }
+        }
+        Some(scene)
+    }
+}
+
+fn target_of_claim(claim: &Claim) -> Option<&str> {
+    match claim {
+        Claim::Ready(target, _)
+        | Claim::ReadyAtLeast(target, _)
+        | Claim::ReadyAtMost(target, _)
+        | Claim::Replicas(target, _)
+        | Claim::Restarts(target, _)
+        | Claim::RestartsAtLeast(target, _)
+        | Claim::Exists(target)
+        | Claim::Gone(target)
+        | Claim::Phase(target, _)
+        | Claim::Condition(target, ..)
+        | Claim::OnNode(target, _) => Some(target),
+        Claim::Pods(..) => None,
+    }
+}
+
+fn pool_tree<'t>(item: &'t Tree, problems: &mut Problems) -> Option<&'t Tree> {
+    match &item.value {
+        TreeValue::Named(named) if named.name == "Pool" => Some(&named.args),
+        TreeValue::Map(_) => Some(item),
+        _ => {
+            let help = "write Pool(name: \"small\", count: 3, allocatable: {\"cpu\": \"4\", \"memory\": \"8Gi\"})";
+            problems.push(Severity::Error, Problem::new(item.span, "this is no node pool").with_help(help));
+            None
+        }
+    }
+}
+
+/// The latencies that a scene asks for.
+pub(crate) fn resolve_latency(text: &LatencyText) -> Latency {
+    let LatencyText::Typical(changes) = text else { return Latency::Ideal };
+    let mut table = LatencyTable::TYPICAL;
+    let set = |field: &mut SimDuration, change: Option<DurationText>| {
+        if let Some(change) = change {
+            *field = change.0;
+        }
+    };
+    set(&mut table.api_write, changes.api_write);
+    set(&mut table.watch, changes.watch);
+    set(&mut table.scheduling_attempt, changes.scheduling_attempt);
+    set(&mut table.binding, changes.binding);
+    set(&mut table.kubelet_sync, changes.kubelet_sync);
+    set(&mut table.sandbox, changes.sandbox);
+    set(&mut table.container_start, changes.container_start);
+    set(&mut table.pull, changes.pull);
+    table.pull_bytes_per_s = changes.pull_bytes_per_s.unwrap_or(table.pull_bytes_per_s).max(1);
+    Latency::Typical(table)
+}
+
+/// Images of all containers of an object's pod spec or template.
+fn images_of(body: &serde_json::Value) -> Vec<String> {
+    let spec = body.get("spec");
+    let pod = spec.and_then(|spec| spec.get("template")).and_then(|template| template.get("spec")).or(spec);
+    let mut images = Vec::new();
+    for list in ["initContainers", "containers"] {
+        for container in pod.and_then(|pod| pod.get(list)).and_then(serde_json::Value::as_array).into_iter().flatten() {
+            images.extend(container.get("image").and_then(serde_json::Value::as_str).map(str::to_string));
+        }
+    }
+    images
+}

@@ -1,0 +1,17 @@
+//! Scenes: what a file may say, how it is loaded and checked, and how it is run.
+
+pub mod build;
+mod expect;
+pub mod faults;
+pub mod format;
+pub mod load;
+pub mod model;
+mod objects;
+mod pools;
+pub mod program;
+pub mod run;
+mod script;
+pub mod targets;
+pub mod traffic;
+mod tree_json;
+mod unsimulated;

@@ -1,0 +1,118 @@
+//! A scene as loaded: everything checked, nothing run yet.
+
+use crate::scene::format::{Claim, Step};
+use crate::simulation::latency::Latency;
+use crate::source::Span;
+use crate::source::kube::KubeObject;
+use crate::time::{SimDuration, SimTime};
+use serde_json::Value;
+
+/// A loaded scene.
+#[derive(Debug, Clone)]
+pub struct Scene {
+    /// Path of the file, or of the first manifest.
+    pub path: String,
+    /// Seed of all randomness.
+    pub seed: u64,
+    /// How long the run lasts.
+    pub duration: SimDuration,
+    /// Unix seconds of the epoch.
+    pub epoch_unix_s: i64,
+    /// Latency profile.
+    pub latency: Latency,
+    /// Objects that exist at time zero, nodes of pools first, in the order written; defaults are filled in.
+    pub objects: Vec<SceneObject>,
+    /// What containers do.
+    pub programs: crate::scene::program::Programs,
+    /// Request rates into Services.
+    pub traffic: Vec<crate::scene::traffic::Traffic>,
+    /// The script, by time; equal times in the order written.
+    pub script: Vec<ScriptEntry>,
+    /// What is expected, in the order written.
+    pub expectations: Vec<Expected>,
+    /// Kinds and fields that are kept and do nothing, sorted.
+    pub not_simulated: Vec<String>,
+}
+
+/// An object of a scene.
+#[derive(Debug, Clone)]
+pub struct SceneObject {
+    /// `metadata`.
+    pub metadata: Value,
+    /// Everything else, defaults filled in; objects that differ in metadata alone share it.
+    pub body: std::sync::Arc<Value>,
+    /// Where it is written.
+    pub span: Span,
+}
+
+impl SceneObject {
+    /// `kind`.
+    pub fn kind(&self) -> &str {
+        self.body.get("kind").and_then(Value::as_str).unwrap_or("")
+    }
+
+    /// `metadata.name`.
+    pub fn name(&self) -> &str {
+        self.metadata.get("name").and_then(Value::as_str).unwrap_or("")
+    }
+
+    /// `metadata.namespace`.
+    pub fn namespace(&self) -> Option<&str> {
+        self.metadata.get("namespace").and_then(Value::as_str).filter(|text| !text.is_empty())
+    }
+}
+
+/// One moment of the script.
+#[derive(Debug, Clone)]
+pub struct ScriptEntry {
+    /// When.
+    pub at: SimTime,
+    /// What.
+    pub action: Action,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// What the script does.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// A step without an object of its own.
+    Step(Step),
+    /// Creates the objects, or replaces what is there, as `kubectl apply` does.
+    Apply(Vec<SceneObject>),
+    /// Merges fields into an object (JSON merge patch).
+    Patch(String, Value),
+}
+
+/// One expectation.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    /// First moment at which the claim is looked at.
+    pub from: SimTime,
+    /// Last moment at which the claim is looked at.
+    pub until: SimTime,
+    /// How often it must hold.
+    pub how: How,
+    /// What is claimed.
+    pub claim: Claim,
+    /// The expectation as a person would say it.
+    pub text: String,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// How often a claim must hold between its moments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// At the last moment.
+    AtEnd,
+    /// At one moment at least.
+    Once,
+    /// At every moment.
+    Throughout,
+    /// At no moment.
+    Never,
+}
+
+/// A Kubernetes object as read, before defaults.
+pub type Written = KubeObject;

@@ -1,0 +1,177 @@
+//! Kubernetes objects of scenes and manifests: read, completed with the API's defaults, validated; includes followed.
+
+use crate::api::defaults::apply_defaults;
+use crate::hash::LookupMap;
+use crate::scene::model::SceneObject;
+use crate::source::{Documents, Files, Format, KubeObject, KubeReader, Problem, Problems, Severity, Sources, Span, Tree, TreeValue};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Reads objects, following includes.
+pub(crate) struct ObjectLoader<'f> {
+    files: &'f dyn Files,
+    reader: KubeReader,
+    /// Completed bodies by the address of what was read; the reader keeps those alive.
+    bodies: LookupMap<usize, (Arc<crate::source::KubeBody>, Arc<Value>)>,
+    /// Files being read, outermost first, to find circles.
+    open: Vec<String>,
+    /// Kinds and fields that do nothing.
+    pub(crate) not_simulated: BTreeSet<String>,
+}
+
+impl<'f> ObjectLoader<'f> {
+    pub(crate) fn new(files: &'f dyn Files) -> ObjectLoader<'f> {
+        ObjectLoader {
+            files,
+            reader: KubeReader::default(),
+            bodies: LookupMap::default(),
+            open: Vec::new(),
+            not_simulated: BTreeSet::new(),
+        }
+    }
+
+    /// Reads one item of a list of objects: an object, or `Include("path")`. `base` is the path of the file that it stands in.
+    pub(crate) fn item(&mut self, sources: &mut Sources, tree: &Tree, base: &str, problems: &mut Problems, out: &mut Vec<SceneObject>) {
+        let included = match &tree.value {
+            TreeValue::Named(named) if named.name == "Include" => match &named.args.value {
+                TreeValue::Seq(items) if items.len() == 1 => Some(&items[0]),
+                _ => {
+                    problems.push(
+                        Severity::Error,
+                        Problem::new(tree.span, "Include takes one path").with_help("write Include(\"manifests/shop.yaml\")"),
+                    );
+                    return;
+                }
+            },
+            _ => None,
+        };
+        let Some(path_tree) = included else {
+            self.object(tree, problems, out);
+            return;
+        };
+        let Some(path) = path_tree.as_str() else {
+            problems.error(path_tree.span, "Include takes the path of a file or directory as text");
+            return;
+        };
+        let path = if sources.is_argument(path_tree.span.file) { path.to_string() } else { beside(base, path) };
+        self.include(sources, &path, Some(path_tree.span), problems, out);
+    }
+
+    /// Reads a manifest file, or all manifests of a directory.
+    pub(crate) fn include(
+        &mut self,
+        sources: &mut Sources,
+        path: &str,
+        asked_by: Option<Span>,
+        problems: &mut Problems,
+        out: &mut Vec<SceneObject>,
+    ) {
+        if self.open.iter().any(|open| open == path) {
+            let chain = self.open.iter().map(String::as_str).chain([path]).collect::<Vec<_>>().join(" -> ");
+            let span = asked_by.expect("a file is only open while another includes from it");
+            problems.error(span, format!("circular include: {chain}"));
+            return;
+        }
+        if let Ok(inside) = self.files.list(path) {
+            for file in inside.iter().filter(|file| Format::of_path(file).is_some()) {
+                self.include(sources, file, asked_by, problems, out);
+            }
+            return;
+        }
+        let Some(file) = sources.read(self.files, path, asked_by, problems) else { return };
+        let format = Format::of_path(path).unwrap_or(Format::Yaml);
+        self.open.push(path.to_string());
+        let mut documents = Documents::new(sources, file, format);
+        while let Some(document) = documents.next() {
+            match document {
+                Ok(tree) => match &tree.value {
+                    TreeValue::Seq(items) => items.iter().for_each(|item| self.item(sources, item, path, problems, out)),
+                    _ => self.item(sources, &tree, path, problems, out),
+                },
+                Err(problem) => problems.push(Severity::Error, problem),
+            }
+        }
+        self.open.pop();
+    }
+
+    fn object(&mut self, tree: &Tree, problems: &mut Problems, out: &mut Vec<SceneObject>) {
+        let mut found = Vec::new();
+        self.reader.decode_object(tree, problems, &mut |object, tree| found.push((object, tree.clone())));
+        for (object, tree) in found {
+            if let Some(object) = self.complete(object, &tree, problems) {
+                out.push(object);
+            }
+        }
+    }
+
+    /// Fills in defaults and validates; a body that was seen before is only looked at again for its metadata.
+    fn complete(&mut self, object: KubeObject, tree: &Tree, problems: &mut Problems) -> Option<SceneObject> {
+        let address = Arc::as_ptr(&object.body) as usize;
+        let shareable = matches!(object.body.kind.as_str(), "Pod" | "Node");
+        if shareable && let Some((_, body)) = self.bodies.get(&address) {
+            let body = body.clone();
+            return Some(SceneObject { metadata: object.metadata, body, span: object.span });
+        }
+        let mut whole = object.value();
+        apply_defaults(&mut whole);
+        crate::scene::unsimulated::note(&object.body, &mut self.not_simulated);
+        let metadata = whole.as_object_mut().and_then(|fields| fields.shift_remove("metadata")).unwrap_or(Value::Object(Map::new()));
+        let body = Arc::new(whole);
+        if shareable {
+            self.bodies.insert(address, (object.body.clone(), body.clone()));
+        }
+        Some(SceneObject { metadata, body, span: object.span })
+    }
+}
+
+/// `path` as written in the file `base`.
+pub(crate) fn beside(base: &str, path: &str) -> String {
+    if path.starts_with('/') {
+        return path.to_string();
+    }
+    let mut parts: Vec<&str> = base.split('/').collect();
+    parts.pop();
+    for part in path.split('/') {
+        match part {
+            "." | "" => {}
+            ".." if parts.last().is_some_and(|last| !last.is_empty() && *last != "..") => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// The keys and indices of a field path such as `spec.containers[0].name`.
+fn path_of(field: &str) -> Vec<String> {
+    let mut path = Vec::new();
+    for part in field.split('.') {
+        let mut pieces = part.split('[');
+        path.extend(pieces.next().filter(|key| !key.is_empty()).map(str::to_string));
+        path.extend(pieces.map(|piece| piece.trim_end_matches(']').to_string()));
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        for (base, path, want) in [
+            ("scenes/a/b.ron", "x.yaml", "scenes/a/x.yaml"),
+            ("scenes/a/b.ron", "../x.yaml", "scenes/x.yaml"),
+            ("b.ron", "./m/x.yaml", "m/x.yaml"),
+            ("b.ron", "../x.yaml", "../x.yaml"),
+            ("../b.ron", "../x.yaml", "../../x.yaml"),
+            ("/s/b.ron", "x.yaml", "/s/x.yaml"),
+            ("s/b.ron", "/m/x.yaml", "/m/x.yaml"),
+        ] {
+            assert_eq!(beside(base, path), want, "{base} {path}");
+        }
+        assert_eq!(path_of("spec.containers[0].ports[1].name"), ["spec", "containers", "0", "ports", "1", "name"]);
+    }
+}

@@ -1,0 +1,74 @@
+//! Node pools as Node objects.
+
+use crate::model::node::Effect;
+use crate::model::quantity::Quantity;
+use crate::scene::format::Pool;
+use crate::scene::model::SceneObject;
+use crate::source::{Problems, Span};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// Pods that a node takes unless its pool says otherwise. Source: `spec/kubelet.md` §1.
+const PODS_PER_NODE: &str = "110";
+
+/// The nodes of a pool, in order.
+pub(crate) fn nodes_of(pool: &Pool, span: Span, problems: &mut Problems) -> Vec<SceneObject> {
+    let mut allocatable = pool.allocatable.clone();
+    allocatable.entry("pods".into()).or_insert_with(|| PODS_PER_NODE.into());
+    let capacity = if pool.capacity.is_empty() { allocatable.clone() } else { pool.capacity.clone() };
+    let quantities = allocatable.iter().chain(&capacity).filter(|(_, text)| Quantity::parse(text).is_err());
+    let mut wrong: Vec<String> = quantities
+        .map(|(resource, text)| {
+            format!("pool {:?}: {resource}: found {text:?}, expected a quantity such as \"4\", \"500m\" or \"8Gi\"", pool.name)
+        })
+        .collect();
+    wrong.dedup();
+    if pool.count == 0 {
+        wrong.push(format!("pool {:?}: count: found 0, expected at least one node", pool.name));
+    }
+    if pool.name.is_empty() {
+        wrong.push("a pool needs a name".to_string());
+    }
+    let mut taints = Vec::new();
+    for text in &pool.taints {
+        match parse_taint(text) {
+            Some((key, value, effect)) => taints.push(json!({"key": key, "value": value, "effect": effect.text()})),
+            None => wrong
+                .push(format!("pool {:?}: taint {text:?}: expected key=value:NoSchedule, or :PreferNoSchedule, or :NoExecute", pool.name)),
+        }
+    }
+    if !wrong.is_empty() {
+        wrong.into_iter().for_each(|what| problems.error(span, what));
+        return Vec::new();
+    }
+    let mut spec = Map::new();
+    if !taints.is_empty() {
+        spec.insert("taints".into(), taints.into());
+    }
+    let body = json!({"apiVersion": "v1", "kind": "Node", "spec": spec, "status": {"capacity": capacity, "allocatable": allocatable}});
+    let body = Arc::new(body);
+    (1..=pool.count).map(|number| SceneObject { metadata: metadata(pool, number), body: body.clone(), span }).collect()
+}
+
+fn metadata(pool: &Pool, number: u32) -> Value {
+    let name = if pool.count == 1 { pool.name.clone() } else { format!("{}-{number}", pool.name) };
+    let mut labels = Map::new();
+    labels.insert("kubernetes.io/arch".into(), "amd64".into());
+    labels.insert("kubernetes.io/hostname".into(), name.as_str().into());
+    labels.insert("kubernetes.io/os".into(), "linux".into());
+    if !pool.zones.is_empty() {
+        let zone = &pool.zones[(number as usize - 1) % pool.zones.len()];
+        labels.insert("topology.kubernetes.io/zone".into(), zone.as_str().into());
+    }
+    for (key, value) in &pool.labels {
+        labels.insert(key.clone(), value.as_str().into());
+    }
+    json!({"name": name, "labels": labels})
+}
+
+/// Key, value and effect of a taint written `key=value:Effect` or `key:Effect`.
+pub(crate) fn parse_taint(text: &str) -> Option<(&str, &str, Effect)> {
+    let (pair, effect) = text.rsplit_once(':')?;
+    let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+    if key.is_empty() { None } else { Some((key, value, Effect::parse(effect)?)) }
+}

@@ -1,0 +1,279 @@
+//! Programs: what containers do, matched by image. Without one a container starts, becomes ready and runs for ever.
+
+use crate::hash::LookupMap;
+use crate::model::pod_class::{ClassId, PodClass, RestartPolicy};
+use crate::names::Names;
+use crate::scene::format::DurationText;
+use crate::scene::targets::glob;
+use crate::time::SimDuration;
+use bevy_ecs::resource::Resource;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Init containers exit 0 after this unless a scene says otherwise. Source: `design.md` §5.
+const INIT_RUNS_FOR: SimDuration = SimDuration::from_secs(1);
+/// Containers of pods whose restartPolicy is not Always exit 0 after this unless a scene says otherwise.
+const JOB_RUNS_FOR: SimDuration = SimDuration::from_secs(10);
+
+/// A program as it is written: `(ready_after: "2s", on_term: ExitsAfter("1s"))`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProgramText {
+    /// From the container's start until its endpoints answer.
+    pub ready_after: DurationText,
+    /// It exits by itself after this.
+    pub runs_for: Option<DurationText>,
+    /// Exit code of `runs_for`.
+    pub exit_code: i32,
+    /// Only the first so many starts of each container end by themselves; later ones run on.
+    pub crashes: Option<u32>,
+    /// Spans since the container's start in which the liveness endpoint does not answer well.
+    pub liveness: Vec<AnswerText>,
+    /// The same of the readiness endpoint.
+    pub readiness: Vec<AnswerText>,
+    /// The same of the startup endpoint.
+    pub startup: Vec<AnswerText>,
+    /// What it does when asked to end.
+    pub on_term: OnTermText,
+    /// How long its preStop hook takes.
+    pub pre_stop: DurationText,
+    /// How long its postStart hook takes.
+    pub post_start: DurationText,
+    /// CPU that it uses without requests. Unit: milli-cores.
+    pub cpu_millicores: u64,
+    /// CPU time of one request. Unit: microseconds.
+    pub cpu_us_per_request: u64,
+    /// Memory that it uses. Unit: MiB.
+    pub memory_mib: u64,
+    /// Size of its image. Unit: MB (10^6 bytes).
+    pub image_mb: u64,
+    /// Pulls of its image fail.
+    pub image_missing: bool,
+}
+
+impl Default for ProgramText {
+    fn default() -> ProgramText {
+        ProgramText {
+            ready_after: DurationText(SimDuration::ZERO),
+            runs_for: None,
+            exit_code: 0,
+            crashes: None,
+            liveness: Vec::new(),
+            readiness: Vec::new(),
+            startup: Vec::new(),
+            on_term: OnTermText::ExitsAfter(DurationText(SimDuration::ZERO)),
+            pre_stop: DurationText(SimDuration::ZERO),
+            post_start: DurationText(SimDuration::ZERO),
+            cpu_millicores: 0,
+            cpu_us_per_request: 0,
+            memory_mib: 0,
+            image_mb: 100,
+            image_missing: false,
+        }
+    }
+}
+
+/// A span in which an endpoint does not answer well: `Fails("10s", "25s")`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub enum AnswerText {
+    /// From the first time to the second, counted from the container's start, it answers with a failure.
+    Fails(DurationText, DurationText),
+    /// It answers, but too late.
+    TimesOut(DurationText, DurationText),
+    /// Nobody listens.
+    Refuses(DurationText, DurationText),
+    /// From this time on it answers with a failure.
+    FailsFrom(DurationText),
+}
+
+/// Reaction to TERM, as written.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub enum OnTermText {
+    /// It exits with 0 after this.
+    ExitsAfter(DurationText),
+    /// It exits with this code after this.
+    ExitsWith(DurationText, i32),
+    /// It does not react; only KILL ends it.
+    Ignores,
+}
+
+/// What a container does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// From the container's start until its endpoints answer.
+    pub ready_after: SimDuration,
+    /// It exits by itself after this, with this code.
+    pub exits: Option<(SimDuration, i32)>,
+    /// Only the first so many starts end by themselves.
+    pub crashes: Option<u32>,
+    /// When the liveness endpoint does not answer well, since the container's start; sorted, apart.
+    pub liveness: Vec<Outage>,
+    /// The same of the readiness endpoint; the time before `ready_after` is among them.
+    pub readiness: Vec<Outage>,
+    /// The same of the startup endpoint; the time before `ready_after` is among them.
+    pub startup: Vec<Outage>,
+    /// Reaction to TERM: exits after this with this code; `None`: it ignores TERM.
+    pub on_term: Option<(SimDuration, i32)>,
+    /// How long its preStop hook takes.
+    pub pre_stop: SimDuration,
+    /// How long its postStart hook takes.
+    pub post_start: SimDuration,
+    /// CPU used without requests. Unit: milli-cores.
+    pub cpu_millicores: u64,
+    /// CPU time of one request. Unit: microseconds.
+    pub cpu_us_per_request: u64,
+    /// Memory used. Unit: bytes.
+    pub memory_bytes: u64,
+    /// Size of the image. Unit: bytes.
+    pub image_bytes: u64,
+    /// Pulls of the image fail.
+    pub image_missing: bool,
+}
+
+/// A span in which an endpoint does not answer well. `until` is `None` for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outage {
+    /// Beginning, since the container's start.
+    pub from: SimDuration,
+    /// End, since the container's start.
+    pub until: Option<SimDuration>,
+    /// How it fails.
+    pub how: Failure,
+}
+
+/// How an endpoint fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// It answers with a failure (HTTP 500, exit code 1, NOT_SERVING).
+    Answer,
+    /// It answers too late.
+    Timeout,
+    /// The connection is refused.
+    Refused,
+}
+
+impl Program {
+    fn of(text: &ProgramText) -> Program {
+        let starting = (text.ready_after.0 > SimDuration::ZERO).then_some(Outage {
+            from: SimDuration::ZERO,
+            until: Some(text.ready_after.0),
+            how: Failure::Refused,
+        });
+        let outages = |list: &[AnswerText], starting: Option<Outage>| {
+            let mut all: Vec<Outage> = starting.into_iter().chain(list.iter().map(outage)).collect();
+            all.sort_by_key(|outage| outage.from);
+            all
+        };
+        Program {
+            ready_after: text.ready_after.0,
+            exits: text.runs_for.map(|after| (after.0, text.exit_code)),
+            crashes: text.crashes,
+            liveness: outages(&text.liveness, None),
+            readiness: outages(&text.readiness, starting),
+            startup: outages(&text.startup, starting),
+            on_term: match text.on_term {
+                OnTermText::ExitsAfter(after) => Some((after.0, 0)),
+                OnTermText::ExitsWith(after, code) => Some((after.0, code)),
+                OnTermText::Ignores => None,
+            },
+            pre_stop: text.pre_stop.0,
+            post_start: text.post_start.0,
+            cpu_millicores: text.cpu_millicores,
+            cpu_us_per_request: text.cpu_us_per_request,
+            memory_bytes: text.memory_mib << 20,
+            image_bytes: text.image_mb * 1_000_000,
+            image_missing: text.image_missing,
+        }
+    }
+}
+
+fn outage(text: &AnswerText) -> Outage {
+    match text {
+        AnswerText::Fails(from, until) => Outage { from: from.0, until: Some(until.0), how: Failure::Answer },
+        AnswerText::TimesOut(from, until) => Outage { from: from.0, until: Some(until.0), how: Failure::Timeout },
+        AnswerText::Refuses(from, until) => Outage { from: from.0, until: Some(until.0), how: Failure::Refused },
+        AnswerText::FailsFrom(from) => Outage { from: from.0, until: None, how: Failure::Answer },
+    }
+}
+
+/// The programs of a scene. ECS resource.
+#[derive(Debug, Clone, Resource)]
+pub struct Programs {
+    by_image: Vec<(String, Arc<Program>)>,
+    init_runs_for: SimDuration,
+    job_runs_for: SimDuration,
+    /// Images whose pulls fail because the script broke them.
+    broken: BTreeSet<String>,
+    cache: LookupMap<(ClassId, bool, u32), Arc<Program>>,
+}
+
+impl Default for Programs {
+    fn default() -> Programs {
+        Programs {
+            by_image: Vec::new(),
+            init_runs_for: INIT_RUNS_FOR,
+            job_runs_for: JOB_RUNS_FOR,
+            broken: BTreeSet::new(),
+            cache: LookupMap::default(),
+        }
+    }
+}
+
+impl Programs {
+    /// Sets what containers do without a program.
+    pub fn set_defaults(&mut self, init_runs_for: Option<SimDuration>, job_runs_for: Option<SimDuration>) {
+        self.init_runs_for = init_runs_for.unwrap_or(INIT_RUNS_FOR);
+        self.job_runs_for = job_runs_for.unwrap_or(JOB_RUNS_FOR);
+    }
+
+    /// Adds a program for the images that match a pattern with `*`; the first that matches counts.
+    pub fn add(&mut self, pattern: &str, text: ProgramText) {
+        self.by_image.push((pattern.to_string(), Arc::new(Program::of(&text))));
+    }
+
+    /// Makes pulls of an image fail, or succeed again.
+    pub fn set_broken(&mut self, image: &str, broken: bool) {
+        if broken {
+            self.broken.insert(image.to_string());
+        } else {
+            self.broken.remove(image);
+        }
+    }
+
+    /// Whether pulls of an image fail because the script broke it; patterns with `*` may have been given.
+    pub fn is_broken(&self, image: &str) -> bool {
+        self.broken.iter().any(|pattern| image_matches(pattern, image))
+    }
+
+    /// Images that the script broke, for checkpoints.
+    pub fn broken(&self) -> &BTreeSet<String> {
+        &self.broken
+    }
+
+    /// The program of a container of a class: `init` tells which list, `index` which place.
+    pub fn of(&mut self, names: &Names, id: ClassId, class: &PodClass, init: bool, index: usize) -> Arc<Program> {
+        if let Some(found) = self.cache.get(&(id, init, index as u32)) {
+            return found.clone();
+        }
+        let container = if init { &class.init_containers[index] } else { &class.containers[index] };
+        let image = names.text(container.image);
+        let found = self.by_image.iter().find(|(pattern, _)| image_matches(pattern, image)).map(|(_, program)| program.clone());
+        let program = found.unwrap_or_else(|| {
+            let mut program = Program::of(&ProgramText::default());
+            if init && !container.sidecar() {
+                program.exits = Some((self.init_runs_for, 0));
+            } else if !init && class.restart_policy != RestartPolicy::Always {
+                program.exits = Some((self.job_runs_for, 0));
+            }
+            Arc::new(program)
+        });
+        self.cache.insert((id, init, index as u32), program.clone());
+        program
+    }
+}
+
+/// Whether an image matches a pattern: with `*`, or without a tag for every tag.
+pub fn image_matches(pattern: &str, image: &str) -> bool {
+    glob(pattern, image) || image.strip_prefix(pattern).is_some_and(|rest| rest.starts_with(':') || rest.starts_with('@'))
+}

@@ -1,0 +1,160 @@
+//! A run of a scene: the script's moments, the expectations, and the clock between them.
+
+use crate::scene::build;
+use crate::scene::expect::Judge;
+use crate::scene::model::{Scene, ScriptEntry};
+use crate::scene::script;
+use crate::simulation::dispatch::Dispatcher;
+use crate::simulation::{Restless, Settings, Simulation};
+use crate::time::SimTime;
+use serde::{Deserialize, Serialize};
+
+/// How a scene is run, beside what it says itself.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// How systems are run.
+    pub dispatcher: Dispatcher,
+    /// Seed for open choices; 0 for our own order.
+    pub shuffle_choices: u64,
+    /// Whether the journal is kept as text.
+    pub journal: bool,
+    /// Whether invariants are checked after every instant.
+    pub check: bool,
+}
+
+/// Why a run ended before its time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// The API server refused what the scene begins with.
+    #[error("the scene's objects are refused:\n  {}", .0.join("\n  "))]
+    Refused(Vec<String>),
+    /// Some object does not come to rest.
+    #[error("{0}")]
+    Restless(#[from] Restless),
+    /// A checked invariant does not hold: a bug.
+    #[error("at {at} an invariant does not hold: {}", .broken.join("; "))]
+    Broken {
+        /// When.
+        at: SimTime,
+        /// What does not hold.
+        broken: Vec<String>,
+    },
+}
+
+/// Where a run stands in its scene.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    /// Entries of the script done.
+    pub script_done: usize,
+    /// Whether the world has been built.
+    pub built: bool,
+}
+
+/// A scene being run.
+pub struct Run {
+    /// The world.
+    pub sim: Simulation,
+    pub(crate) scene: Scene,
+    pub(crate) judge: Judge,
+    pub(crate) place: Place,
+    /// Namespaces that were used without being defined.
+    pub namespaces_made: Vec<String>,
+    check: bool,
+}
+
+impl Run {
+    /// Builds the scene's world at time zero. `install` puts the behaviours into the simulation.
+    ///
+    /// # Errors
+    /// [`RunError::Refused`] when the API server refuses an object of the scene.
+    pub fn new(scene: Scene, options: &RunOptions, install: impl FnOnce(&mut Simulation)) -> Result<Run, RunError> {
+        let mut run = Run::unbuilt(scene, options, install);
+        run.namespaces_made = build::create_all(&mut run.sim, &run.scene.objects).map_err(RunError::Refused)?;
+        run.place.built = true;
+        Ok(run)
+    }
+
+    /// The simulation with its behaviours and programs, before any object.
+    pub(crate) fn unbuilt(scene: Scene, options: &RunOptions, install: impl FnOnce(&mut Simulation)) -> Run {
+        let settings = Settings {
+            seed: scene.seed,
+            epoch_unix_s: scene.epoch_unix_s,
+            latency: scene.latency.clone(),
+            dispatcher: options.dispatcher,
+            shuffle_choices: options.shuffle_choices,
+            journal: options.journal,
+            ..Settings::default()
+        };
+        let mut sim = Simulation::new(&settings);
+        sim.resource(scene.programs.clone());
+        sim.resource(crate::scene::traffic::TrafficSources(scene.traffic.clone()));
+        sim.resource(crate::scene::faults::NodeFaults::default());
+        install(&mut sim);
+        let judge = Judge::new(scene.expectations.len());
+        Run { sim, scene, judge, place: Place::default(), namespaces_made: Vec::new(), check: options.check }
+    }
+
+    /// The scene.
+    pub fn scene(&self) -> &Scene {
+        &self.scene
+    }
+
+    /// The end of the run.
+    pub fn end(&self) -> SimTime {
+        SimTime(self.scene.duration.0)
+    }
+
+    /// Runs until `limit` or the scene's end. `each` is called after every instant with the simulation; it may not change it.
+    ///
+    /// # Errors
+    /// [`RunError::Restless`], or [`RunError::Broken`] when invariants are checked.
+    pub fn run_until(&mut self, limit: SimTime, each: &mut dyn FnMut(&Simulation)) -> Result<(), RunError> {
+        let limit = limit.min(self.end());
+        self.instant(each)?;
+        loop {
+            let next_step = self.scene.script.get(self.place.script_done).map(|entry| entry.at);
+            let next_look = self.judge.next_look(&self.scene.expectations, self.sim.now());
+            let until = next_step.into_iter().chain(next_look).min().unwrap_or(limit).min(limit);
+            while self.sim.advance(until) {
+                self.instant(each)?;
+            }
+            if next_step == Some(until) {
+                self.play(until);
+                self.instant(each)?;
+            }
+            self.judge.look_at_moment(&self.sim, &self.scene.expectations);
+            if until == limit && next_step.is_none_or(|at| at > limit) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Plays every entry of the script that stands at this moment, after everything else of the moment.
+    fn play(&mut self, at: SimTime) {
+        while let Some(ScriptEntry { action, .. }) = self.scene.script.get(self.place.script_done).filter(|entry| entry.at == at) {
+            let action = action.clone();
+            self.place.script_done += 1;
+            script::play(&mut self.sim, &action);
+        }
+    }
+
+    fn instant(&mut self, each: &mut dyn FnMut(&Simulation)) -> Result<(), RunError> {
+        self.sim.settle()?;
+        self.judge.look(&self.sim, &self.scene.expectations);
+        if self.check {
+            let broken = crate::invariants::broken(&self.sim);
+            if !broken.is_empty() {
+                return Err(RunError::Broken { at: self.sim.now(), broken });
+            }
+        }
+        each(&self.sim);
+        Ok(())
+    }
+
+    /// How the expectations went so far: how many were met, and a sentence for each that was missed. Those whose time has not come
+    /// are neither.
+    pub fn expectations(&self) -> (u64, Vec<String>) {
+        self.judge.outcome(&self.scene.expectations, self.sim.now())
+    }
+}

@@ -1,0 +1,201 @@
+//! Objects as scripts and expectations name them: `kind/name`, `kind/namespace/name`, with one `*` in the name.
+
+use crate::api::objects::Objects;
+use crate::ids::{ObjRef, Revision};
+use crate::model::kinds::Kinds;
+use crate::names::Names;
+use crate::scene::format::Step;
+use crate::scene::model::SceneObject;
+use crate::simulation::Simulation;
+use crate::source::{Problem, Problems, Severity, Span};
+use std::collections::BTreeSet;
+
+/// A target, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Kind, as written.
+    pub kind: String,
+    /// Namespace; `default` unless written.
+    pub namespace: String,
+    /// Name, perhaps with one `*`.
+    pub name: String,
+}
+
+impl Target {
+    /// Reads a target; `None` when it has no kind or no name.
+    pub fn parse(text: &str) -> Option<Target> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let (kind, namespace, name) = match parts[..] {
+            [kind, name] => (kind, "default", name),
+            [kind, namespace, name] => (kind, namespace, name),
+            _ => return None,
+        };
+        if kind.is_empty() || name.is_empty() || namespace.is_empty() {
+            return None;
+        }
+        Some(Target { kind: kind.into(), namespace: namespace.into(), name: name.into() })
+    }
+
+    /// The targets that a step names.
+    pub fn of_step(step: &Step) -> Vec<String> {
+        let node = |name: &String| vec![format!("node/{}", name.strip_prefix("node/").unwrap_or(name))];
+        match step {
+            Step::Scale(target, _)
+            | Step::SetImage(target, ..)
+            | Step::Delete(target)
+            | Step::Label(target, ..)
+            | Step::Pause(target)
+            | Step::Resume(target) => {
+                vec![target.clone()]
+            }
+            Step::DeleteWith { target, .. } => vec![target.clone()],
+            Step::Cordon(name) | Step::Uncordon(name) | Step::FailNode(name) | Step::CutOffNode(name) | Step::RestoreNode(name) => {
+                node(name)
+            }
+            Step::Taint(name, _) | Step::Untaint(name, _) => node(name),
+            Step::BreakImage(_) | Step::FixImage(_) | Step::AddNodes(_) => Vec::new(),
+        }
+    }
+
+    /// Living objects that the target names, sorted by name.
+    pub fn find(&self, sim: &Simulation) -> Vec<ObjRef> {
+        let kinds = sim.get::<Kinds>();
+        let names = sim.get::<Names>();
+        let Some(kind) = kinds.find(&self.kind) else { return Vec::new() };
+        let namespace = if kinds.namespaced(kind) { names.find(&self.namespace) } else { Some(crate::names::Sym::EMPTY) };
+        let Some(namespace) = namespace else { return Vec::new() };
+        let objects = sim.get::<Objects>();
+        if !self.name.contains('*') {
+            let key = names.find_name(&self.name).map(|name| crate::ids::ObjectKey { kind, namespace, name });
+            return key.and_then(|key| objects.by_key(key)).into_iter().collect();
+        }
+        let living = objects.in_namespace(kind, namespace).filter(|row| row.gone == Revision::HEAD);
+        let mut found: Vec<_> = living.filter(|row| glob(&self.name, &names.render(row.key.name))).collect();
+        found.sort_by(|a, b| names.cmp_names(a.key.name, b.key.name));
+        found.iter().map(|row| row.object).collect()
+    }
+}
+
+/// Whether `text` matches `pattern`, in which `*` stands for any text.
+pub fn glob(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or("");
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    for part in middle {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.len() >= last.len() && rest.ends_with(last)
+}
+
+/// Objects that a scene defines, for checking targets.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// (kind in lower case, namespace, name).
+    objects: BTreeSet<(String, String, String)>,
+}
+
+impl Known {
+    pub(crate) fn of(objects: &[SceneObject]) -> Known {
+        let mut known = Known::default();
+        known.add(objects);
+        known
+    }
+
+    pub(crate) fn add(&mut self, objects: &[SceneObject]) {
+        for object in objects {
+            let namespace = object.namespace().unwrap_or("default").to_string();
+            self.objects.insert((object.kind().to_ascii_lowercase(), namespace, object.name().to_string()));
+        }
+    }
+
+    /// Kind of a target, in lower case and without short names.
+    fn kind(&self, kind: &str) -> Option<String> {
+        let mut kinds = Kinds::default();
+        for (word, ..) in &self.objects {
+            if kinds.find(word).is_none() {
+                kinds.kind_of("", word);
+            }
+        }
+        kinds.find(kind).map(|found| kinds.word(found))
+    }
+
+    /// Reports a target of an unknown kind.
+    pub(crate) fn check_kind(&self, text: &str, span: Span, problems: &mut Problems) {
+        match Target::parse(text) {
+            None => problems.error(span, format!("found {text:?}, expected kind/name or kind/namespace/name, such as \"deployment/web\"")),
+            Some(target) if self.kind(&target.kind).is_none() => {
+                let known = [
+                    "pod",
+                    "node",
+                    "deployment",
+                    "replicaset",
+                    "service",
+                    "endpoints",
+                    "endpointslice",
+                    "horizontalpodautoscaler",
+                    "namespace",
+                ];
+                let mut problem = Problem::new(span, format!("{text:?}: there is no kind {:?}", target.kind));
+                problem.help = crate::source::error::advice(&target.kind.to_ascii_lowercase(), &known);
+                problems.push(Severity::Error, problem);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Reports a target that can never exist. Pods, and what controllers make, are let through when their owner is there.
+    pub(crate) fn check(&self, text: &str, span: Span, problems: &mut Problems) {
+        let Some(target) = Target::parse(text) else {
+            self.check_kind(text, span, problems);
+            return;
+        };
+        let Some(kind) = self.kind(&target.kind) else {
+            self.check_kind(text, span, problems);
+            return;
+        };
+        let matches = |object: &(String, String, String)| {
+            object.0 == kind && (kind == "node" || kind == "namespace" || object.1 == target.namespace) && glob(&target.name, &object.2)
+        };
+        let made = matches!(kind.as_str(), "pod" | "replicaset" | "endpoints" | "endpointslice");
+        let stem = target.name.split('*').next().unwrap_or("");
+        let owned = |object: &(String, String, String)| {
+            made && object.1 == target.namespace
+                && matches!(object.0.as_str(), "deployment" | "replicaset" | "service" | "statefulset" | "daemonset" | "job" | "cronjob")
+                && (target.name.starts_with(&object.2) || object.2.starts_with(stem))
+        };
+        if kind == "namespace" || self.objects.iter().any(|object| matches(object) || owned(object)) {
+            return;
+        }
+        let names: Vec<&str> = self.objects.iter().filter(|object| object.0 == kind).map(|object| object.2.as_str()).collect();
+        let mut problem = Problem::new(span, format!("{text:?}: the scene never has such an object"));
+        problem.help = crate::source::error::advice(&target.name, &names);
+        problems.push(Severity::Error, problem);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_star_stands_for_any_text() {
+        for (pattern, text, want) in [
+            ("web", "web", true),
+            ("web", "web-1", false),
+            ("web-*", "web-1", true),
+            ("web-*", "web", false),
+            ("*-1", "web-1", true),
+            ("w*1", "web-1", true),
+            ("w*1", "w1", true),
+            ("ww*w", "ww", false),
+            ("*", "", true),
+        ] {
+            assert_eq!(glob(pattern, text), want, "{pattern} {text}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What of the input does nothing: named once in the summary, so that nobody takes silence for support.
+
+use crate::source::KubeBody;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Kinds that something acts on, or that need nobody to act.
+const SIMULATED: &[&str] = &[
+    "Namespace",
+    "Node",
+    "Pod",
+    "ReplicaSet",
+    "Deployment",
+    "Service",
+    "Endpoints",
+    "EndpointSlice",
+    "HorizontalPodAutoscaler",
+    "ConfigMap",
+    "Secret",
+];
+
+/// Fields of a pod spec that are kept and do nothing, with what is missing.
+const POD_FIELDS: &[&str] = &[
+    "volumes",
+    "topologySpreadConstraints",
+    "securityContext",
+    "serviceAccountName",
+    "runtimeClassName",
+    "hostAliases",
+    "dnsConfig",
+    "readinessGates",
+    "schedulingGates",
+    "resourceClaims",
+    "activeDeadlineSeconds",
+    "ephemeralContainers",
+    "priorityClassName",
+    "preemptionPolicy",
+];
+
+/// The same of a container.
+const CONTAINER_FIELDS: &[&str] =
+    &["volumeMounts", "volumeDevices", "securityContext", "env", "envFrom", "resizePolicy", "restartPolicyRules"];
+
+/// The same of a Service.
+const SERVICE_FIELDS: &[&str] =
+    &["sessionAffinity", "externalTrafficPolicy", "loadBalancerSourceRanges", "trafficDistribution", "externalIPs"];
+
+/// Notes what of a body does nothing.
+pub(crate) fn note(body: &KubeBody, found: &mut BTreeSet<String>) {
+    if !SIMULATED.contains(&body.kind.as_str()) {
+        found.insert(body.kind.clone());
+        return;
+    }
+    let spec = body.fields.get("spec");
+    match body.kind.as_str() {
+        "Pod" => pod(spec, found),
+        "ReplicaSet" | "Deployment" => pod(spec.and_then(|spec| spec.get("template")).and_then(|template| template.get("spec")), found),
+        "Service" => fields(spec, SERVICE_FIELDS, "Service spec.", found),
+        "HorizontalPodAutoscaler" => {
+            let metrics = spec.and_then(|spec| spec.get("metrics")).and_then(Value::as_array).into_iter().flatten();
+            for kind in metrics.filter_map(|metric| metric.get("type").and_then(Value::as_str)).filter(|kind| *kind != "Resource") {
+                found.insert(format!("HorizontalPodAutoscaler spec.metrics type {kind}"));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn pod(spec: Option<&Value>, found: &mut BTreeSet<String>) {
+    fields(spec, POD_FIELDS, "Pod spec.", found);
+    let affinity = spec.and_then(|spec| spec.get("affinity"));
+    fields(affinity, &["podAffinity", "podAntiAffinity"], "Pod spec.affinity.", found);
+    for list in ["containers", "initContainers"] {
+        for container in spec.and_then(|spec| spec.get(list)).and_then(Value::as_array).into_iter().flatten() {
+            fields(Some(container), CONTAINER_FIELDS, "Pod spec.containers.", found);
+        }
+    }
+}
+
+fn fields(holder: Option<&Value>, names: &[&str], prefix: &str, found: &mut BTreeSet<String>) {
+    let Some(holder) = holder else { return };
+    for name in names {
+        let empty = |value: &Value| value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);
+        if holder.get(name).is_some_and(|value| !empty(value)) {
+            found.insert(format!("{prefix}{name}"));
+        }
+    }
+}
