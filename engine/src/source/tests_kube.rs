@@ -199,3 +199,18 @@ fn real_manifests_decode() {
         assert!(bodies.len() <= bodies_max, "{path}: {}", bodies.len());
     }
 }
+
+#[test]
+fn texts_that_are_no_quantities() {
+    let text = "apiVersion: v1\nkind: Pod\nspec: {containers: [{resources: {limits: {cpu: two, memory: 5GB, pods: 1e-9, z: ''}}}]}";
+    let form = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+    let units = "units: n, u, m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi, Ei";
+    assert_eq!(
+        read(Format::Yaml, text).1,
+        [
+            format!("f:3:48: spec.containers[0].resources.limits.cpu: \"two\" is no quantity: {form}; {units}"),
+            format!("f:3:61: spec.containers[0].resources.limits.memory: \"5GB\" is no quantity: {form}; {units}"),
+            format!("f:3:81: spec.containers[0].resources.limits.z: \"\" is no quantity: {form}; {units}"),
+        ]
+    );
+}

@@ -4,6 +4,7 @@ use super::access::{Elements, Fields, Variant};
 use super::error::{DecodeError, found, scalar_text};
 use super::spanned::{self, SpanFields};
 use super::{Context, Rules, Step, address};
+use crate::model::quantity::Quantity;
 use crate::source::tree::{Entry, Named, Tree, TreeValue};
 use serde::de::value::StrDeserializer;
 use serde::de::{Deserializer, Error, Visitor};
@@ -71,6 +72,19 @@ impl<'de, 'p> TreeDeserializer<'de, 'p> {
             }
             _ => self.fail("a string"),
         }
+    }
+
+    /// Checks a quantity, as the API server does on reading one; a number stands for the text that it prints as.
+    fn quantity(self) -> Result<(), DecodeError> {
+        let number = scalar_text(self.tree).filter(|_| !matches!(self.tree.value, TreeValue::Bool(_)));
+        let Some(text) = self.tree.as_str().or(number.as_deref()) else { return Ok(()) };
+        if let Err(error) = Quantity::parse(text) {
+            return Err(DecodeError::quantity(text, error));
+        }
+        if let Some(text) = number {
+            self.takes_text(text);
+        }
+        Ok(())
     }
 
     /// Notes that the type takes this value as text.
@@ -187,10 +201,8 @@ impl<'de> Deserializer<'de> for TreeDeserializer<'de, '_> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Outcome<'de, V> {
         let inner = self.unwrapped(name);
-        if name == "Quantity"
-            && let Some(text) = scalar_text(inner.tree).filter(|_| !matches!(inner.tree.value, TreeValue::Bool(_)))
-        {
-            inner.takes_text(text);
+        if name == "Quantity" {
+            self.place(inner.quantity())?;
         }
         let outcome = visitor.visit_newtype_struct(inner);
         if matches!(name, "Time" | "MicroTime") && outcome.is_err() {

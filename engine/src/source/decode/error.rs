@@ -1,6 +1,7 @@
 //! What serde reports, put into our words.
 
 use super::{Context, Place, Step, address};
+use crate::model::quantity::QuantityError;
 use crate::source::error::advice;
 use crate::source::tree::{Tree, TreeValue};
 use serde::de::{Error, Expected, Unexpected};
@@ -20,6 +21,12 @@ pub(super) struct DecodeError {
 impl DecodeError {
     fn new(what: String, help: Option<String>) -> DecodeError {
         DecodeError { what: Some(what), help, place: None, missing: None, whole: false }
+    }
+
+    /// A text that is no quantity.
+    pub(super) fn quantity(text: &str, error: QuantityError) -> DecodeError {
+        let units = "units: n, u, m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi, Ei";
+        DecodeError::new(format!("{:?} is no quantity: {error}", shorten(text)), Some(units.into()))
     }
 
     /// A failure that an earlier round has reported: only `tree` is to be left out too.
