@@ -111,7 +111,9 @@ fn a_bound_pod_ends_gracefully_and_a_pending_one_at_once() {
 #[test]
 fn a_finalizer_holds_an_object_until_it_is_taken_away() {
     let mut sim = world(&Settings::default());
-    let map = create(&mut sim, json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "finalizers": ["example.com/hold"]}})).unwrap();
+    let map =
+        create(&mut sim, json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "finalizers": ["example.com/hold"]}}))
+            .unwrap();
     ask(&mut sim, Verb::Delete { object: map, grace_s: None, propagation: None }).unwrap();
     let mut meta = sim.state::<Meta>(map).unwrap().clone();
     assert!(meta.terminating());
@@ -157,7 +159,10 @@ fn journal_of(settings: &Settings) -> (Vec<String>, u64) {
     }
     sim.run_until(SimTime::from_secs(1)).unwrap();
     let lines = sim.get_mut::<Journal>().take();
-    (lines.iter().filter(|line| line.field == "status.phase" && line.new == "Running").map(|line| line.text()).collect(), sim.get::<Journal>().digest())
+    (
+        lines.iter().filter(|line| line.field == "status.phase" && line.new == "Running").map(|line| line.text()).collect(),
+        sim.get::<Journal>().digest(),
+    )
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::model::pod::{Pod, PodStatus};
 use crate::names::{Names, Sym};
 use crate::record::fights::Fights;
 use crate::record::journal::Journal;
+use crate::record::tally::{Counted, Tally};
 use crate::simulation::clock::Clock;
 use crate::time::{SimDuration, SimTime};
 use crate::words;
@@ -262,6 +263,9 @@ fn enter(world: &mut World, act: Act, object: ObjRef, entity: bevy_ecs::entity::
         old_labels: old.labels,
         node,
     };
+    if old.key.kind == Kind::Pod && changes.meets(Changes::PLACEMENT) {
+        world.resource_mut::<Tally>().bound(object.uid, act.now);
+    }
     world.resource_mut::<Log>().push(entry);
     world.resource_mut::<Journal>().entered(&entry);
     world.resource_mut::<Fights>().wrote(&entry);
@@ -273,6 +277,9 @@ pub(crate) fn remove(world: &mut World, act: Act, object: ObjRef) -> Revision {
     let row = *objects.row(object).expect("only living objects are removed");
     let revision = objects.advance();
     objects.bury(object, revision);
+    if row.key.kind == Kind::Pod {
+        world.resource_mut::<Tally>().gone(object.uid, act.now);
+    }
     let entry = Entry {
         revision,
         at: act.now,
@@ -316,7 +323,12 @@ fn write_one<T: State>(
     let (written, older) = (cell.written, cell.older);
     cell.written = revision;
     let hash = FixedState.hash_one(&cell.value);
+    let tally = cell.value.tally(&value);
     let old = value;
+    if tally != Counted::default() {
+        let created_at = world.get::<Obj<Meta>>(entity).expect("every object has metadata").value.created_at;
+        world.resource_mut::<Tally>().take_in(object.uid, created_at, tally);
+    }
     world.resource_mut::<Journal>().fold(hash);
     if world.resource::<Journal>().recording() {
         let new = world.get::<Obj<T>>(entity).expect("just written").value.clone();

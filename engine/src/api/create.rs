@@ -22,6 +22,7 @@ use crate::model::workload::{Deployment, DeploymentStatus, ReplicaSet, ReplicaSe
 use crate::names::{Name, Names, Sym};
 use crate::record::fights::Fights;
 use crate::record::journal::Journal;
+use crate::record::tally::Tally;
 use crate::simulation::Seed;
 use bevy_ecs::change_detection::Mut;
 use bevy_ecs::entity::Entity;
@@ -155,6 +156,9 @@ fn store(world: &mut World, act: Act, mut new: NewObject) -> crate::ids::ObjRef 
         old_labels: labels,
         node,
     };
+    if key.kind == Kind::Pod {
+        world.resource_mut::<Tally>().pods_created += 1;
+    }
     world.resource_mut::<Log>().push(entry);
     if recording {
         let mut lines = vec![Journal::added(world, &entry)];

@@ -7,6 +7,7 @@ use crate::model::node::{Node, NodeStatus};
 use crate::model::opaque::{Namespace, Opaque};
 use crate::model::pod::{Pod, PodStatus};
 use crate::model::workload::{Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus};
+use crate::record::tally::Counted;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::hash::Hash;
 
@@ -69,6 +70,12 @@ impl Changes {
 pub trait State: Clone + PartialEq + Hash + Serialize + DeserializeOwned + Into<StateValue> + Send + Sync + 'static {
     /// What a change from `old` to `self` means to watchers.
     fn changes(&self, old: &Self) -> Changes;
+
+    /// What a change from `old` to `self` adds to the run's counts.
+    fn tally(&self, old: &Self) -> Counted {
+        let _ = old;
+        Counted::default()
+    }
 }
 
 macro_rules! state_values {
@@ -110,6 +117,9 @@ impl State for PodStatus {
             .or(Changes::PHASE.when(self.phase != old.phase))
             .or(Changes::READY.when(self.ready() != old.ready()))
             .or(Changes::ADDRESS.when(self.pod_ip != old.pod_ip))
+    }
+    fn tally(&self, old: &PodStatus) -> Counted {
+        Counted::of(old, self)
     }
 }
 

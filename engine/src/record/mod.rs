@@ -1,8 +1,11 @@
 //! What a run leaves behind for people and programs.
 
+pub mod collect;
+pub mod digest;
 pub mod events;
 mod fields;
 pub mod fights;
 pub mod journal;
 pub mod refusals;
 pub mod summary;
+pub mod tally;

@@ -21,6 +21,7 @@ use crate::record::events::Events;
 use crate::record::fights::{Fight, Fights};
 use crate::record::journal::Journal;
 use crate::record::refusals::Refusals;
+use crate::record::tally::Tally;
 use crate::time::SimTime;
 use bevy_ecs::resource::Resource;
 use bevy_ecs::schedule::ScheduleLabel;
@@ -131,6 +132,7 @@ impl Simulation {
         world.insert_resource(Events::default());
         world.insert_resource(Fights::default());
         world.insert_resource(Refusals::default());
+        world.insert_resource(Tally::default());
         world.insert_resource(Queues::default());
         world.insert_resource(Cursors { routed: Vec::new(), live });
         world.insert_resource(Requests::default());

@@ -1,0 +1,156 @@
+//! Collects the summary of a run from the world as it is at its end.
+
+use crate::api::log::Log;
+use crate::api::objects::{Objects, Row};
+use crate::ids::{Kind, Revision};
+use crate::model::kinds::Kinds;
+use crate::model::meta::{ConditionStatus, condition};
+use crate::model::node::NodeStatus;
+use crate::model::pod::{Pod, PodPhase, PodStatus};
+use crate::model::pod_class::Classes;
+use crate::model::resources::Resources;
+use crate::model::workload::{Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus};
+use crate::names::Names;
+use crate::record::digest::digest;
+use crate::record::events::Events;
+use crate::record::journal::object_text;
+use crate::record::summary::{AtEnd, Expectations, PodCounts, Rollout, SCHEMA, Summary, Unschedulable, Waited, digest_text};
+use crate::record::tally::Tally;
+use crate::scene::run::Run;
+use crate::simulation::Simulation;
+use crate::simulation::clock::Clock;
+use crate::words;
+use std::collections::BTreeMap;
+
+/// The summary of a run as far as it has gone. What the run cost in processor time and memory is for the caller to fill in.
+pub fn summary(run: &Run) -> Summary {
+    let sim = &run.sim;
+    let (met, missed) = run.expectations();
+    let tally = sim.get::<Tally>();
+    let (waited, waited_max) = tally.waits(sim.now());
+    let (pods, unschedulable) = pods(sim, tally);
+    let mut at_end = at_end(sim);
+    at_end.namespaces_added = run.namespaces_made.clone();
+    Summary {
+        schema: SCHEMA,
+        scene: run.scene().path.clone(),
+        seed: run.scene().seed,
+        virtual_s: sim.now().0 as f64 / 1e9,
+        digest: digest_text(digest(sim)),
+        nodes: living(sim, Kind::Node).count() as u64,
+        pods,
+        unschedulable,
+        waited: Waited { pods: waited, virtual_s_max: waited_max.as_secs_f64() },
+        evictions: tally.evictions,
+        restarts: tally.restarts,
+        bindings: tally.bindings,
+        log_entries: sim.get::<Log>().total(),
+        events: sim.get::<Events>().total(),
+        agenda_fired: sim.get::<Clock>().fired,
+        expectations: Expectations { met, missed },
+        not_simulated: run.scene().not_simulated.clone(),
+        read_cpu_s: 0.0,
+        cpu_s: 0.0,
+        wall_s: 0.0,
+        peak_rss_bytes: 0,
+        at_end,
+    }
+}
+
+fn living(sim: &Simulation, kind: Kind) -> impl Iterator<Item = &Row> {
+    sim.get::<Objects>().of_kind(kind).filter(|row| row.gone == Revision::HEAD)
+}
+
+fn pods(sim: &Simulation, tally: &Tally) -> (PodCounts, Vec<Unschedulable>) {
+    let names = sim.get::<Names>();
+    let mut counts = PodCounts { created: tally.pods_created, deleted: tally.pods_deleted, ..PodCounts::default() };
+    let mut messages: BTreeMap<&str, u64> = BTreeMap::new();
+    for row in living(sim, Kind::Pod) {
+        let Some(status) = sim.state::<PodStatus>(row.object) else { continue };
+        counts.total += 1;
+        match status.phase {
+            PodPhase::Pending => counts.pending += 1,
+            PodPhase::Running => {
+                counts.running += 1;
+                counts.ready += u64::from(status.ready());
+            }
+            PodPhase::Succeeded => counts.succeeded += 1,
+            PodPhase::Failed => counts.failed += 1,
+            PodPhase::Unknown => {}
+        }
+        let unplaced = condition(&status.conditions, words::POD_SCHEDULED).filter(|c| c.status == ConditionStatus::False);
+        if let Some(condition) = unplaced.filter(|_| row.node.is_empty()) {
+            *messages.entry(names.text(condition.message)).or_insert(0) += 1;
+        }
+    }
+    let unschedulable = messages.into_iter().map(|(message, pods)| Unschedulable { message: message.to_string(), pods });
+    (counts, unschedulable.collect())
+}
+
+fn at_end(sim: &Simulation) -> AtEnd {
+    let kinds = sim.get::<Kinds>();
+    let mut objects: BTreeMap<String, u64> = BTreeMap::new();
+    for row in sim.get::<Objects>().living() {
+        if !matches!(row.key.kind, Kind::Node | Kind::Pod) {
+            *objects.entry(kinds.info(row.key.kind).kind).or_insert(0) += 1;
+        }
+    }
+    AtEnd {
+        nodes_ready: living(sim, Kind::Node).filter(|row| sim.state::<NodeStatus>(row.object).is_some_and(NodeStatus::ready)).count()
+            as u64,
+        objects: objects.into_iter().collect(),
+        rollouts: rollouts(sim),
+        requested_permille: requested(sim),
+        namespaces_added: Vec::new(),
+    }
+}
+
+fn rollouts(sim: &Simulation) -> Vec<Rollout> {
+    let (names, kinds) = (sim.get::<Names>(), sim.get::<Kinds>());
+    let count = |number: i32| u64::try_from(number).unwrap_or(0);
+    let mut rollouts: Vec<Rollout> = Vec::new();
+    for row in living(sim, Kind::Deployment) {
+        let (Some(spec), Some(status)) = (sim.state::<Deployment>(row.object), sim.state::<DeploymentStatus>(row.object)) else { continue };
+        let stuck = condition(&status.conditions, words::PROGRESSING).filter(|c| c.status == ConditionStatus::False);
+        let failing = condition(&status.conditions, words::REPLICA_FAILURE);
+        let note = stuck.or(failing).map_or(String::new(), |c| names.text(c.message).to_string());
+        let note = if spec.paused { "paused".to_string() } else { note };
+        let name = object_text(names, kinds, row.key);
+        rollouts.push(Rollout { name, wanted: count(spec.replicas), updated: count(status.updated), ready: count(status.ready), note });
+    }
+    for row in living(sim, Kind::ReplicaSet).filter(|row| row.controller.0 == 0) {
+        let (Some(spec), Some(status)) = (sim.state::<ReplicaSet>(row.object), sim.state::<ReplicaSetStatus>(row.object)) else { continue };
+        let note = condition(&status.conditions, words::REPLICA_FAILURE).map_or(String::new(), |c| names.text(c.message).to_string());
+        let name = object_text(names, kinds, row.key);
+        rollouts.push(Rollout { name, wanted: count(spec.replicas), updated: count(status.replicas), ready: count(status.ready), note });
+    }
+    rollouts.sort_by(|a, b| a.name.cmp(&b.name));
+    rollouts
+}
+
+/// Requests of bound, living pods as a share of all allocatable. Unit: per mille.
+fn requested(sim: &Simulation) -> Vec<(String, u64)> {
+    let (names, classes) = (sim.get::<Names>(), sim.get::<Classes>());
+    let mut sums: BTreeMap<&str, (i128, i128)> = BTreeMap::new();
+    let add = |sums: &mut BTreeMap<_, (i128, i128)>, resources: &Resources, used: bool| {
+        for (resource, amount) in resources.pairs() {
+            let sum = sums.entry(names.text(resource)).or_insert((0, 0));
+            *(if used { &mut sum.0 } else { &mut sum.1 }) += i128::from(amount);
+        }
+    };
+    for row in living(sim, Kind::Node) {
+        if let Some(status) = sim.state::<NodeStatus>(row.object) {
+            add(&mut sums, &status.allocatable, false);
+        }
+    }
+    for row in living(sim, Kind::Pod).filter(|row| !row.node.is_empty()) {
+        let (Some(pod), Some(status)) = (sim.state::<Pod>(row.object), sim.state::<PodStatus>(row.object)) else { continue };
+        if !status.phase.terminal() {
+            let requests = &classes.get(pod.class).requests;
+            add(&mut sums, requests, true);
+            sums.entry("pods").or_insert((0, 0)).0 += 1;
+        }
+    }
+    let shares = sums.into_iter().filter(|(_, (_, all))| *all > 0);
+    shares.map(|(resource, (used, all))| (resource.to_string(), u64::try_from(used * 1000 / all).unwrap_or(0))).collect()
+}
