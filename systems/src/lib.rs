@@ -1,1 +1,3 @@
 //! Behaviours.
+
+pub mod autoscaling;

@@ -8,6 +8,7 @@
 //! functions leave [`not_built::NOT_BUILT`]. A function that is in neither list is a miss.
 
 mod arguments;
+mod hpa;
 mod not_built;
 mod report;
 mod row;
@@ -20,7 +21,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 /// What is built: the functions of each family, each with its check.
-const FAMILIES: &[Functions] = &[util::FUNCTIONS];
+const FAMILIES: &[Functions] = &[hpa::FUNCTIONS, util::FUNCTIONS];
 
 fn main() -> ExitCode {
     match conform() {

@@ -19,15 +19,6 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     "sync_pdb",
     // endpointslice
     "Reconcile_series",
-    // hpa
-    "GetMetricReplicas",
-    "GetExternalMetricReplicas",
-    "GetExternalPerPodMetricReplicas",
-    "GetResourceReplicas",
-    "GetObjectPerPodMetricReplicas",
-    "GetRawResourceReplicas",
-    "GetObjectMetricReplicas",
-    "normalize_series",
     // job
     "pod_failure_backoff_remaining",
     "indexes_string",

@@ -1,0 +1,3 @@
+//! Behaviours that change how many there are of something.
+
+pub mod horizontal;
