@@ -54,7 +54,7 @@ fn seconds(value: &Value, name: &str) -> Result<SimDuration, String> {
 /// The moment that lies the named age before the present.
 fn ago(value: &Value, name: &str) -> Result<SimTime, String> {
     let age = u64::try_from(integer(value, name)?).map_err(|error| error.to_string())?;
-    Ok(SimTime::from_secs(NOW_S - age))
+    Ok(SimTime::from_secs(NOW_S.checked_sub(age).ok_or("too long ago")?))
 }
 
 fn tolerances(input: &Value) -> Result<Tolerances, String> {

@@ -53,17 +53,32 @@ impl Row {
 }
 
 /// Whether two answers are the same: objects without regard to order, numbers by value (1 and 1.0 are the same).
-pub(crate) fn same(left: &Value, right: &Value) -> bool {
-    match (left, right) {
+pub(crate) fn same(expected: &Value, got: &Value) -> bool {
+    first_difference(expected, got).is_none()
+}
+
+/// Where two answers first differ, with both values there; `None` when they are the same.
+pub(crate) fn first_difference(expected: &Value, got: &Value) -> Option<String> {
+    let here = || Some(format!(": expected {expected}, got {got}"));
+    match (expected, got) {
         (Value::Number(left), Value::Number(right)) => {
-            left == right || (left.as_f64() == right.as_f64() && (left.is_f64() || right.is_f64()))
+            let equal = left == right || ((left.is_f64() || right.is_f64()) && left.as_f64() == right.as_f64());
+            if equal { None } else { here() }
         }
         (Value::Array(left), Value::Array(right)) => {
-            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
+            let mut pairs = left.iter().zip(right).enumerate();
+            let inner = pairs.find_map(|(index, (left, right))| Some(format!("[{index}]{}", first_difference(left, right)?)));
+            inner.or_else(|| (left.len() != right.len()).then(|| format!(": expected {} items, got {}", left.len(), right.len())))
         }
         (Value::Object(left), Value::Object(right)) => {
-            left.len() == right.len() && left.iter().all(|(name, value)| right.get(name).is_some_and(|other| same(value, other)))
+            let inner = left.iter().find_map(|(name, left)| match right.get(name) {
+                Some(right) => Some(format!(".{name}{}", first_difference(left, right)?)),
+                None => Some(format!(".{name}: expected {left}, got nothing")),
+            });
+            let mut more = right.iter().filter(|(name, _)| !left.contains_key(*name));
+            inner.or_else(|| more.next().map(|(name, right)| format!(".{name}: expected nothing, got {right}")))
         }
-        _ => left == right,
+        _ if expected == got => None,
+        _ => here(),
     }
 }

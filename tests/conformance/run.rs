@@ -1,7 +1,7 @@
 //! Runs a table: each row alone, a panic being one miss.
 
 use crate::report::{Counts, Miss, Outcome, cut};
-use crate::row::{Check, Functions, Row, same};
+use crate::row::{Check, Functions, Row, first_difference};
 use crate::tables::Table;
 use rayon::prelude::*;
 use std::cell::RefCell;
@@ -105,16 +105,16 @@ fn fate(index: usize, line: &str, checks: &Checks) -> Fate {
 }
 
 fn judge(row: &Row, check: &Check) -> Result<(), String> {
-    let shown = |got: &str| {
+    let shown = |why: &str| {
         let (input, expected) = (row.input().to_string(), row.expected().to_string());
-        format!("    in       {}\n    expected {}\n    got      {}", cut(&input), cut(&expected), cut(got))
+        format!("    in       {}\n    expected {}\n    {}", cut(&input), cut(&expected), cut(why))
     };
     match check {
         Check::Answer(answer) => match answer(row.input()) {
-            Ok(got) if same(row.expected(), &got) => Ok(()),
-            Ok(got) => Err(shown(&got.to_string())),
+            Ok(got) => first_difference(row.expected(), &got)
+                .map_or(Ok(()), |place| Err(shown(&format!("differs at {place}\n    got      {got}")))),
             Err(why) => Err(shown(&format!("no answer: {why}"))),
         },
-        Check::Judge(judge) => judge(row).map_err(|why| shown(&why)),
+        Check::Judge(judge) => judge(row).map_err(|why| shown(&format!("got      {why}"))),
     }
 }
