@@ -15,6 +15,7 @@ mod families;
 mod fields;
 mod groups;
 mod history;
+mod inputs;
 mod labels;
 mod laws;
 mod recording;

@@ -13,7 +13,30 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Recording {
     pub(crate) name: String,
+    pub(crate) namespace: String,
+    /// The moment from which all times of the recording count, in RFC 3339 with microseconds.
+    pub(crate) t0: String,
+    pub(crate) duration_s: f64,
+    /// Manifests, plain Kubernetes JSON.
+    pub(crate) objects: Vec<Value>,
+    pub(crate) actions: Vec<Action>,
     pub(crate) timeline: Vec<Entry>,
+}
+
+/// Something that was done, and the answer.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Action {
+    /// Seconds since just before the first action.
+    pub(crate) at_s: f64,
+    /// `verb`, `kind`, `name` and what the verb needs; or `kubectl` with its arguments.
+    #[serde(rename = "do")]
+    pub(crate) deed: Value,
+    /// HTTP status code of the answer.
+    #[serde(default)]
+    pub(crate) code: Option<u16>,
+    /// `message` of the answer, where it was a refusal.
+    #[serde(default)]
+    pub(crate) message: Option<String>,
 }
 
 /// What happened to an object: the three types of a watch event.

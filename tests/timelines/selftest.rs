@@ -4,6 +4,8 @@
 
 use crate::compare::{RECORDED_SLACK, compare};
 use crate::history::Vocabulary;
+use crate::inputs;
+use crate::labels::Labels;
 use crate::recording::{Entry, Recording, Verb};
 use serde_json::{Value, json};
 
@@ -28,6 +30,7 @@ pub(crate) const TESTS: &[(&str, Test)] = &[
     ("a timer off by 1.5 s is reported", late_timer_is_reported),
     ("an effect before its cause is reported", early_effect_is_reported),
     ("another end is reported", other_end_is_reported),
+    ("inputs are taken by order of appearance and of deletion", inputs_are_in_order),
 ];
 
 fn find<'a>(recordings: &'a [Recording], name: &str) -> Result<&'a Recording, String> {
@@ -102,6 +105,12 @@ fn entry(t_s: f64, verb: Verb, kind: &str, name: &str, id: Option<&str>, facts: 
     Entry { t_s, verb, kind: kind.to_owned(), name: name.to_owned(), id: id.map(str::to_owned), facts }
 }
 
+/// A recording made by hand: nothing but its timeline.
+fn drawn(name: &str, timeline: Vec<Entry>) -> Recording {
+    let (name, namespace, t0) = (name.to_owned(), "x".to_owned(), "2026-01-01T00:00:00.000000Z".to_owned());
+    Recording { name, namespace, t0, duration_s: 10.0, objects: Vec::new(), actions: Vec::new(), timeline }
+}
+
 /// A Deployment and its set of 8 that is scaled along `sizes`, a tenth of a second apart, with the scaling events.
 fn scaled(sizes: &[i64]) -> Vec<Entry> {
     let owners = json!([{"owner": "deploy#1", "controller": true}]);
@@ -129,7 +138,7 @@ fn scaled(sizes: &[i64]) -> Vec<Entry> {
 }
 
 fn joined_scalings_are_same(_: &[Recording], vocabulary: &Vocabulary) -> Result<(), String> {
-    let recording = Recording { name: "x_scaled".to_owned(), timeline: scaled(&[8, 7, 6]) };
+    let recording = drawn("x_scaled", scaled(&[8, 7, 6]));
     expect_same(&recording, &scaled(&[8, 6]), vocabulary, "8 to 6 at once")?;
     expect_report(&recording, &scaled(&[8, 7]), vocabulary, "8 to 7 only", "7 -> 6")?;
     expect_report(&recording, &scaled(&[8, 9, 6]), vocabulary, "by way of 9", "8 -> 9")
@@ -197,7 +206,7 @@ fn early_growth_is_reported(_: &[Recording], vocabulary: &Vocabulary) -> Result<
         out.sort_by(|one, other| one.t_s.total_cmp(&other.t_s));
         out
     };
-    let recording = Recording { name: "x_update".to_owned(), timeline: update(2.6) };
+    let recording = drawn("x_update", update(2.6));
     match crate::laws::broken(&update(2.4), 0).into_iter().find(|fault| fault.what.contains("where 13 are the most")) {
         Some(_) => expect_report(&recording, &update(2.4), vocabulary, "grown early", ""),
         None => Err("a set that grew early broke no law".to_owned()),
@@ -358,4 +367,23 @@ fn other_end_is_reported(recordings: &[Recording], vocabulary: &Vocabulary) -> R
         expect_report(recording, &produced, vocabulary, "without the last write", "")?;
     }
     Ok(())
+}
+
+/// In `b_scale` eight pods appear and all are deleted; two of them are unready for three seconds before.
+fn inputs_are_in_order(recordings: &[Recording], _: &Vocabulary) -> Result<(), String> {
+    let recording = find(recordings, "b_scale")?;
+    let inputs = inputs::inputs(&recording.timeline, &Labels::of(&recording.timeline, true));
+    let group = inputs.get("pods of ReplicaSet 1 of Deployment/web").ok_or("no pods of the set")?;
+    let ids: Vec<&str> = group.lives.iter().map(|life| life.id.as_str()).collect();
+    if ids != ["pod#1", "pod#2", "pod#3", "pod#4", "pod#5", "pod#6", "pod#7", "pod#8"] {
+        return Err(format!("lives of {ids:?}"));
+    }
+    let reports: Vec<usize> = group.lives.iter().map(|life| life.reports.len()).collect();
+    if reports != [1, 1, 1, 1, 2, 2, 1, 1] {
+        return Err(format!("numbers of reports {reports:?}"));
+    }
+    let in_order = group.ends.windows(2).all(|pair| pair[0].deleting <= pair[1].deleting);
+    let complete = group.ends.iter().all(|end| end.reports.len() == 1 && end.gone.is_some_and(|gone| gone > end.deleting));
+    let all_bound = group.lives.iter().all(|life| life.bound.as_ref().is_some_and(|(at, node)| *at >= life.created && !node.is_empty()));
+    if group.ends.len() == 8 && in_order && complete && all_bound { Ok(()) } else { Err(format!("ends {:?}", group.ends)) }
 }

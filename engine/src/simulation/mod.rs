@@ -252,17 +252,23 @@ impl Simulation {
     /// # Errors
     /// [`Restless`] when some object does not come to rest.
     pub fn settle(&mut self) -> Result<(), Restless> {
-        loop {
-            self.deliver_now();
-            let worked = self.dispatch.round(&mut self.world);
-            if let Some(fight) = self.world.resource::<Fights>().found() {
-                return Err(self.restless(fight));
-            }
-            self.tidy();
-            if !worked {
-                return Ok(());
-            }
+        while self.round()? {}
+        Ok(())
+    }
+
+    /// One round of the present instant: what was committed is delivered, behaviours with work decide, their requests are carried
+    /// out. `false`: there was nothing to do, the instant is over. For watchers that want to see each round's writes.
+    ///
+    /// # Errors
+    /// [`Restless`] when some object does not come to rest.
+    pub fn round(&mut self) -> Result<bool, Restless> {
+        self.deliver_now();
+        let worked = self.dispatch.round(&mut self.world);
+        if let Some(fight) = self.world.resource::<Fights>().found() {
+            return Err(self.restless(fight));
         }
+        self.tidy();
+        Ok(worked)
     }
 
     /// In profiles without watch delay everything committed is delivered in the next round.
