@@ -2,7 +2,7 @@
 //!
 //! The recordings are `tests/timelines/golden/*.json.gz`. `WAVETANK_TIMELINES=DIR` compares those of another directory
 //! (`.json` or `.json.gz`; relative to the repository root). A plain argument keeps the recordings whose name contains
-//! it. The comparator is tested first; the exit status is non-zero on any difference, unreadable file or panic.
+//! it, `WAVETANK_TIMELINES_OUT=DIR` writes what we produce to that directory. The comparator is tested first; the exit status is non-zero on any difference, unreadable file or panic.
 //!
 //! Reading order: `recording`, `labels`, `fields`, `history` with `steps`, `groups`, `events`, `laws`, `cuts`,
 //! `compare`, `inputs`.
@@ -10,7 +10,9 @@
 mod compare;
 mod cuts;
 mod difference;
+mod drive;
 mod events;
+mod facts;
 mod families;
 mod fields;
 mod groups;
@@ -18,10 +20,15 @@ mod history;
 mod inputs;
 mod labels;
 mod laws;
+mod patch;
+mod produce;
 mod recording;
+mod script;
 mod selftest;
+mod stand_in;
 mod steps;
 
+use history::Vocabulary;
 use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
@@ -65,7 +72,7 @@ fn run(committed: &Path, directory: &Path, filter: &str) -> Result<bool, String>
     let chosen: Vec<PathBuf> = files.into_iter().filter(|file| recording::title(file).contains(filter)).collect();
     for file in &chosen {
         let title = recording::title(file);
-        let outcome = guarded(|| judge(file));
+        let outcome = guarded(|| judge(file, &vocabulary));
         match outcome.as_deref() {
             Ok(NOT_BUILT) => skipped += 1,
             Ok(_) => passed += 1,
@@ -81,12 +88,19 @@ fn run(committed: &Path, directory: &Path, filter: &str) -> Result<bool, String>
 const NOT_BUILT: &str = "not built";
 
 /// Compares one recording with what we produce from its input; the error is the first difference.
-fn judge(file: &Path) -> Result<String, String> {
+fn judge(file: &Path, vocabulary: &Vocabulary) -> Result<String, String> {
     let recording = recording::read(file)?;
     if families::is_not_built(recording.family()) {
         return Ok(NOT_BUILT.to_owned());
     }
-    Err(format!("the family {} is not known", recording.family()))
+    let produced = drive::produce(&recording)?;
+    if let Some(directory) = std::env::var_os("WAVETANK_TIMELINES_OUT") {
+        let path = Path::new(&directory).join(format!("{}.json", recording::title(file)));
+        let text = serde_json::to_string(&produced).map_err(|error| error.to_string())?;
+        std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    let verdict = compare::compare(&recording, &produced, 0, vocabulary);
+    verdict.map(|()| "same".to_owned()).map_err(|difference| difference.to_string())
 }
 
 /// Runs something that may panic; a panic is an error with its message on one line.

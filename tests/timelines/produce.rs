@@ -1,0 +1,178 @@
+//! A timeline from our own simulation: its log and its events, written down as the recorder wrote them.
+
+use crate::facts::facts;
+use crate::recording::{Entry, Verb};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use wavetank_engine::api::json_out::object_json;
+use wavetank_engine::api::log::Log;
+use wavetank_engine::api::state::Changes;
+use wavetank_engine::ids::{ObjRef, Revision};
+use wavetank_engine::model::kinds::Kinds;
+use wavetank_engine::names::Names;
+use wavetank_engine::record::events::Events;
+use wavetank_engine::simulation::Simulation;
+
+/// Kinds with the prefixes of their ids.
+const PREFIXES: &[(&str, &str)] = &[
+    ("ConfigMap", "cm"),
+    ("ControllerRevision", "cr"),
+    ("CronJob", "cj"),
+    ("DaemonSet", "ds"),
+    ("Deployment", "deploy"),
+    ("EndpointSlice", "eps"),
+    ("Job", "job"),
+    ("Namespace", "ns"),
+    ("Node", "node"),
+    ("PersistentVolume", "pv"),
+    ("PersistentVolumeClaim", "pvc"),
+    ("Pod", "pod"),
+    ("PodDisruptionBudget", "pdb"),
+    ("ReplicaSet", "rs"),
+    ("ResourceQuota", "quota"),
+    ("StatefulSet", "sts"),
+];
+
+/// The recorder of our own run.
+pub(crate) struct Recorder {
+    /// Microseconds from the simulation's beginning to the recording's zero.
+    offset: i64,
+    seen: Revision,
+    /// Ids by the text of the uid.
+    by_uid: BTreeMap<String, String>,
+    /// The newest id of each pod name.
+    by_pod: BTreeMap<String, String>,
+    objects: BTreeMap<ObjRef, String>,
+    counts: BTreeMap<&'static str, usize>,
+    last: BTreeMap<String, Map<String, Value>>,
+    /// Counts of the events' rows so far.
+    events: Vec<u32>,
+    timeline: Vec<Entry>,
+}
+
+impl Recorder {
+    /// A recorder that has seen nothing. `offset`: microseconds from the simulation's beginning to the recording's zero.
+    pub(crate) fn new(offset: i64) -> Recorder {
+        Recorder {
+            offset,
+            seen: Revision(0),
+            by_uid: BTreeMap::new(),
+            by_pod: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            last: BTreeMap::new(),
+            events: Vec::new(),
+            timeline: Vec::new(),
+        }
+    }
+
+    /// What was recorded so far.
+    pub(crate) fn timeline(&self) -> &[Entry] {
+        &self.timeline
+    }
+
+    /// The id of an object, once it was seen.
+    pub(crate) fn id(&self, object: ObjRef) -> Option<&str> {
+        self.objects.get(&object).map(String::as_str)
+    }
+
+    /// The name of the object with an id; the id itself when it was not seen.
+    pub(crate) fn name<'a>(&'a self, id: &'a str) -> &'a str {
+        self.timeline.iter().find(|entry| entry.id.as_deref() == Some(id)).map_or(id, |entry| &entry.name)
+    }
+
+    /// The moment now, in microseconds of the timeline.
+    pub(crate) fn now(&self, sim: &Simulation) -> i64 {
+        (sim.now().0 / 1_000) as i64 - self.offset
+    }
+
+    /// Writes down everything that was committed since the last call; the objects written, in that order.
+    pub(crate) fn watch(&mut self, sim: &Simulation) -> Result<Vec<ObjRef>, String> {
+        let log = sim.get::<Log>();
+        let mut written: Vec<(ObjRef, Changes)> = Vec::new();
+        for entry in log.since(self.seen).map_err(|error| error.to_string())? {
+            let earlier = written.iter().position(|(object, _)| *object == entry.object);
+            let changes = earlier.map_or(Changes::default(), |place| written.remove(place).1);
+            written.push((entry.object, changes.or(entry.changes)));
+            self.seen = entry.revision;
+        }
+        for (object, changes) in &written {
+            self.write(sim, *object, *changes);
+        }
+        self.watch_events(sim);
+        Ok(written.into_iter().map(|(object, _)| object).collect())
+    }
+
+    fn write(&mut self, sim: &Simulation, object: ObjRef, changes: Changes) {
+        let Some(json) = object_json(sim, object) else { return };
+        let kind = json["kind"].as_str().unwrap_or_default().to_owned();
+        let Some((_, prefix)) = PREFIXES.iter().find(|(known, _)| *known == kind) else { return };
+        let name = json["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let is_new = !self.objects.contains_key(&object);
+        let id = self.objects.entry(object).or_insert_with(|| {
+            let count = self.counts.entry(prefix).or_default();
+            *count += 1;
+            format!("{prefix}#{count}")
+        });
+        let id = id.clone();
+        self.by_uid.insert(json["metadata"]["uid"].as_str().unwrap_or_default().to_owned(), id.clone());
+        if kind == "Pod" {
+            self.by_pod.insert(name.clone(), id.clone());
+        }
+        let mut facts = facts(&json, &|uid| self.by_uid.get(uid).cloned());
+        for endpoint in facts.get_mut("endpoints").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(id) = endpoint["target"].as_str().and_then(|name| self.by_pod.get(name)) {
+                endpoint["target"] = json!(id);
+            }
+        }
+        let is_gone = changes.meets(Changes::GONE);
+        let t_s = self.now(sim) as f64 / 1e6;
+        let verb = if is_new { Verb::Added } else { Verb::Modified };
+        if self.last.get(&id) != Some(&facts) {
+            self.last.insert(id.clone(), facts.clone());
+            self.timeline.push(Entry { t_s, verb, kind: kind.clone(), name: name.clone(), id: Some(id.clone()), facts: facts.clone() });
+        }
+        if is_gone {
+            self.timeline.push(Entry { t_s, verb: Verb::Deleted, kind, name, id: Some(id), facts });
+        }
+    }
+
+    fn watch_events(&mut self, sim: &Simulation) {
+        let (names, t_s) = (sim.get::<Names>(), self.now(sim) as f64 / 1e6);
+        let mut fresh = Vec::new();
+        for (place, row) in sim.get::<Events>().rows().enumerate() {
+            let before = self.events.get(place).copied().unwrap_or(0);
+            if before == row.count {
+                continue;
+            }
+            if place >= self.events.len() {
+                self.events.resize(place + 1, 0);
+            }
+            self.events[place] = row.count;
+            let name = names.render(row.about.name);
+            let about = self.objects.iter().find(|(object, _)| object.uid == row.uid).map(|(_, id)| id.clone());
+            let about = about.unwrap_or_else(|| format!("{}/{name}", sim.get::<Kinds>().info(row.about.kind).kind));
+            for count in before + 1..=row.count {
+                let facts = json!({
+                    "reason": names.text(row.reason),
+                    "type": if row.warning { "Warning" } else { "Normal" },
+                    "message": row.message.text(names),
+                    "count": count,
+                    "on": about,
+                    "from": names.text(row.source),
+                });
+                let verb = if count == 1 { Verb::Added } else { Verb::Modified };
+                fresh.push((verb, format!("{name}.{place}"), facts));
+            }
+        }
+        for (verb, name, facts) in fresh {
+            self.add_event(t_s, verb, name, facts);
+        }
+    }
+
+    /// Writes down an event of an outside party.
+    pub(crate) fn add_event(&mut self, t_s: f64, verb: Verb, name: String, facts: Value) {
+        let facts = facts.as_object().cloned().unwrap_or_default();
+        self.timeline.push(Entry { t_s, verb, kind: "Event".to_owned(), name, id: None, facts });
+    }
+}
