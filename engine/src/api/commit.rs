@@ -368,6 +368,37 @@ macro_rules! by_part {
             }
         }
 
+        /// All parts of an object with the revisions of their last writes and the links to older versions, for a checkpoint.
+        pub(crate) fn dump_parts(world: &World, entity: bevy_ecs::entity::Entity) -> Vec<(StateValue, Revision, u64)> {
+            let mut parts = Vec::new();
+            $(if let Some(cell) = world.get::<Obj<$name>>(entity) {
+                parts.push((cell.value.clone().into(), cell.written, cell.older));
+            })*
+            parts
+        }
+
+        /// The reverse of [`dump_parts`].
+        pub(crate) fn restore_parts(world: &mut World, entity: bevy_ecs::entity::Entity, parts: Vec<(StateValue, Revision, u64)>) {
+            let mut entity = world.entity_mut(entity);
+            for (value, written, older) in parts {
+                match value {
+                    $(StateValue::$name(value) => { entity.insert(Obj { value: *value, written, older }); })*
+                }
+            }
+        }
+
+        /// Older versions of every part, for a checkpoint.
+        pub(crate) fn dump_versions(world: &World) -> Result<Vec<Vec<u8>>, postcard::Error> {
+            Ok(vec![$(postcard::to_stdvec(world.resource::<Versions<$name>>())?,)*])
+        }
+
+        /// The reverse of [`dump_versions`].
+        pub(crate) fn restore_versions(world: &mut World, dumped: Vec<Vec<u8>>) -> Result<(), postcard::Error> {
+            let mut dumped = dumped.into_iter();
+            $(world.insert_resource(postcard::from_bytes::<Versions<$name>>(&dumped.next().unwrap_or_default())?);)*
+            Ok(())
+        }
+
         /// All parts of an object.
         pub(crate) fn parts_of(world: &World, entity: bevy_ecs::entity::Entity) -> Vec<StateValue> {
             let mut parts = Vec::new();

@@ -73,6 +73,20 @@ impl<K: Copy + Eq + Hash> Links<K> {
         })
     }
 
+    /// Every list, for a checkpoint.
+    pub(crate) fn dump(&self) -> Vec<(K, Vec<Slot>)> {
+        self.ends.keys().map(|&key| (key, self.iter(key).collect())).collect()
+    }
+
+    /// The reverse of [`Links::dump`].
+    pub(crate) fn restore(lists: Vec<(K, Vec<Slot>)>) -> Links<K> {
+        let mut links = Links::default();
+        for (key, slots) in lists {
+            slots.into_iter().for_each(|slot| links.insert(key, slot));
+        }
+        links
+    }
+
     /// Number of slots of `key`.
     pub fn len(&self, key: K) -> usize {
         self.ends.get(&key).map_or(0, |ends| ends.len as usize)

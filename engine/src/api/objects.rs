@@ -7,6 +7,7 @@ use crate::model::labels::LabelSetId;
 use crate::model::select::SelectorId;
 use crate::names::Sym;
 use bevy_ecs::entity::Entity;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// What the index knows of the object in a slot.
@@ -241,21 +242,84 @@ impl Objects {
         entities
     }
 
-    /// What a checkpoint keeps beside the rows.
-    pub(crate) fn counters(&self) -> (u64, Revision, Vec<Slot>, u32) {
-        (self.next_uid, self.head, self.free.clone(), self.rows.len() as u32)
+    /// Everything but the entities, for a checkpoint.
+    pub(crate) fn dump(&self) -> ObjectsDump {
+        ObjectsDump {
+            rows: self.rows.iter().map(|row| row.map(|row| RowDump::of(&row))).collect(),
+            free: self.free.clone(),
+            next_uid: self.next_uid,
+            head: self.head,
+            in_namespace: self.in_namespace.dump(),
+            of_kind: self.of_kind.dump(),
+            controlled: self.controlled.dump(),
+            on_node: self.on_node.dump(),
+            labelled: self.labelled.dump(),
+            tombstones: self.tombstones.clone(),
+            generated: self.generated.iter().map(|(&key, &count)| (key, count)).collect(),
+        }
     }
 
-    /// Puts the counters of a checkpoint into an empty index.
-    pub(crate) fn restore_counters(&mut self, (next_uid, head, free, rows): (u64, Revision, Vec<Slot>, u32)) {
-        self.next_uid = next_uid;
-        self.head = head;
-        self.free = free;
-        self.rows = (0..rows).map(|_| None).collect();
+    /// The reverse of [`Objects::dump`]; `entity` gives the entity of each row.
+    pub(crate) fn restore(dump: ObjectsDump, mut entity: impl FnMut(Slot) -> Entity) -> Objects {
+        let rows: Vec<Option<Row>> = dump.rows.into_iter().map(|row| row.map(|row| row.row(entity(row.object.slot)))).collect();
+        let living = || rows.iter().flatten().filter(|row| row.gone == Revision::HEAD);
+        Objects {
+            by_key: living().map(|row| (row.key, row.object)).collect(),
+            by_uid: rows.iter().flatten().map(|row| (row.object.uid, row.object.slot)).collect(),
+            alive: living().count(),
+            free: dump.free,
+            next_uid: dump.next_uid,
+            head: dump.head,
+            in_namespace: Links::restore(dump.in_namespace),
+            of_kind: Links::restore(dump.of_kind),
+            controlled: Links::restore(dump.controlled),
+            on_node: Links::restore(dump.on_node),
+            labelled: Links::restore(dump.labelled),
+            tombstones: dump.tombstones,
+            generated: dump.generated.into_iter().collect(),
+            rows,
+        }
+    }
+}
+
+/// The index as a checkpoint keeps it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ObjectsDump {
+    pub(crate) rows: Vec<Option<RowDump>>,
+    free: Vec<Slot>,
+    next_uid: u64,
+    head: Revision,
+    in_namespace: Vec<((Kind, Sym), Vec<Slot>)>,
+    of_kind: Vec<(Kind, Vec<Slot>)>,
+    controlled: Vec<(Uid, Vec<Slot>)>,
+    on_node: Vec<(Sym, Vec<Slot>)>,
+    labelled: Vec<((Sym, LabelSetId), Vec<Slot>)>,
+    tombstones: VecDeque<ObjRef>,
+    generated: Vec<((Sym, Sym), u64)>,
+}
+
+/// A row as a checkpoint keeps it.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct RowDump {
+    pub(crate) object: ObjRef,
+    key: ObjectKey,
+    created: Revision,
+    gone: Revision,
+    revision: Revision,
+    controller: Uid,
+    node: Sym,
+    labels: LabelSetId,
+    selector: Option<SelectorId>,
+}
+
+impl RowDump {
+    fn of(row: &Row) -> RowDump {
+        let &Row { entity: _, object, key, created, gone, revision, controller, node, labels, selector } = row;
+        RowDump { object, key, created, gone, revision, controller, node, labels, selector }
     }
 
-    /// Rows in the order in which inserting them again gives the same lists. For a checkpoint.
-    pub(crate) fn rows_for_checkpoint(&self) -> Vec<Row> {
-        self.living().into_iter().copied().collect()
+    fn row(self, entity: Entity) -> Row {
+        let RowDump { object, key, created, gone, revision, controller, node, labels, selector } = self;
+        Row { entity, object, key, created, gone, revision, controller, node, labels, selector }
     }
 }

@@ -10,6 +10,7 @@ use bevy_ecs::component::Component;
 use bevy_ecs::prelude::{Query, Res};
 use bevy_ecs::resource::Resource;
 use bevy_ecs::system::SystemParam;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// A part of an object's state, with the revision of its last write and the link to the version before.
@@ -27,6 +28,7 @@ impl<T: State> Obj<T> {
     }
 }
 
+#[derive(Serialize, Deserialize)]
 struct Version<T> {
     value: T,
     written: Revision,
@@ -35,7 +37,8 @@ struct Version<T> {
 }
 
 /// Older values of one component, newest last, as far back as the slowest cursor needs. ECS resource.
-#[derive(Resource)]
+#[derive(Resource, Serialize, Deserialize)]
+#[serde(bound = "")]
 pub struct Versions<T: State> {
     list: VecDeque<Version<T>>,
     /// Number of versions dropped from the front.

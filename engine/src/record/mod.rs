@@ -1,5 +1,6 @@
 //! What a run leaves behind for people and programs.
 
+pub mod checkpoint;
 pub mod collect;
 pub mod digest;
 pub mod events;

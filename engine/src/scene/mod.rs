@@ -1,7 +1,7 @@
 //! Scenes: what a file may say, how it is loaded and checked, and how it is run.
 
 pub mod build;
-mod expect;
+pub(crate) mod expect;
 pub mod faults;
 pub mod format;
 pub mod load;

@@ -246,9 +246,14 @@ impl Programs {
         self.broken.iter().any(|pattern| image_matches(pattern, image))
     }
 
-    /// Images that the script broke, for checkpoints.
-    pub fn broken(&self) -> &BTreeSet<String> {
+    /// Images that the script broke, for a checkpoint.
+    pub(crate) fn broken(&self) -> &BTreeSet<String> {
         &self.broken
+    }
+
+    /// Puts back the images that the script broke.
+    pub(crate) fn restore_broken(&mut self, broken: BTreeSet<String>) {
+        self.broken = broken;
     }
 
     /// The program of a container of a class: `init` tells which list, `index` which place.

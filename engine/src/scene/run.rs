@@ -88,7 +88,7 @@ impl Run {
         let mut sim = Simulation::new(&settings);
         sim.resource(scene.programs.clone());
         sim.resource(crate::scene::traffic::TrafficSources(scene.traffic.clone()));
-        sim.resource(crate::scene::faults::NodeFaults::default());
+        sim.keep(crate::scene::faults::NodeFaults::default());
         install(&mut sim);
         let judge = Judge::new(scene.expectations.len());
         Run { sim, scene, judge, place: Place::default(), namespaces_made: Vec::new(), check: options.check }

@@ -148,5 +148,5 @@ fn deliver_later(world: &mut World) {
 }
 
 /// The revision for which a delivery stands on the agenda. ECS resource.
-#[derive(Debug, Default, Clone, Copy, bevy_ecs::resource::Resource)]
+#[derive(Debug, Default, Clone, Copy, serde::Serialize, serde::Deserialize, bevy_ecs::resource::Resource)]
 pub(crate) struct Promised(pub crate::ids::Revision);

@@ -31,6 +31,8 @@ use clock::{Clock, Due};
 use dispatch::{Dispatch, Dispatcher};
 use latency::Latency;
 use route::{Delivered, Routes, Wake};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
 
 /// The scene's seed. ECS resource.
@@ -111,7 +113,18 @@ pub struct Simulation {
     dispatch: Dispatch,
     behaviours: Vec<BehaviourInfo>,
     fault_queues: Vec<QueueId>,
+    pub(crate) kept: Vec<Kept>,
     keep: usize,
+}
+
+/// A resource that checkpoints hold.
+pub(crate) struct Kept {
+    /// Its type.
+    pub(crate) name: &'static str,
+    /// Writes it.
+    pub(crate) save: fn(&World) -> Result<Vec<u8>, postcard::Error>,
+    /// Reads it.
+    pub(crate) load: fn(&mut World, &[u8]) -> Result<(), postcard::Error>,
 }
 
 impl Simulation {
@@ -146,7 +159,7 @@ impl Simulation {
         world.insert_resource(Epoch(settings.epoch_unix_s));
         world.insert_resource(settings.latency.clone());
         let dispatch = Dispatch::new(settings.dispatcher, &mut world);
-        Simulation { world, dispatch, behaviours: Vec::new(), fault_queues: Vec::new(), keep: settings.log_entries_kept }
+        Simulation { world, dispatch, behaviours: Vec::new(), fault_queues: Vec::new(), kept: Vec::new(), keep: settings.log_entries_kept }
     }
 
     /// Has behaviours that asked for it ([`Simulation::wake_on_faults`]) look at a node whose fault changed.
@@ -186,7 +199,23 @@ impl Simulation {
         admission.delete.extend(delete);
     }
 
-    /// Puts a resource of a behaviour's own into the world.
+    /// Puts a behaviour's private state into the world; it goes into checkpoints and comes back from them.
+    pub fn keep<R>(&mut self, resource: R)
+    where
+        R: Resource<Mutability = bevy_ecs::component::Mutable> + Serialize + DeserializeOwned,
+    {
+        self.world.insert_resource(resource);
+        self.kept.push(Kept {
+            name: std::any::type_name::<R>(),
+            save: |world| postcard::to_stdvec(world.resource::<R>()),
+            load: |world, bytes| {
+                world.insert_resource(postcard::from_bytes::<R>(bytes)?);
+                Ok(())
+            },
+        });
+    }
+
+    /// Puts a resource of a behaviour's own into the world that follows from the scene alone or from the store: a checkpoint leaves it out.
     pub fn resource<R: Resource>(&mut self, resource: R) {
         self.world.insert_resource(resource);
     }

@@ -92,7 +92,7 @@ pub(crate) fn route(
 }
 
 /// The revision up to which watches have been delivered. ECS resource.
-#[derive(Debug, Default, Clone, Copy, Resource)]
+#[derive(Debug, Default, Clone, Copy, serde::Serialize, serde::Deserialize, Resource)]
 pub struct Delivered(pub Revision);
 
 fn wake_by(
