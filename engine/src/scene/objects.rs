@@ -31,8 +31,15 @@ impl<'f> ObjectLoader<'f> {
         }
     }
 
-    /// Reads one item of a list of objects: an object, or `Include("path")`. `base` is the path of the file that it stands in.
+    /// Reads one item of a list of objects: an object, `Include("path")`, or `Repeat(3, object)`. `base` is the path of the file that
+    /// it stands in.
     pub(crate) fn item(&mut self, sources: &mut Sources, tree: &Tree, base: &str, problems: &mut Problems, out: &mut Vec<SceneObject>) {
+        if let TreeValue::Named(named) = &tree.value
+            && named.name == "Repeat"
+        {
+            self.repeat(sources, tree, &named.args, base, problems, out);
+            return;
+        }
         let included = match &tree.value {
             TreeValue::Named(named) if named.name == "Include" => match &named.args.value {
                 TreeValue::Seq(items) if items.len() == 1 => Some(&items[0]),
@@ -56,6 +63,34 @@ impl<'f> ObjectLoader<'f> {
         };
         let path = if sources.is_argument(path_tree.span.file) { path.to_string() } else { beside(base, path) };
         self.include(sources, &path, Some(path_tree.span), problems, out);
+    }
+
+    /// `Repeat(100, ReplicaSet(metadata: (name: "set-{n}"), ...))`: the object once for each number from 1, `{n}` in its texts replaced.
+    fn repeat(&mut self, sources: &mut Sources, tree: &Tree, args: &Tree, base: &str, problems: &mut Problems, out: &mut Vec<SceneObject>) {
+        let counted = match &args.value {
+            TreeValue::Seq(items) if items.len() == 2 => {
+                crate::source::decode::<u32>(&items[0], "Repeat", problems).map(|count| (count, &items[1]))
+            }
+            _ => {
+                let help = "write Repeat(100, ReplicaSet(metadata: (name: \"set-{n}\"), ...))";
+                problems.push(Severity::Error, Problem::new(tree.span, "Repeat takes a number and an object").with_help(help));
+                None
+            }
+        };
+        let Some((count, object)) = counted else { return };
+        if count > REPEAT_MAX {
+            problems.error(tree.span, format!("Repeat: {count} is too many; the limit is {REPEAT_MAX}"));
+            return;
+        }
+        for number in 1..=count {
+            let mut numbered = object.clone();
+            put_number(&mut numbered, &number.to_string());
+            let before = problems.errors_found();
+            self.item(sources, &numbered, base, problems, out);
+            if problems.errors_found() > before {
+                return;
+            }
+        }
     }
 
     /// Reads a manifest file, or all manifests of a directory.
@@ -122,6 +157,20 @@ impl<'f> ObjectLoader<'f> {
             self.bodies.insert(address, (object.body.clone(), body.clone()));
         }
         Some(SceneObject { metadata, body, span: object.span })
+    }
+}
+
+/// Most objects that one Repeat makes.
+const REPEAT_MAX: u32 = 1_000_000;
+
+/// Replaces `{n}` in all texts of a tree.
+fn put_number(tree: &mut Tree, number: &str) {
+    match &mut tree.value {
+        TreeValue::String(text) if text.contains("{n}") => *text = text.replace("{n}", number),
+        TreeValue::Seq(items) => items.iter_mut().for_each(|item| put_number(item, number)),
+        TreeValue::Map(entries) => entries.iter_mut().for_each(|entry| put_number(&mut entry.value, number)),
+        TreeValue::Named(named) => put_number(&mut named.args, number),
+        _ => {}
     }
 }
 
