@@ -1,8 +1,16 @@
 //! Behaviours.
 
 pub mod autoscaling;
+pub mod lifecycle;
 
 use wavetank_engine::simulation::Simulation;
 
 /// All behaviours in the order in which a reader meets them, which is the order of their systems within a round.
-pub const ALL: &[(&str, fn(&mut Simulation))] = &[];
+pub const ALL: &[(&str, fn(&mut Simulation))] = &[("garbage", lifecycle::garbage::install)];
+
+/// Puts all behaviours into a simulation.
+pub fn install_all(sim: &mut Simulation) {
+    for (_, install) in ALL {
+        install(sim);
+    }
+}

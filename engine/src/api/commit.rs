@@ -238,6 +238,10 @@ fn enter(world: &mut World, act: Act, object: ObjRef, entity: bevy_ecs::entity::
         let meta = &world.get::<Obj<Meta>>(entity).expect("every object has metadata").value;
         (meta.controller_uid().unwrap_or_default(), meta.labels)
     };
+    if changes.meets(Changes::OWNERS) {
+        let owners = world.get::<Obj<Meta>>(entity).expect("every object has metadata").value.owners.clone();
+        world.resource_mut::<Objects>().note_owners(object, &owners);
+    }
     let node = world.get::<Obj<Pod>>(entity).map_or(Sym::EMPTY, |pod| pod.value.node);
     let selector = create::selector_of(world, entity);
     let mut objects = world.resource_mut::<Objects>();

@@ -126,6 +126,8 @@ fn store(world: &mut World, act: Act, mut new: NewObject) -> crate::ids::ObjRef 
     let mut objects = world.resource_mut::<Objects>();
     let object = objects.take_slot();
     let revision = objects.advance();
+    resolve_owners(&objects, &mut new.meta);
+    objects.note_owners(object, &new.meta.owners);
     new.meta.uid = object.uid;
     new.meta.created_at = act.now;
     let key = ObjectKey { kind: new.meta.kind, namespace: new.meta.namespace, name: new.meta.name };
@@ -170,6 +172,15 @@ fn store(world: &mut World, act: Act, mut new: NewObject) -> crate::ids::ObjRef 
     world.resource_mut::<Journal>().entered(&entry);
     world.resource_mut::<Fights>().wrote(&entry);
     object
+}
+
+/// Owners that a manifest names without an identity of this run are those with the same kind and name.
+fn resolve_owners(objects: &Objects, meta: &mut Meta) {
+    let namespace = meta.namespace;
+    for owner in meta.owners.iter_mut().filter(|owner| owner.uid.is_none()) {
+        let key = |namespace| ObjectKey { kind: owner.kind, namespace, name: owner.name };
+        owner.uid = objects.by_key(key(namespace)).or_else(|| objects.by_key(key(Sym::EMPTY))).map(|found| found.uid);
+    }
 }
 
 /// The selector of an object that selects pods.

@@ -1,9 +1,10 @@
 //! The index of the store: where each object is, its revision, and the lists it stands in. Values stand in components.
 
 use crate::api::links::Links;
-use crate::hash::LookupMap;
+use crate::hash::{LookupMap, LookupSet};
 use crate::ids::{Kind, ObjRef, ObjectKey, Revision, Slot, Uid};
 use crate::model::labels::LabelSetId;
+use crate::model::meta::OwnerRef;
 use crate::model::select::SelectorId;
 use crate::names::Sym;
 use bevy_ecs::entity::Entity;
@@ -58,6 +59,10 @@ pub struct Objects {
     tombstones: VecDeque<ObjRef>,
     alive: usize,
     generated: LookupMap<(Sym, Sym), u64>,
+    /// Objects by an owner that does not control them; entries may be out of date.
+    owned: LookupMap<Uid, Vec<ObjRef>>,
+    /// Objects that named an owner that was not there.
+    absent: LookupSet<Uid>,
 }
 
 impl Objects {
@@ -119,6 +124,45 @@ impl Objects {
     /// Rows of the pods of a namespace with one label set, gone ones included.
     pub fn labelled(&self, namespace: Sym, labels: LabelSetId) -> impl Iterator<Item = &Row> {
         self.rows_of(self.labelled.iter((namespace, labels)))
+    }
+
+    /// Objects that name an owner, controlled ones first. Some may have let it go since.
+    pub fn dependents(&self, owner: Uid) -> Vec<ObjRef> {
+        let controlled = self.controlled(owner).filter(|row| row.gone == Revision::HEAD).map(|row| row.object);
+        let others = self.owned.get(&owner).into_iter().flatten().copied();
+        controlled.chain(others.filter(|&object| self.row(object).is_some_and(|row| row.gone == Revision::HEAD))).collect()
+    }
+
+    /// Whether an object with this identity lives.
+    pub fn lives(&self, uid: Uid) -> bool {
+        self.by_uid(uid).and_then(|object| self.row(object)).is_some_and(|row| row.gone == Revision::HEAD)
+    }
+
+    /// Whether an object named an owner that was not there when it was written.
+    pub fn names_absent_owner(&self, object: ObjRef) -> bool {
+        !self.absent.is_empty() && self.absent.contains(&object.uid)
+    }
+
+    /// Notes the owners of an object that do not control it.
+    pub(crate) fn note_owners(&mut self, object: ObjRef, owners: &[OwnerRef]) {
+        for owner in owners {
+            match owner.uid {
+                Some(uid) if owner.controller => {
+                    if !self.lives(uid) {
+                        self.absent.insert(object.uid);
+                    }
+                }
+                Some(uid) => {
+                    let list = self.owned.entry(uid).or_default();
+                    if !list.contains(&object) {
+                        list.push(object);
+                    }
+                }
+                None => {
+                    self.absent.insert(object.uid);
+                }
+            }
+        }
     }
 
     /// All rows of living objects, in order of creation number.
@@ -224,6 +268,8 @@ impl Objects {
             }
             self.tombstones.pop_front();
             self.by_uid.remove(&object.uid);
+            self.owned.remove(&object.uid);
+            self.absent.remove(&object.uid);
             self.in_namespace.remove((row.key.kind, row.key.namespace), object.slot);
             self.of_kind.remove(row.key.kind, object.slot);
             if row.controller != Uid(0) {
@@ -256,6 +302,8 @@ impl Objects {
             labelled: self.labelled.dump(),
             tombstones: self.tombstones.clone(),
             generated: self.generated.iter().map(|(&key, &count)| (key, count)).collect(),
+            owned: self.owned.iter().map(|(&owner, list)| (owner, list.clone())).collect(),
+            absent: self.absent.iter().copied().collect(),
         }
     }
 
@@ -277,6 +325,8 @@ impl Objects {
             labelled: Links::restore(dump.labelled),
             tombstones: dump.tombstones,
             generated: dump.generated.into_iter().collect(),
+            owned: dump.owned.into_iter().collect(),
+            absent: dump.absent.into_iter().collect(),
             rows,
         }
     }
@@ -296,6 +346,8 @@ pub(crate) struct ObjectsDump {
     labelled: Vec<((Sym, LabelSetId), Vec<Slot>)>,
     tombstones: VecDeque<ObjRef>,
     generated: Vec<((Sym, Sym), u64)>,
+    owned: Vec<(Uid, Vec<ObjRef>)>,
+    absent: Vec<Uid>,
 }
 
 /// A row as a checkpoint keeps it.

@@ -191,6 +191,12 @@ impl Simulation {
         self.behaviours.push(BehaviourInfo { name, queue: id, access: Vec::new() });
     }
 
+    /// Adds a wake rule of behaviour `Q` for objects of every kind.
+    pub fn wake_on_any<Q: Send + Sync + 'static>(&mut self, on: crate::api::state::Changes, whom: route::Whom) {
+        let id = self.world.resource::<QueueOf<Q>>().id;
+        self.world.resource_mut::<Routes>().add_any(id, on, whom);
+    }
+
     /// Adds admission plugins, asked after those added before.
     pub fn admit(&mut self, create: Option<AdmitCreate>, update: Option<AdmitUpdate>, delete: Option<AdmitDelete>) {
         let mut admission = self.world.resource_mut::<Admission>();

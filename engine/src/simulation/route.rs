@@ -38,6 +38,12 @@ pub enum Whom {
     NodeOfPod,
     /// The object of this kind with the same namespace and name.
     SameName(Kind),
+    /// Its controller's, of whatever kind.
+    Owner,
+    /// Every object that names it as an owner.
+    Dependents,
+    /// The changed object's own, when an owner that it names is not there.
+    ItselfIfOrphaned,
     /// One fixed key: the behaviour has a single queue entry ([`SINGLE`]).
     Single,
 }
@@ -49,11 +55,21 @@ pub const SINGLE: ObjRef = ObjRef { uid: Uid(0), slot: crate::ids::Slot(0) };
 #[derive(Debug, Default, Resource)]
 pub struct Routes {
     rules: Vec<(QueueId, Wake)>,
+    any_kind: Vec<(QueueId, Changes, Whom)>,
 }
 
 impl Routes {
     pub(crate) fn add(&mut self, queue: QueueId, wakes: &[Wake]) {
         self.rules.extend(wakes.iter().map(|&wake| (queue, wake)));
+    }
+
+    pub(crate) fn add_any(&mut self, queue: QueueId, on: Changes, whom: Whom) {
+        self.any_kind.push((queue, on, whom));
+    }
+
+    /// Rules for objects of every kind, in the order of the behaviours.
+    pub fn any_kind(&self) -> &[(QueueId, Changes, Whom)] {
+        &self.any_kind
     }
 
     /// All rules, in the order of the behaviours.
@@ -85,6 +101,11 @@ pub(crate) fn route(
                 wake_by(wake.whom, entry, &objects, &labels, &selectors, &names, &mut |object| queues.push(*queue, object, entry.revision));
             }
         }
+        for &(queue, on, whom) in &routes.any_kind {
+            if on.meets(entry.changes) {
+                wake_by(whom, entry, &objects, &labels, &selectors, &names, &mut |object| queues.push(queue, object, entry.revision));
+            }
+        }
     }
     for cursor in &mut cursors.routed {
         *cursor = delivered.0;
@@ -107,6 +128,19 @@ fn wake_by(
     match whom {
         Whom::Itself => wake(entry.object),
         Whom::Single => wake(SINGLE),
+        Whom::Owner => {
+            for uid in [entry.controller, entry.old_controller] {
+                if let Some(owner) = objects.by_uid(uid).filter(|_| uid != Uid(0)) {
+                    wake(owner);
+                }
+            }
+        }
+        Whom::Dependents => objects.dependents(entry.object.uid).into_iter().for_each(wake),
+        Whom::ItselfIfOrphaned => {
+            if objects.names_absent_owner(entry.object) || entry.controller != Uid(0) && !objects.lives(entry.controller) {
+                wake(entry.object);
+            }
+        }
         Whom::Controller(kind) => {
             let mut owner = |uid: Uid| {
                 let found = objects.by_uid(uid).filter(|&object| objects.row(object).is_some_and(|row| row.key.kind == kind));

@@ -1,0 +1,3 @@
+//! What ends objects: garbage collection.
+
+pub mod garbage;
