@@ -156,7 +156,7 @@ impl Recorder {
                 let facts = json!({
                     "reason": names.text(row.reason),
                     "type": if row.warning { "Warning" } else { "Normal" },
-                    "message": row.message.text(names),
+                    "message": row.text(names),
                     "count": count,
                     "on": about,
                     "from": names.text(row.source),

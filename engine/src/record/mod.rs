@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 pub mod collect;
+mod correlate;
 pub mod digest;
 pub mod events;
 mod fields;

@@ -134,7 +134,9 @@ impl Simulation {
         commit::init_versions(&mut world);
         let live = settings.latency.watch_delay().0 == 0;
         world.insert_resource(commit::KeepVersions(!live));
-        world.insert_resource(Names::new());
+        let mut names = Names::new();
+        world.insert_resource(Events::new(names.sym("default-scheduler")));
+        world.insert_resource(names);
         world.insert_resource(LabelSets::default());
         world.insert_resource(Selectors::default());
         world.insert_resource(Classes::default());
@@ -142,7 +144,6 @@ impl Simulation {
         world.insert_resource(Objects::default());
         world.insert_resource(Log::default());
         world.insert_resource(Journal::new(settings.journal));
-        world.insert_resource(Events::default());
         world.insert_resource(Fights::default());
         world.insert_resource(Refusals::default());
         world.insert_resource(Tally::default());
