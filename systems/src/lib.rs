@@ -2,6 +2,7 @@
 
 pub mod autoscaling;
 pub mod lifecycle;
+pub mod workloads;
 
 use wavetank_engine::simulation::Simulation;
 

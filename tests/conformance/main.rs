@@ -8,8 +8,10 @@
 //! functions leave [`not_built::NOT_BUILT`]. A function that is in neither list is a miss.
 
 mod arguments;
+mod deployment;
 mod hpa;
 mod not_built;
+mod replicaset;
 mod report;
 mod row;
 mod run;
@@ -21,7 +23,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 /// What is built: the functions of each family, each with its check.
-const FAMILIES: &[Functions] = &[hpa::FUNCTIONS, util::FUNCTIONS];
+const FAMILIES: &[Functions] = &[deployment::FUNCTIONS, hpa::FUNCTIONS, replicaset::FUNCTIONS, util::FUNCTIONS];
 
 fn main() -> ExitCode {
     match conform() {

@@ -8,13 +8,6 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     // daemonset
     "AddOrUpdateDaemonPodTolerations",
     "NodeShouldRunDaemonPod",
-    // deployment
-    "ResolveFenceposts",
-    "scale_proportional",
-    "rolling_update_step",
-    "cleanupDeployment",
-    "rollout_predicates",
-    "ComputeHash",
     // disruption
     "sync_pdb",
     // endpointslice
@@ -35,10 +28,6 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     "ComputeZoneState",
     // rbac
     "RulesAllow",
-    // replicaset
-    "getPodsToDelete",
-    "slowStartBatch",
-    "calculateStatus",
     // service
     "CategorizeEndpoints",
     // statefulset

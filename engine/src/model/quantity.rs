@@ -5,6 +5,7 @@
 //! negative numbers that are not whole.
 
 mod parse;
+mod spew;
 mod whole;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -1,0 +1,5 @@
+//! ReplicaSet controller.
+
+pub mod plan;
+pub mod rank;
+pub mod status;
