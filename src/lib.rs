@@ -7,7 +7,9 @@
 //! Invariant of absence: nothing here changes a simulated world except by running it.
 
 pub mod args;
+pub mod commands;
 pub mod exit;
+pub mod files;
 pub mod kinds;
 pub mod render;
 pub mod terminal;

@@ -3,28 +3,35 @@
 use clap::CommandFactory;
 use std::process::ExitCode;
 use wavetank::args::{Cli, Command};
-use wavetank::{exit, terminal};
+use wavetank::exit::Outcome;
+use wavetank::{commands, exit, terminal};
 
 fn main() -> ExitCode {
     exit::note_bugs();
     let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
-    match cli.command {
+    let outcome = match cli.command {
         Command::Completions { shell } => completions(shell),
-        Command::Run(_) | Command::Test(_) | Command::Check(_) | Command::Get(_) | Command::Describe(_) | Command::Schedule => {
-            eprintln!("error: this build of wavetank reads its arguments only; the engine is not part of it yet");
-            ExitCode::from(exit::Outcome::BadInput)
+        Command::Run(args) => commands::run::run(&args),
+        Command::Test(args) => commands::test::test(&args),
+        Command::Check(args) => commands::check::check(&args),
+        Command::Get(args) => commands::get::get(&args),
+        Command::Describe(_) => {
+            eprintln!("error: describe is not part of this build; `get -o yaml` shows an object whole");
+            Outcome::BadInput
         }
-    }
+        Command::Schedule => commands::schedule::schedule(),
+    };
+    ExitCode::from(outcome)
 }
 
-fn completions(shell: clap_complete::Shell) -> ExitCode {
+fn completions(shell: clap_complete::Shell) -> Outcome {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "wavetank", &mut script);
     match terminal::print(&String::from_utf8_lossy(&script)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => Outcome::Well,
         Err(error) => {
             eprintln!("error: standard output: {error}");
-            ExitCode::from(exit::Outcome::BadInput)
+            Outcome::BadInput
         }
     }
 }

@@ -37,6 +37,15 @@ pub struct Line {
 }
 
 impl Line {
+    /// The line as a JSON object, `wavetank.journal/1`: times in nanoseconds since the epoch.
+    pub fn json(&self) -> String {
+        let line = serde_json::json!({
+            "schema": "wavetank.journal/1", "at_ns": self.at.0, "revision": self.revision.0, "cause": self.cause.0, "object": self.object,
+            "field": self.field, "old": self.old, "new": self.new, "actor": self.actor,
+        });
+        line.to_string()
+    }
+
     /// The line as text: time, object, field, old -> new, actor.
     pub fn text(&self) -> String {
         let change = format!("{} -> {}", self.old, self.new);

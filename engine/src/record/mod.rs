@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod collect;
 mod correlate;
 pub mod digest;
+pub mod event_json;
 pub mod events;
 mod fields;
 pub mod fights;

@@ -93,6 +93,11 @@ impl Sources {
         self.push(path, text.into(), TextKind::File)
     }
 
+    /// Every file read so far: path and text.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.texts.iter().filter(|text| text.kind == TextKind::File).map(|text| (text.path.as_str(), &*text.text))
+    }
+
     /// Adds a command-line argument (`--set`, `nodes=3`) so that mistakes in it have a place.
     pub fn add_argument(&mut self, option: &str, text: &str) -> FileId {
         self.push(&format!("{option} {text}"), text.into(), TextKind::Argument)

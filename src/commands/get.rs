@@ -1,0 +1,99 @@
+//! `get`: objects at a moment of a run, as kubectl prints them.
+
+use crate::args::{GetArgs, MomentArgs};
+use crate::commands::{build, failed, load_files, overrides};
+use crate::exit::Outcome;
+use crate::render::print::{Printed, Request, print};
+use crate::{kinds, terminal};
+use serde_json::Value;
+use wavetank_engine::api::json_out::list_json;
+use wavetank_engine::model::kinds::Kinds;
+use wavetank_engine::record::event_json::event_list;
+use wavetank_engine::scene::run::{Run, RunOptions};
+use wavetank_engine::simulation::Epoch;
+use wavetank_engine::time::SimTime;
+
+/// Runs a scene to the moment asked for.
+///
+/// # Errors
+/// How the program ends when the scene has mistakes or does not run.
+pub(crate) fn at_moment(moment: &MomentArgs) -> Result<Run, Outcome> {
+    let (scene, _) = load_files(&moment.scene, &overrides(&moment.world, None), true).ok_or(Outcome::BadInput)?;
+    let options = RunOptions { shuffle_choices: moment.world.shuffle_choices.unwrap_or(0), ..RunOptions::default() };
+    let mut run = build(scene, &options).map_err(|error| failed(&error))?;
+    let limit = moment.at.map_or(run.end(), |at| SimTime(at.0));
+    if limit > run.end() {
+        eprintln!("error: --at {}: the run ends at {}", limit, run.end());
+        return Err(Outcome::BadInput);
+    }
+    run.run_until(limit, &mut |_| {}).map_err(|error| failed(&error))?;
+    Ok(run)
+}
+
+/// The objects of one kind at the present moment of a run, sorted as a LIST is.
+pub(crate) fn objects_of(run: &Run, kind: &str) -> Vec<Value> {
+    if kind == "Event" {
+        return event_list(&run.sim);
+    }
+    let found = run.sim.get::<Kinds>().find(kind);
+    found.map_or(Vec::new(), |kind| list_json(&run.sim, kind, None))
+}
+
+/// Name, plural and scope of a kind that a person named.
+pub(crate) fn kind_named(run: &Run, text: &str) -> Option<(String, String, bool)> {
+    if let Some(known) = kinds::find(text) {
+        return Some((known.kind.to_string(), known.plural.to_string(), known.namespaced));
+    }
+    let table = run.sim.get::<Kinds>();
+    let info = table.info(table.find(text)?);
+    Some((info.kind, info.plural, info.namespaced))
+}
+
+/// The present moment of a run. Unit: Unix seconds.
+pub(crate) fn unix_now(run: &Run) -> i64 {
+    run.sim.get::<Epoch>().0 + (run.sim.now().0 / 1_000_000_000) as i64
+}
+
+/// Says that there is no such kind.
+pub(crate) fn no_kind(text: &str) -> Outcome {
+    let help = kinds::nearest(text).map_or(String::new(), |near| format!("; did you mean {near:?}?"));
+    eprintln!("error: the server doesn't have a resource type {text:?}{help}");
+    Outcome::BadInput
+}
+
+/// Prints the objects asked for.
+pub fn get(args: &GetArgs) -> Outcome {
+    let run = match at_moment(&args.moment) {
+        Ok(run) => run,
+        Err(outcome) => return outcome,
+    };
+    let (kind_text, name) = args.target();
+    let Some((kind, plural, namespaced)) = kind_named(&run, kind_text) else { return no_kind(kind_text) };
+    let objects = objects_of(&run, &kind);
+    let request = Request {
+        kind: &kind,
+        namespaced,
+        plural: &plural,
+        name,
+        namespace: (!args.all_namespaces).then_some(args.moment.namespace.as_str()),
+        format: args.output,
+        now: unix_now(&run),
+    };
+    match print(&objects, request) {
+        Printed::Found(text) => match terminal::print(&text) {
+            Ok(()) => Outcome::Well,
+            Err(error) => {
+                eprintln!("error: standard output: {error}");
+                Outcome::BadInput
+            }
+        },
+        Printed::Nothing(text) => {
+            eprintln!("{text}");
+            Outcome::Well
+        }
+        Printed::NotFound(text) => {
+            eprintln!("{text}");
+            Outcome::Missed
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! `run`: a scene or manifests from beginning to end, with a summary.
+
+use crate::args::{Output, RunArgs, SummaryFormat};
+use crate::commands::{build, dispatcher, failed, load_files, overrides};
+use crate::exit::{self, Outcome, Running};
+use crate::render;
+use crate::terminal::{self, Progress};
+use crate::usage::{Stopwatch, peak_rss_bytes};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::time::Duration;
+use wavetank_engine::record::checkpoint;
+use wavetank_engine::record::collect::summary;
+use wavetank_engine::record::event_json::event_list;
+use wavetank_engine::record::journal::{Journal, Line};
+use wavetank_engine::scene::load::{Overrides, load};
+use wavetank_engine::scene::run::{Run, RunOptions};
+use wavetank_engine::source::{MemoryFiles, Sources};
+use wavetank_engine::time::{SimDuration, SimTime};
+
+/// First bytes of a saved run.
+const MAGIC: &[u8] = b"wavetank saved run 1\n";
+/// Virtual time between two looks at the progress bar, at the least a thousandth of the run.
+const SLICES: u64 = 200;
+
+/// What a saved run holds: the texts of its scene, what the command line changed, and the state.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    paths: Vec<String>,
+    files: BTreeMap<String, String>,
+    set: Vec<String>,
+    seed: u64,
+    duration_ns: u64,
+    latency: wavetank_engine::simulation::latency::Latency,
+    nodes: u32,
+    node_size: Vec<(String, String)>,
+    state: Vec<u8>,
+}
+
+/// Runs what the arguments say.
+pub fn run(args: &RunArgs) -> Outcome {
+    if args.journal == Some(Output::Stdout) && args.summary == SummaryFormat::Json {
+        eprintln!(
+            "error: --summary json prints one object and nothing else on standard output; send the journal to a file with --journal FILE"
+        );
+        return Outcome::BadInput;
+    }
+    let clock = Stopwatch::start();
+    let started = match &args.resume {
+        Some(path) => resume(args, path),
+        None => begin(args),
+    };
+    let (mut run, sources) = match started {
+        Ok(started) => started,
+        Err(outcome) => return outcome,
+    };
+    let read_cpu = clock.cpu().unwrap_or_default();
+    match go(args, &mut run, &clock, sources.as_ref()) {
+        Ok(()) => {}
+        Err(outcome) => return outcome,
+    }
+    finish(args, &run, &clock, read_cpu)
+}
+
+fn options(args: &RunArgs) -> RunOptions {
+    RunOptions {
+        dispatcher: dispatcher(args.dispatch),
+        shuffle_choices: args.world.shuffle_choices.unwrap_or(0),
+        journal: args.journal.is_some(),
+        check: args.check,
+    }
+}
+
+fn begin(args: &RunArgs) -> Result<(Run, Option<Sources>), Outcome> {
+    let (scene, loaded) = load_files(&args.files, &overrides(&args.world, args.until), args.quiet).ok_or(Outcome::BadInput)?;
+    let run = build(scene, &options(args)).map_err(|error| failed(&error))?;
+    Ok((run, Some(loaded.sources)))
+}
+
+fn resume(args: &RunArgs, path: &Path) -> Result<(Run, Option<Sources>), Outcome> {
+    let unreadable = |what: String| {
+        eprintln!("error: {}: {what}", path.display());
+        Outcome::BadInput
+    };
+    let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    let body = bytes.strip_prefix(MAGIC).ok_or_else(|| unreadable("this is no run saved by this version of wavetank".to_string()))?;
+    let saved: Saved = serde_json::from_slice(body).map_err(|error| unreadable(format!("the saved run is cut or damaged: {error}")))?;
+    let mut files = MemoryFiles::default();
+    for (path, text) in &saved.files {
+        files = files.with(path, text.as_bytes().to_vec());
+    }
+    let mut world = args.world.clone();
+    world.nodes = Some(saved.nodes);
+    world.node_size = Some(crate::args::NodeSize(saved.node_size.clone()));
+    let until = args.until.unwrap_or(SimDuration(saved.duration_ns));
+    let overrides = Overrides { set: saved.set, seed: Some(saved.seed), latency: Some(saved.latency), ..overrides(&world, Some(until)) };
+    let mut loaded = load(&files, &saved.paths, &overrides);
+    let scene = loaded.scene.take().ok_or_else(|| unreadable("its scene does not load in this version".to_string()))?;
+    let run = checkpoint::resume(scene, &options(args), wavetank_systems::install_all, &saved.state)
+        .map_err(|error| unreadable(error.to_string()))?;
+    Ok((run, None))
+}
+
+/// Runs to the end, and to the moment of saving before.
+fn go(args: &RunArgs, run: &mut Run, clock: &Stopwatch, sources: Option<&Sources>) -> Result<(), Outcome> {
+    let mut journal = JournalFile::open(args)?;
+    let mut progress = Progress::new(run.scene().duration, !args.quiet);
+    let end = run.end();
+    let slice = SimDuration((end.0 / SLICES).max(1_000_000));
+    let mut stops = Vec::new();
+    if let (Some(path), Some(at)) = (&args.save, args.at) {
+        if SimTime(at.0) > end {
+            eprintln!("error: --at {at}: the run ends at {end}");
+            return Err(Outcome::BadInput);
+        }
+        stops.push((SimTime(at.0), path.clone()));
+    }
+    let mut at = run.sim.now();
+    loop {
+        let next = (at + slice).min(end);
+        let stop = stops.first().filter(|(stop, _)| *stop <= next && *stop >= at).cloned();
+        let limit = stop.as_ref().map_or(next, |(stop, _)| *stop);
+        exit::now_running(Some(Running { scene: run.scene().path.clone(), seed: run.scene().seed, at }));
+        let outcome = run.run_until(limit, &mut |_| {});
+        journal.write(&run.sim.get_mut::<Journal>().take());
+        outcome.map_err(|error| failed(&error))?;
+        if let Some((_, path)) = stop {
+            save(args, run, sources, &path)?;
+            stops.clear();
+        }
+        at = limit;
+        progress.at(at, clock.wall(), "");
+        if at >= end {
+            break;
+        }
+    }
+    exit::now_running(None);
+    progress.finish();
+    journal.finish()
+}
+
+fn save(args: &RunArgs, run: &Run, sources: Option<&Sources>, path: &Path) -> Result<(), Outcome> {
+    let wrong = |what: String| {
+        eprintln!("error: --save {}: {what}", path.display());
+        Outcome::BadInput
+    };
+    let Some(sources) = sources else {
+        return Err(wrong("a resumed run can't be saved again; save the first run at both times".to_string()));
+    };
+    let scene = run.scene();
+    let files = sources.files().map(|(path, text)| (path.to_string(), text.to_string())).collect();
+    let saved = Saved {
+        paths: args.files.iter().map(|path| path.to_string_lossy().into_owned()).collect(),
+        files,
+        set: super::settings(&args.world.settings),
+        seed: scene.seed,
+        duration_ns: scene.duration.0,
+        latency: scene.latency.clone(),
+        nodes: args.world.nodes.unwrap_or(super::NODES),
+        node_size: args.world.node_size.clone().unwrap_or_default().0,
+        state: checkpoint::save(run).map_err(|error| wrong(error.to_string()))?,
+    };
+    let body = serde_json::to_vec(&saved).map_err(|error| wrong(error.to_string()))?;
+    std::fs::write(path, [MAGIC, &body].concat()).map_err(|error| wrong(error.to_string()))
+}
+
+/// Where the journal goes.
+struct JournalFile {
+    out: Option<Box<dyn Write>>,
+    name: String,
+    json: bool,
+    failed: Option<String>,
+}
+
+impl JournalFile {
+    fn open(args: &RunArgs) -> Result<JournalFile, Outcome> {
+        let (out, name): (Option<Box<dyn Write>>, String) = match &args.journal {
+            None => (None, String::new()),
+            Some(Output::Stdout) => (Some(Box::new(BufWriter::new(std::io::stdout()))), "standard output".to_string()),
+            Some(Output::File(path)) => match File::create(path) {
+                Ok(file) => (Some(Box::new(BufWriter::new(file))), path.display().to_string()),
+                Err(error) => {
+                    eprintln!("error: --journal {}: {error}", path.display());
+                    return Err(Outcome::BadInput);
+                }
+            },
+        };
+        Ok(JournalFile { out, name, json: args.journal.as_ref().is_some_and(Output::wants_json), failed: None })
+    }
+
+    fn write(&mut self, lines: &[Line]) {
+        let Some(out) = &mut self.out else { return };
+        for line in lines {
+            let text = if self.json { line.json() } else { line.text() };
+            if let Err(error) = writeln!(out, "{text}")
+                && error.kind() != std::io::ErrorKind::BrokenPipe
+            {
+                self.failed.get_or_insert(error.to_string());
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<(), Outcome> {
+        if let Some(out) = &mut self.out
+            && let Err(error) = out.flush()
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            self.failed.get_or_insert(error.to_string());
+        }
+        match self.failed {
+            None => Ok(()),
+            Some(error) => {
+                eprintln!("error: {}: {error}", self.name);
+                Err(Outcome::BadInput)
+            }
+        }
+    }
+}
+
+fn finish(args: &RunArgs, run: &Run, clock: &Stopwatch, read_cpu: Duration) -> Outcome {
+    if let Some(output) = &args.events {
+        let text: String = event_list(&run.sim).iter().map(|event| format!("{event}\n")).collect();
+        let written = match output {
+            Output::Stdout => terminal::print(&text),
+            Output::File(path) => std::fs::write(path, text),
+        };
+        if let Err(error) = written {
+            eprintln!("error: --events: {error}");
+            return Outcome::BadInput;
+        }
+    }
+    let mut summary = summary(run);
+    summary.read_cpu_s = read_cpu.as_secs_f64();
+    summary.cpu_s = clock.cpu().unwrap_or_default().as_secs_f64();
+    summary.wall_s = clock.wall().as_secs_f64();
+    summary.peak_rss_bytes = peak_rss_bytes().unwrap_or(0);
+    let text = match args.summary {
+        SummaryFormat::Json => summary.json_line() + "\n",
+        SummaryFormat::Text if args.quiet => String::new(),
+        SummaryFormat::Text => render::summary::summary(&summary),
+    };
+    if let Err(error) = terminal::print(&text) {
+        eprintln!("error: standard output: {error}");
+        return Outcome::BadInput;
+    }
+    if summary.expectations.missed.is_empty() { Outcome::Well } else { Outcome::Missed }
+}
