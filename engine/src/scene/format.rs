@@ -45,15 +45,7 @@ fn one() -> u32 {
     1
 }
 
-/// Latencies of a scene: `Ideal`, `Typical`, or `Typical(sandbox: "1s", ...)` with some of them changed.
-#[derive(Debug, Clone, Deserialize)]
-#[allow(missing_docs)]
-pub enum LatencyText {
-    Ideal,
-    Typical(#[serde(default)] LatencyChanges),
-}
-
-/// Latencies that differ from the profile `Typical`.
+/// Latencies that differ from the profile `Typical`: `latency: Typical(sandbox: "1s")`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[allow(missing_docs)]
@@ -76,8 +68,10 @@ pub struct LatencyChanges {
 pub enum Step {
     /// Sets `spec.replicas`.
     Scale(String, i32),
-    /// Sets the image of all containers of a workload's template, or of the one named.
-    SetImage(String, String, #[serde(default)] Option<String>),
+    /// Sets the image of all containers of a workload's template: `SetImage("deployment/web", "web:2")`.
+    SetImage(String, String),
+    /// Sets the image of one container: `SetContainerImage("deployment/web", "sidecar", "proxy:2")`.
+    SetContainerImage(String, String, String),
     /// Deletes an object in the background with its own grace.
     Delete(String),
     /// Deletes an object with options.
@@ -99,8 +93,10 @@ pub enum Step {
     Taint(String, String),
     /// Takes a taint from a node.
     Untaint(String, String),
-    /// Sets a label of an object; no value takes it away.
-    Label(String, String, #[serde(default)] Option<String>),
+    /// Sets a label of an object: `Label("pod/web-*", "app", "other")`.
+    Label(String, String, String),
+    /// Takes a label from an object.
+    Unlabel(String, String),
     /// A node stops at once: its kubelet and containers with it.
     FailNode(String),
     /// A node is cut off the API server; its containers run on.

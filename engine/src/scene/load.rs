@@ -1,6 +1,6 @@
 //! Loads scenes and manifests: every mistake of a file at once, each with its place.
 
-use crate::scene::format::{Claim, DurationText, Expectation, LatencyText, Pool, ProgramDefaults, Step};
+use crate::scene::format::{Claim, DurationText, Expectation, LatencyChanges, Pool, ProgramDefaults, Step};
 use crate::scene::model::{Action, Expected, How, Scene, SceneObject, ScriptEntry};
 use crate::scene::objects::{ObjectLoader, beside};
 use crate::scene::pools::nodes_of;
@@ -224,8 +224,32 @@ impl Loader<'_> {
                     .error(tree.span_of(&["epoch"]), format!("epoch: found {epoch:?}, expected a time such as \"2026-01-01T00:00:00Z\"")),
             }
         }
-        if let (Some(latency), None) = (self.field::<LatencyText>(tree, "latency"), &self.overrides.latency) {
-            scene.latency = resolve_latency(&latency);
+        if let (Some(latency), None) = (tree.get("latency"), &self.overrides.latency)
+            && let Some(latency) = self.latency(latency)
+        {
+            scene.latency = latency;
+        }
+    }
+
+    /// `Ideal`, `Typical`, or `Typical(...)` with some latencies changed.
+    fn latency(&mut self, tree: &Tree) -> Option<Latency> {
+        let (name, args) = match &tree.value {
+            TreeValue::Named(named) => (named.name.as_str(), Some(&named.args)),
+            TreeValue::String(text) => (text.as_str(), None),
+            _ => ("", None),
+        };
+        match name {
+            "Ideal" => Some(Latency::Ideal),
+            "Typical" => {
+                let given = args.filter(|args| !args.entries().is_empty());
+                let changes = given.map_or(Some(LatencyChanges::default()), |args| decode(args, "latency", &mut self.problems))?;
+                Some(resolve_latency(&changes))
+            }
+            _ => {
+                let help = "write Ideal, Typical, or Typical(sandbox: \"1s\", ...)";
+                self.problems.push(Severity::Error, Problem::new(tree.span, "this is no latency profile").with_help(help));
+                None
+            }
         }
     }
 
@@ -468,9 +492,8 @@ fn pool_tree<'t>(item: &'t Tree, problems: &mut Problems) -> Option<&'t Tree> {
     }
 }
 
-/// The latencies that a scene asks for.
-pub(crate) fn resolve_latency(text: &LatencyText) -> Latency {
-    let LatencyText::Typical(changes) = text else { return Latency::Ideal };
+/// The profile `Typical` with some latencies changed.
+fn resolve_latency(changes: &LatencyChanges) -> Latency {
     let mut table = LatencyTable::TYPICAL;
     let set = |field: &mut SimDuration, change: Option<DurationText>| {
         if let Some(change) = change {

@@ -57,7 +57,10 @@ fn each(sim: &mut Simulation, target: &str, act: impl FnOnce(&mut Simulation, Ob
 fn step(sim: &mut Simulation, step: &Step) -> Result<(), Refusal> {
     match step {
         Step::Scale(target, replicas) => each(sim, target, |sim, object| scale(sim, object, *replicas)),
-        Step::SetImage(target, image, container) => each(sim, target, |sim, object| set_image(sim, object, image, container.as_deref())),
+        Step::SetImage(target, image) => each(sim, target, |sim, object| set_image(sim, object, image, None)),
+        Step::SetContainerImage(target, container, image) => {
+            each(sim, target, |sim, object| set_image(sim, object, image, Some(container)))
+        }
         Step::Delete(target) => {
             each(sim, target, |sim, object| ask(sim, Verb::Delete { object, grace_s: None, propagation: Some(Propagation::Background) }))
         }
@@ -73,7 +76,8 @@ fn step(sim: &mut Simulation, step: &Step) -> Result<(), Refusal> {
         Step::Uncordon(name) => edit_node(sim, name, |_, node| node.unschedulable = false),
         Step::Taint(name, text) => edit_node(sim, name, |names, node| add_taint(names, node, text)),
         Step::Untaint(name, text) => edit_node(sim, name, |names, node| remove_taint(names, node, text)),
-        Step::Label(target, key, value) => each(sim, target, |sim, object| label(sim, object, key, value.as_deref())),
+        Step::Label(target, key, value) => each(sim, target, |sim, object| label(sim, object, key, Some(value))),
+        Step::Unlabel(target, key) => each(sim, target, |sim, object| label(sim, object, key, None)),
         Step::FailNode(name) => fault(sim, name, Some(Fault::Failed)),
         Step::CutOffNode(name) => fault(sim, name, Some(Fault::CutOff)),
         Step::RestoreNode(name) => fault(sim, name, None),

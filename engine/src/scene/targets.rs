@@ -44,6 +44,8 @@ impl Target {
             | Step::SetImage(target, ..)
             | Step::Delete(target)
             | Step::Label(target, ..)
+            | Step::Unlabel(target, ..)
+            | Step::SetContainerImage(target, ..)
             | Step::Pause(target)
             | Step::Resume(target) => {
                 vec![target.clone()]
