@@ -2,12 +2,13 @@
 
 pub mod autoscaling;
 pub mod lifecycle;
+pub mod scheduler;
 pub mod workloads;
 
 use wavetank_engine::simulation::Simulation;
 
 /// All behaviours in the order in which a reader meets them, which is the order of their systems within a round.
-pub const ALL: &[(&str, fn(&mut Simulation))] = &[("garbage", lifecycle::garbage::install)];
+pub const ALL: &[(&str, fn(&mut Simulation))] = &[("scheduler", scheduler::install), ("garbage", lifecycle::garbage::install)];
 
 /// Puts all behaviours into a simulation.
 pub fn install_all(sim: &mut Simulation) {

@@ -1,0 +1,203 @@
+//! Node facts by node number, and the order in which nodes are looked at.
+
+use crate::scheduler::facts::{ClassFacts, HostPort};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use wavetank_engine::hash::LookupMap;
+use wavetank_engine::ids::Uid;
+use wavetank_engine::model::labels::{LabelSetId, LabelSets};
+use wavetank_engine::model::node::{Effect, NodeTaint};
+use wavetank_engine::model::resources::Resources;
+use wavetank_engine::names::{Names, Sym};
+use wavetank_engine::words;
+
+/// Changes remembered at most.
+const CHANGES_MAX: usize = 16_000_000;
+
+/// One node as the scheduler sees it.
+#[derive(Debug, Clone)]
+pub struct NodeFacts {
+    /// Identity of the Node object.
+    pub uid: Uid,
+    /// Name.
+    pub name: Sym,
+    /// Labels.
+    pub labels: LabelSetId,
+    /// Taints.
+    pub taints: Arc<[NodeTaint]>,
+    /// Cordoned.
+    pub unschedulable: bool,
+    /// What pods may use.
+    pub allocatable: Arc<Resources>,
+    /// True requests of its pods.
+    pub used: Resources,
+    /// CPU of its pods for scores. Unit: milli-cores.
+    pub scored_cpu_millicores: i64,
+    /// Memory of its pods for scores. Unit: bytes.
+    pub scored_memory_bytes: i64,
+    /// Number of its pods.
+    pub pods: i64,
+    /// Host ports in use.
+    pub ports: Vec<HostPort>,
+    /// Whether it is there.
+    pub alive: bool,
+}
+
+/// All nodes.
+#[derive(Debug, Default)]
+pub struct NodeTable {
+    nodes: Vec<NodeFacts>,
+    by_uid: LookupMap<Uid, u32>,
+    by_name: LookupMap<Sym, u32>,
+    /// Node numbers in the order in which they are looked at.
+    order: Vec<u32>,
+    /// Place of each node in `order`; `u32::MAX` for none.
+    places: Vec<u32>,
+    stale: bool,
+    /// Raised when the order or the set of nodes changes: class trees are built anew.
+    pub epoch: u64,
+    /// Numbers of changed nodes, since the beginning.
+    pub changes: Vec<u32>,
+    /// PreferNoSchedule taints on living nodes.
+    soft_taints: usize,
+}
+
+impl NodeTable {
+    /// Facts of a node.
+    pub fn get(&self, number: u32) -> &NodeFacts {
+        &self.nodes[number as usize]
+    }
+
+    /// Number of the node with a name.
+    pub fn by_name(&self, name: Sym) -> Option<u32> {
+        self.by_name.get(&name).copied()
+    }
+
+    /// Number of living nodes.
+    pub fn len(&self) -> usize {
+        self.by_uid.len()
+    }
+
+    /// Whether there are no nodes.
+    pub fn is_empty(&self) -> bool {
+        self.by_uid.is_empty()
+    }
+
+    /// Whether any living node has a PreferNoSchedule taint.
+    pub fn any_soft_taint(&self) -> bool {
+        self.soft_taints > 0
+    }
+
+    /// Adds a node or takes in its changes; usage is kept.
+    pub fn put(&mut self, fresh: NodeFacts) -> u32 {
+        let soft = |facts: &NodeFacts| facts.taints.iter().filter(|taint| taint.effect == Effect::PreferNoSchedule).count();
+        match self.by_uid.get(&fresh.uid).copied() {
+            Some(number) => {
+                let node = &mut self.nodes[number as usize];
+                self.soft_taints = self.soft_taints + soft(&fresh) - soft(node);
+                self.stale |= node.labels != fresh.labels;
+                node.labels = fresh.labels;
+                node.taints = fresh.taints;
+                node.unschedulable = fresh.unschedulable;
+                node.allocatable = fresh.allocatable;
+                self.changes.push(number);
+                number
+            }
+            None => {
+                let number = self.nodes.len() as u32;
+                self.by_uid.insert(fresh.uid, number);
+                self.by_name.insert(fresh.name, number);
+                self.soft_taints += soft(&fresh);
+                self.nodes.push(fresh);
+                self.stale = true;
+                number
+            }
+        }
+    }
+
+    /// Takes a node out.
+    pub fn remove(&mut self, uid: Uid) {
+        let Some(number) = self.by_uid.remove(&uid) else { return };
+        let node = &mut self.nodes[number as usize];
+        node.alive = false;
+        self.soft_taints -= node.taints.iter().filter(|taint| taint.effect == Effect::PreferNoSchedule).count();
+        let name = node.name;
+        if self.by_name.get(&name) == Some(&number) {
+            self.by_name.remove(&name);
+        }
+        self.stale = true;
+    }
+
+    /// Adds a pod's requests to a node, or takes them away.
+    pub fn account(&mut self, number: u32, facts: &ClassFacts, add: bool) {
+        let node = &mut self.nodes[number as usize];
+        let sign = if add { 1 } else { -1 };
+        if add {
+            node.used.add(&facts.requests);
+            node.ports.extend(&facts.ports);
+        } else {
+            node.used.sub(&facts.requests);
+            for port in &facts.ports {
+                if let Some(at) = node.ports.iter().position(|used| used == port) {
+                    node.ports.swap_remove(at);
+                }
+            }
+        }
+        node.pods += sign;
+        node.scored_cpu_millicores += sign * facts.scored_cpu_millicores;
+        node.scored_memory_bytes += sign * facts.scored_memory_bytes;
+        self.changes.push(number);
+    }
+
+    /// Forgets old changes once there are many; trees are then built anew.
+    pub fn trim_changes(&mut self) {
+        if self.changes.len() > CHANGES_MAX {
+            self.changes.clear();
+            self.epoch += 1;
+        }
+    }
+
+    /// The order in which nodes are looked at: zones in turn, in the order in which zones first appeared.
+    /// Source: `spec/scheduler.md` §2, `pkg/scheduler/backend/cache/node_tree.go`.
+    pub fn order(&mut self, labels: &LabelSets, names: &Names) -> &[u32] {
+        if self.stale {
+            self.stale = false;
+            self.epoch += 1;
+            let mut zones: Vec<Vec<u32>> = Vec::new();
+            let mut zone_numbers: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+            let text = |set, key| labels.get(set, key).map_or("", |value| names.text(value));
+            for number in 0..self.nodes.len() as u32 {
+                let node = &self.nodes[number as usize];
+                if node.alive {
+                    let key = (text(node.labels, words::REGION_LABEL), text(node.labels, words::ZONE_LABEL));
+                    let zone = *zone_numbers.entry(key).or_insert_with(|| {
+                        zones.push(Vec::new());
+                        zones.len() - 1
+                    });
+                    zones[zone].push(number);
+                }
+            }
+            self.order.clear();
+            let longest = zones.iter().map(Vec::len).max().unwrap_or(0);
+            for nth in 0..longest {
+                self.order.extend(zones.iter().filter_map(|zone| zone.get(nth)));
+            }
+            self.places = vec![u32::MAX; self.nodes.len()];
+            for (place, &number) in self.order.iter().enumerate() {
+                self.places[number as usize] = place as u32;
+            }
+        }
+        &self.order
+    }
+
+    /// The order as it was last made.
+    pub fn ordered(&self) -> &[u32] {
+        &self.order
+    }
+
+    /// Place of a node in the order; `None` when it is gone.
+    pub fn place(&self, number: u32) -> Option<usize> {
+        let place = *self.places.get(number as usize)?;
+        (place != u32::MAX).then_some(place as usize)
+    }
+}

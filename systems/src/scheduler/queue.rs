@@ -1,0 +1,144 @@
+//! The scheduling queue: active, back-off and unschedulable pods. Source: `spec/scheduler.md` §8.
+
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use wavetank_engine::ids::ObjRef;
+use wavetank_engine::time::{SimDuration, SimTime};
+
+/// First back-off.
+const BACKOFF_FIRST: SimDuration = SimDuration::from_secs(1);
+/// Longest back-off.
+const BACKOFF_MAX: SimDuration = SimDuration::from_secs(10);
+/// A pod stays unschedulable at most this long.
+const UNSCHEDULABLE_MAX: SimDuration = SimDuration::from_secs(300);
+/// How often that is looked at.
+const FLUSH_PERIOD: SimDuration = SimDuration::from_secs(30);
+
+/// A pod that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// The pod.
+    pub pod: ObjRef,
+    /// `spec.priority`.
+    pub priority: i32,
+    /// Failed attempts.
+    pub failures: u32,
+    /// Time of entry.
+    pub entered_at: SimTime,
+    /// Plugins that refused it last, as bits.
+    pub plugins: u8,
+    /// When it failed last.
+    pub failed_at: SimTime,
+}
+
+/// The queue. Pods of one priority leave in the order in which they entered.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct SchedulingQueue {
+    /// (priority descending, time of entry, number of entry).
+    active: BTreeMap<(std::cmp::Reverse<i32>, SimTime, u64), Waiting>,
+    backoff: BTreeMap<(SimTime, u64), Waiting>,
+    unschedulable: BTreeMap<ObjRef, Waiting>,
+    /// Pods in any of the three.
+    known: BTreeSet<ObjRef>,
+    entries: u64,
+}
+
+impl SchedulingQueue {
+    /// Adds a pod that was never tried.
+    pub fn add(&mut self, pod: ObjRef, priority: i32, now: SimTime) {
+        if self.known.insert(pod) {
+            self.activate(Waiting { pod, priority, failures: 0, entered_at: now, plugins: 0, failed_at: now });
+        }
+    }
+
+    fn activate(&mut self, waiting: Waiting) {
+        self.entries += 1;
+        self.active.insert((std::cmp::Reverse(waiting.priority), waiting.entered_at, self.entries), waiting);
+    }
+
+    /// Whether the pod waits.
+    pub fn knows(&self, pod: ObjRef) -> bool {
+        self.known.contains(&pod)
+    }
+
+    /// Takes a pod out: it is bound, gone or done.
+    pub fn remove(&mut self, pod: ObjRef) {
+        if self.known.remove(&pod) && self.unschedulable.remove(&pod).is_none() {
+            self.active.retain(|_, waiting| waiting.pod != pod);
+            self.backoff.retain(|_, waiting| waiting.pod != pod);
+        }
+    }
+
+    /// The next pod to try. An idle scheduler takes pods from back-off early.
+    pub fn pop(&mut self) -> Option<Waiting> {
+        let waiting = self
+            .active
+            .pop_first()
+            .or_else(|| self.backoff.pop_first().map(|(at, waiting)| ((std::cmp::Reverse(0), at.0, at.1), waiting)))?
+            .1;
+        self.known.remove(&waiting.pod);
+        Some(waiting)
+    }
+
+    /// Puts a pod back that no node could take.
+    pub fn fail(&mut self, waiting: Waiting, plugins: u8, now: SimTime) {
+        let waiting = Waiting { failures: waiting.failures + 1, plugins, failed_at: now, ..waiting };
+        self.known.insert(waiting.pod);
+        self.unschedulable.insert(waiting.pod, waiting);
+    }
+
+    /// Puts a pod back whose binding was refused: it backs off at once.
+    pub fn error(&mut self, waiting: Waiting, now: SimTime) {
+        let waiting = Waiting { failures: waiting.failures + 1, failed_at: now, ..waiting };
+        self.known.insert(waiting.pod);
+        self.back_off(waiting);
+    }
+
+    /// Moves unschedulable pods that one of these plugins refused: something happened that may make room for them.
+    pub fn wake(&mut self, plugins: u8, now: SimTime) {
+        let interested: Vec<ObjRef> =
+            self.unschedulable.values().filter(|waiting| waiting.plugins & plugins != 0).map(|waiting| waiting.pod).collect();
+        for pod in interested {
+            let waiting = self.unschedulable.remove(&pod).expect("just found");
+            if backoff_end(&waiting) <= now {
+                self.activate(Waiting { entered_at: now, ..waiting });
+            } else {
+                self.back_off(waiting);
+            }
+        }
+    }
+
+    fn back_off(&mut self, waiting: Waiting) {
+        self.entries += 1;
+        self.backoff.insert((backoff_end(&waiting), self.entries), waiting);
+    }
+
+    /// Moves pods whose back-off is over, and those unschedulable for too long. Returns the next moment to look.
+    pub fn flush(&mut self, now: SimTime) -> Option<SimTime> {
+        while self.backoff.first_key_value().is_some_and(|(key, _)| key.0 <= now) {
+            if let Some((_, waiting)) = self.backoff.pop_first() {
+                self.activate(Waiting { entered_at: now, ..waiting });
+            }
+        }
+        let old: Vec<ObjRef> = self.unschedulable.values().filter(|waiting| flush_at(waiting) <= now).map(|waiting| waiting.pod).collect();
+        for pod in old {
+            let waiting = self.unschedulable.remove(&pod).expect("just found");
+            self.activate(Waiting { entered_at: now, ..waiting });
+        }
+        let flush = self.unschedulable.values().map(flush_at).min();
+        let backoff = self.backoff.first_key_value().map(|(key, _)| key.0);
+        flush.into_iter().chain(backoff).min()
+    }
+}
+
+/// First pass of the flush at which the pod has been unschedulable for too long.
+fn flush_at(waiting: &Waiting) -> SimTime {
+    let at = waiting.failed_at + UNSCHEDULABLE_MAX;
+    SimTime(at.0.div_ceil(FLUSH_PERIOD.0) * FLUSH_PERIOD.0)
+}
+
+/// End of a pod's back-off, cut to a whole second as the original does.
+fn backoff_end(waiting: &Waiting) -> SimTime {
+    let doubled = BACKOFF_FIRST.0.checked_shl(waiting.failures.saturating_sub(1).min(40)).unwrap_or(BACKOFF_MAX.0);
+    (waiting.failed_at + SimDuration(doubled).min(BACKOFF_MAX)).cut_to_second()
+}
