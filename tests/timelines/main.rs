@@ -18,6 +18,7 @@ mod fields;
 mod groups;
 mod history;
 mod inputs;
+mod kubectl;
 mod labels;
 mod laws;
 mod patch;

@@ -37,6 +37,13 @@ pub(crate) struct Action {
     /// `message` of the answer, where it was a refusal.
     #[serde(default)]
     pub(crate) message: Option<String>,
+    /// Exit code of kubectl, and what it printed.
+    #[serde(default)]
+    pub(crate) rc: i64,
+    #[serde(default)]
+    pub(crate) stdout: String,
+    #[serde(default)]
+    pub(crate) stderr: String,
 }
 
 /// What happened to an object: the three types of a watch event.

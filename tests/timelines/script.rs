@@ -1,7 +1,7 @@
 //! What was done to the cluster, done again: create, patch, delete.
 
-use crate::patch;
 use crate::recording::Recording;
+use crate::{kubectl, patch};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use wavetank_engine::api::defaults::apply_defaults;
@@ -35,6 +35,10 @@ pub(crate) fn act(sim: &mut Simulation, recording: &Recording, place: usize, pod
     let deed = &recording.actions[place].deed;
     let text = |field: &str| deed[field].as_str().unwrap_or_default();
     let unknown = || Failure::Unknown(format!("no way to do {deed}"));
+    if let Some(arguments) = deed["kubectl"].as_array() {
+        let arguments: Vec<&str> = arguments.iter().filter_map(Value::as_str).collect();
+        return run_kubectl(sim, recording, place, &arguments).ok_or_else(unknown)?;
+    }
     if text("verb") == "create" {
         let object = manifest(recording, place).ok_or_else(unknown)?;
         return create(sim, object).map(|_| 201).map_err(Failure::Refused);
@@ -47,6 +51,19 @@ pub(crate) fn act(sim: &mut Simulation, recording: &Recording, place: usize, pod
         ("delete", _) => delete(sim, target, &deed["options"]).map_err(Failure::Refused),
         _ => Err(unknown()),
     }
+}
+
+/// Runs kubectl and compares what it prints; `None` for a command that is not known.
+fn run_kubectl(sim: &mut Simulation, recording: &Recording, place: usize, arguments: &[&str]) -> Option<Result<u16, Failure>> {
+    let outcome = kubectl::run(sim, &recording.namespace, arguments)?;
+    let action = &recording.actions[place];
+    if (outcome.rc, &outcome.stdout, &outcome.stderr) != (action.rc, &action.stdout, &action.stderr) {
+        let (recorded, produced) = ((action.rc, &action.stdout, &action.stderr), (outcome.rc, &outcome.stdout, &outcome.stderr));
+        return Some(Err(Failure::Unknown(format!("kubectl {}: gave {recorded:?}, produced {produced:?}", arguments.join(" ")))));
+    }
+    let Some(template) = outcome.template else { return Some(Ok(200)) };
+    let target = find(sim, recording, "Deployment", kubectl::deployment(arguments)?, &BTreeMap::new())?;
+    Some(change(sim, target, &|object| object["spec"]["template"] = template.clone()).map_err(Failure::Refused))
 }
 
 /// The manifest that a create action means: the first of that kind and name, or the second for the second creation.
