@@ -78,10 +78,12 @@ impl<'r> Driver<'r> {
         let offset = 2_000_000 + micros;
         let settings = Settings { epoch_unix_s: unix - 2, ..Settings::default() };
         let mut sim = Simulation::new(&settings);
-        for (_, install) in wavetank_systems::ALL {
-            install(&mut sim);
-        }
         let hide_nodes = !families::has_own_cluster(recording.family());
+        for (name, install) in wavetank_systems::ALL {
+            if *name != "kubelet" && !(*name == "scheduler" && hide_nodes) {
+                install(&mut sim);
+            }
+        }
         let labels = Labels::of(&recording.timeline, hide_nodes);
         let pods = recording.timeline.iter().filter(|entry| entry.kind == "Pod");
         let names_by_id = pods.filter_map(|pod| Some((pod.id.clone()?, pod.name.clone()))).collect();
