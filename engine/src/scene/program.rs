@@ -105,8 +105,10 @@ pub struct Program {
     pub ready_after: SimDuration,
     /// It exits by itself after this, with this code.
     pub exits: Option<(SimDuration, i32)>,
-    /// Only the first so many starts end by themselves.
+    /// Only the first so many starts end so; later ones as `exits_later` says.
     pub crashes: Option<u32>,
+    /// How starts after those end by themselves; `None`: they run on.
+    pub exits_later: Option<(SimDuration, i32)>,
     /// When the liveness endpoint does not answer well, since the container's start; sorted, apart.
     pub liveness: Vec<Outage>,
     /// The same of the readiness endpoint; the time before `ready_after` is among them.
@@ -169,6 +171,7 @@ impl Program {
             ready_after: text.ready_after.0,
             exits: text.runs_for.map(|after| (after.0, text.exit_code)),
             crashes: text.crashes,
+            exits_later: None,
             liveness: outages(&text.liveness, None),
             readiness: outages(&text.readiness, starting),
             startup: outages(&text.startup, starting),
@@ -264,15 +267,16 @@ impl Programs {
         let container = if init { &class.init_containers[index] } else { &class.containers[index] };
         let image = names.text(container.image);
         let found = self.by_image.iter().find(|(pattern, _)| image_matches(pattern, image)).map(|(_, program)| program.clone());
-        let program = found.unwrap_or_else(|| {
-            let mut program = Program::of(&ProgramText::default());
-            if init && !container.sidecar() {
-                program.exits = Some((self.init_runs_for, 0));
-            } else if !init && class.restart_policy != RestartPolicy::Always {
-                program.exits = Some((self.job_runs_for, 0));
-            }
-            Arc::new(program)
-        });
+        let ends = if init && !container.sidecar() {
+            Some((self.init_runs_for, 0))
+        } else {
+            (!init && class.restart_policy != RestartPolicy::Always).then_some((self.job_runs_for, 0))
+        };
+        let program = match (found, ends) {
+            (None, ends) => Arc::new(Program { exits: ends, ..Program::of(&ProgramText::default()) }),
+            (Some(found), Some(ends)) if found.crashes.is_some() => Arc::new(Program { exits_later: Some(ends), ..(*found).clone() }),
+            (Some(found), _) => found,
+        };
         self.cache.insert((id, init, index as u32), program.clone());
         program
     }
