@@ -17,13 +17,14 @@ mod row;
 mod run;
 mod tables;
 mod util;
+mod validation;
 
 use row::Functions;
 use std::io::Write;
 use std::process::ExitCode;
 
 /// What is built: the functions of each family, each with its check.
-const FAMILIES: &[Functions] = &[deployment::FUNCTIONS, hpa::FUNCTIONS, replicaset::FUNCTIONS, util::FUNCTIONS];
+const FAMILIES: &[Functions] = &[deployment::FUNCTIONS, hpa::FUNCTIONS, replicaset::FUNCTIONS, util::FUNCTIONS, validation::FUNCTIONS];
 
 fn main() -> ExitCode {
     match conform() {

@@ -32,11 +32,6 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     "CategorizeEndpoints",
     // statefulset
     "sync_series",
-    // validation
-    "ValidatePod",
-    "ValidateService",
-    "ValidateDeployment",
-    "ValidateNode",
     // scheduler
     "scheduler/single",
     // scheduler

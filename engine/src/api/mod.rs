@@ -37,3 +37,4 @@ pub mod queue;
 pub mod request;
 pub mod state;
 pub mod store;
+pub mod validation;

@@ -12,6 +12,7 @@ pub mod opaque;
 pub mod pod;
 pub mod pod_class;
 mod pod_class_json;
+pub mod pod_resources;
 pub mod quantity;
 pub mod quote;
 pub mod raw;
