@@ -35,6 +35,8 @@ words! {
     // Taint keys.
     TAINT_NOT_READY = "node.kubernetes.io/not-ready", TAINT_UNREACHABLE = "node.kubernetes.io/unreachable",
     TAINT_UNSCHEDULABLE = "node.kubernetes.io/unschedulable",
+    TAINT_MEMORY_PRESSURE = "node.kubernetes.io/memory-pressure", TAINT_DISK_PRESSURE = "node.kubernetes.io/disk-pressure",
+    TAINT_PID_PRESSURE = "node.kubernetes.io/pid-pressure", TAINT_NETWORK_UNAVAILABLE = "node.kubernetes.io/network-unavailable",
     // Resources.
     CPU = "cpu", MEMORY = "memory", PODS = "pods", EPHEMERAL_STORAGE = "ephemeral-storage",
     // Finalizers.

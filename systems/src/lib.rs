@@ -1,16 +1,26 @@
 //! Behaviours.
 
+pub mod admission;
 pub mod autoscaling;
 pub mod kubelet;
 pub mod lifecycle;
+pub mod nodes;
 pub mod scheduler;
 pub mod workloads;
 
 use wavetank_engine::simulation::Simulation;
 
 /// All behaviours in the order in which a reader meets them, which is the order of their systems within a round.
-pub const ALL: &[(&str, fn(&mut Simulation))] =
-    &[("scheduler", scheduler::install), ("kubelet", kubelet::install), ("garbage", lifecycle::garbage::install)];
+pub const ALL: &[(&str, fn(&mut Simulation))] = &[
+    ("taint_nodes_by_condition", admission::taint_nodes_by_condition::install),
+    ("default_toleration_seconds", admission::default_toleration_seconds::install),
+    ("scheduler", scheduler::install),
+    ("kubelet", kubelet::install),
+    ("heartbeat", nodes::heartbeat::install),
+    ("node_lifecycle", nodes::lifecycle::install),
+    ("taint_eviction", nodes::taint_eviction::install),
+    ("garbage", lifecycle::garbage::install),
+];
 
 /// Puts all behaviours into a simulation.
 pub fn install_all(sim: &mut Simulation) {

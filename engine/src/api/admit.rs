@@ -34,6 +34,13 @@ impl AdmitCx<'_> {
         self.world.resource_mut::<R>()
     }
 
+    /// The class of a defaulted pod spec.
+    pub fn class_of(&mut self, spec: &serde_json::Value) -> crate::model::pod_class::ClassId {
+        self.world.resource_scope(|world, mut names: Mut<crate::names::Names>| {
+            world.resource_mut::<crate::model::pod_class::Classes>().class_of(&mut names, spec)
+        })
+    }
+
     /// One part of a living object.
     pub fn state<T: crate::api::state::State>(&self, object: ObjRef) -> Option<&T> {
         let row = self.world.resource::<crate::api::objects::Objects>().row(object)?;

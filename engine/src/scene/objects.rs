@@ -1,7 +1,9 @@
 //! Kubernetes objects of scenes and manifests: read, completed with the API's defaults, validated; includes followed.
 
 use crate::api::defaults::apply_defaults;
+use crate::api::validation::validate;
 use crate::hash::LookupMap;
+use crate::model::kinds::Kinds;
 use crate::scene::model::SceneObject;
 use crate::source::{Documents, Files, Format, KubeObject, KubeReader, Problem, Problems, Severity, Sources, Span, Tree, TreeValue};
 use serde_json::{Map, Value};
@@ -134,29 +136,40 @@ impl<'f> ObjectLoader<'f> {
         let mut found = Vec::new();
         self.reader.decode_object(tree, problems, &mut |object, tree| found.push((object, tree.clone())));
         for (object, tree) in found {
-            if let Some(object) = self.complete(object, &tree, problems) {
-                out.push(object);
-            }
+            let object = self.complete(object, &tree, problems);
+            out.push(object);
         }
     }
 
     /// Fills in defaults and validates; a body that was seen before is only looked at again for its metadata.
-    fn complete(&mut self, object: KubeObject, tree: &Tree, problems: &mut Problems) -> Option<SceneObject> {
+    fn complete(&mut self, object: KubeObject, tree: &Tree, problems: &mut Problems) -> SceneObject {
         let address = Arc::as_ptr(&object.body) as usize;
         let shareable = matches!(object.body.kind.as_str(), "Pod" | "Node");
         if shareable && let Some((_, body)) = self.bodies.get(&address) {
             let body = body.clone();
-            return Some(SceneObject { metadata: object.metadata, body, span: object.span });
+            return SceneObject { metadata: object.metadata, body, span: object.span };
         }
         let mut whole = object.value();
+        let mut kinds = Kinds::default();
+        let kind = kinds.kind_of(&object.body.api_version, &object.body.kind);
+        if kinds.namespaced(kind) && object.namespace.is_none() {
+            whole["metadata"]["namespace"] = "default".into();
+        }
         apply_defaults(&mut whole);
+        let errors = validate(&whole);
+        for error in &errors {
+            let path: Vec<String> = path_of(&error.field);
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            let what = format!("{} {:?}: {error}", object.body.kind, object.name);
+            problems.error(tree.span_of(&path), what);
+        }
         crate::scene::unsimulated::note(&object.body, &mut self.not_simulated);
         let metadata = whole.as_object_mut().and_then(|fields| fields.shift_remove("metadata")).unwrap_or(Value::Object(Map::new()));
         let body = Arc::new(whole);
         if shareable {
             self.bodies.insert(address, (object.body.clone(), body.clone()));
         }
-        Some(SceneObject { metadata, body, span: object.span })
+        SceneObject { metadata, body, span: object.span }
     }
 }
 

@@ -219,6 +219,14 @@ fn merge_value(target: &mut Value, patch: &Value) {
 /// Writes a whole object over what is stored: spec, labels and annotations; status stays.
 fn replace(sim: &mut Simulation, object: ObjRef, mut whole: Value) -> Result<(), Refusal> {
     crate::api::defaults::apply_defaults(&mut whole);
+    let errors = crate::api::validation::validate(&whole);
+    if !errors.is_empty() {
+        let text = |field: &str| whole.get(field).and_then(Value::as_str).unwrap_or("").to_string();
+        let (kind, version) = (text("kind"), text("apiVersion"));
+        let group = version.rsplit_once('/').map_or("", |(group, _)| group);
+        let name = whole.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("");
+        return Err(Refusal::invalid(crate::api::validation::invalid_message(&kind, group, name, &errors)));
+    }
     let present = sim.parts(object);
     let new = with_tables(sim, |tables| tables.object(&whole));
     let mut values = Vec::new();

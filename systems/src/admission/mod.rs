@@ -1,0 +1,4 @@
+//! Admission plugins, in the order in which they are asked.
+
+pub mod default_toleration_seconds;
+pub mod taint_nodes_by_condition;

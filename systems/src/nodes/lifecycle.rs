@@ -1,0 +1,358 @@
+//! Node controller: makes silence Unknown, and conditions taints.
+//!
+//! | | |
+//! |---|---|
+//! | reads  | `Node`, `NodeStatus`, `Meta`, `PodStatus`, `NodeFaults` |
+//! | writes | `NodeStatus`, `Node` (taints), `PodStatus` (Ready False), events |
+//! | woken  | node added, its conditions or cordon changed; its fault changed; its own timers |
+//! | source | kubernetes v1.36, `pkg/controller/nodelifecycle/node_lifecycle_controller.go`, `monitorNodeHealth`; `spec/nodes.md` §2 to §5 |
+//!
+//! The original looks at every node each 5 s. Here the tick at which a node's grace runs out is computed from its last renewal.
+
+use bevy_ecs::prelude::{Res, ResMut};
+use bevy_ecs::resource::Resource;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use wavetank_engine::api::queue::Work;
+use wavetank_engine::api::request::Verb;
+use wavetank_engine::api::state::Changes;
+use wavetank_engine::api::store::{Listing, View};
+use wavetank_engine::ids::{Kind, ObjRef, Revision, Uid};
+use wavetank_engine::model::labels::LabelSets;
+use wavetank_engine::model::meta::{Condition, ConditionStatus, Meta, condition, set_condition};
+use wavetank_engine::model::node::{Effect, Node, NodeStatus, NodeTaint};
+use wavetank_engine::model::pod::PodStatus;
+use wavetank_engine::names::{Names, Sym};
+use wavetank_engine::record::events::{Arg, Events, Report};
+use wavetank_engine::scene::faults::NodeFaults;
+use wavetank_engine::simulation::Simulation;
+use wavetank_engine::simulation::route::{Wake, Whom};
+use wavetank_engine::time::{SimDuration, SimTime};
+use wavetank_engine::words;
+
+/// Renewal of leases. Source: `spec/nodes.md` §1.
+pub const LEASE_RENEW: SimDuration = SimDuration::from_secs(10);
+/// Period of the monitor.
+pub const MONITOR_PERIOD: SimDuration = SimDuration::from_secs(5);
+/// Silence after which a node is Unknown.
+pub const GRACE: SimDuration = SimDuration::from_secs(50);
+/// Period of the NoExecute pass.
+const TAINT_PASS: SimDuration = SimDuration::from_millis(100);
+/// Time between two NoExecute taints of a zone in normal state: 0.1 nodes a second.
+const TAINT_EVERY: SimDuration = SimDuration::from_secs(10);
+/// The same of a zone in partial disruption with more than 50 nodes: 0.01 nodes a second.
+const TAINT_EVERY_PARTIAL: SimDuration = SimDuration::from_secs(100);
+/// Nodes above which a zone is large.
+const LARGE_ZONE: usize = 50;
+/// Unready nodes above which a zone can be in partial disruption.
+const PARTIAL_MIN: usize = 2;
+
+/// The controller's work queue: nodes.
+pub struct NodeLifecycle;
+
+/// What wakes the controller.
+pub const WAKES: &[Wake] = &[Wake {
+    kind: Kind::Node,
+    on: Changes::ADDED.or(Changes::CONDITIONS).or(Changes::PLACEMENT).or(Changes::TAINTS).or(Changes::GONE),
+    whom: Whom::Itself,
+}];
+
+/// The controller's memory.
+#[derive(Debug, Default, Serialize, Deserialize, Resource)]
+pub struct LifecycleState {
+    /// Next moment at which a zone's limiter lets a node be tainted.
+    limiter: BTreeMap<(Sym, Sym), SimTime>,
+    /// Nodes that wait for their NoExecute taint, and until when.
+    waiting: BTreeMap<Uid, SimTime>,
+    /// Nodes whose NoExecute taints go with the next pass.
+    clearing: BTreeMap<Uid, SimTime>,
+}
+
+/// Registers the controller.
+pub fn install(sim: &mut Simulation) {
+    sim.keep(LifecycleState::default());
+    sim.behaviour::<NodeLifecycle, _, _>("node_lifecycle", "node-controller", WAKES, sync);
+    sim.wake_on_faults::<NodeLifecycle>();
+}
+
+/// State of a zone by its nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ZoneState {
+    /// Most nodes are ready.
+    Normal,
+    /// More than two and at least 55 % are not.
+    Partial,
+    /// None is ready.
+    Full,
+}
+
+/// State of a zone with so many ready and unready nodes. Source: `spec/nodes.md` §5, `ComputeZoneState`.
+pub fn zone_state(ready: usize, unready: usize) -> ZoneState {
+    if ready == 0 && unready > 0 {
+        ZoneState::Full
+    } else if unready > PARTIAL_MIN && unready * 100 >= (ready + unready) * 55 {
+        ZoneState::Partial
+    } else {
+        ZoneState::Normal
+    }
+}
+
+/// Time between two NoExecute taints of a zone; `None`: none at all.
+pub fn taint_every(state: ZoneState, nodes: usize, all_full: bool) -> Option<SimDuration> {
+    match state {
+        _ if all_full => None,
+        ZoneState::Normal | ZoneState::Full => Some(TAINT_EVERY),
+        ZoneState::Partial => (nodes > LARGE_ZONE).then_some(TAINT_EVERY_PARTIAL),
+    }
+}
+
+/// The monitor's tick at which a node that fell silent becomes Unknown. Its leases were renewed each 10 s from `heartbeat_from` on; the
+/// controller saw the last renewal at its next tick, and acts at the first tick more than 50 s after that.
+pub fn unknown_at(heartbeat_from: SimTime, silent_from: SimTime) -> SimTime {
+    let renewed = SimTime(heartbeat_from.0 + silent_from.since(heartbeat_from).0 / LEASE_RENEW.0 * LEASE_RENEW.0);
+    let seen = SimTime(renewed.0.div_ceil(MONITOR_PERIOD.0) * MONITOR_PERIOD.0);
+    seen + GRACE + MONITOR_PERIOD
+}
+
+/// NoSchedule taints that a node's conditions and cordon ask for. Source: `spec/nodes.md` §3.
+pub fn wanted_no_schedule(node: &Node, status: &NodeStatus) -> Vec<Sym> {
+    let is = |kind: Sym, word: ConditionStatus| condition(&status.conditions, kind).is_some_and(|c| c.status == word);
+    let rows = [
+        (is(words::READY, ConditionStatus::False), words::TAINT_NOT_READY),
+        (is(words::READY, ConditionStatus::Unknown), words::TAINT_UNREACHABLE),
+        (is(words::MEMORY_PRESSURE, ConditionStatus::True), words::TAINT_MEMORY_PRESSURE),
+        (is(words::DISK_PRESSURE, ConditionStatus::True), words::TAINT_DISK_PRESSURE),
+        (is(words::PID_PRESSURE, ConditionStatus::True), words::TAINT_PID_PRESSURE),
+        (is(words::NETWORK_UNAVAILABLE, ConditionStatus::True), words::TAINT_NETWORK_UNAVAILABLE),
+        (node.unschedulable, words::TAINT_UNSCHEDULABLE),
+    ];
+    rows.into_iter().filter(|row| row.0).map(|row| row.1).collect()
+}
+
+const OWNED: &[Sym] = &[
+    words::TAINT_NOT_READY,
+    words::TAINT_UNREACHABLE,
+    words::TAINT_MEMORY_PRESSURE,
+    words::TAINT_DISK_PRESSURE,
+    words::TAINT_PID_PRESSURE,
+    words::TAINT_NETWORK_UNAVAILABLE,
+    words::TAINT_UNSCHEDULABLE,
+];
+
+/// Everything of the store that the controller reads.
+#[derive(bevy_ecs::system::SystemParam)]
+pub struct Reads<'w, 's> {
+    nodes: View<'w, 's, NodeLifecycle, Node>,
+    statuses: View<'w, 's, NodeLifecycle, NodeStatus>,
+    metas: View<'w, 's, NodeLifecycle, Meta>,
+    pods: View<'w, 's, NodeLifecycle, PodStatus>,
+    listing: Listing<'w, NodeLifecycle>,
+    labels: Res<'w, LabelSets>,
+    faults: Res<'w, NodeFaults>,
+}
+
+fn sync(
+    mut work: Work<NodeLifecycle>,
+    reads: Reads,
+    mut state: ResMut<LifecycleState>,
+    mut names: ResMut<Names>,
+    mut events: ResMut<Events>,
+) {
+    while let Some(item) = work.pop() {
+        let (Some(node), Some(status), Some(meta)) =
+            (reads.nodes.get(item.object), reads.statuses.get(item.object), reads.metas.get(item.object))
+        else {
+            state.waiting.remove(&item.object.uid);
+            state.clearing.remove(&item.object.uid);
+            continue;
+        };
+        let text = names.render(meta.name);
+        let name = names.sym(&text);
+        let ready = condition(&status.conditions, words::READY).map(|c| c.status);
+        if let (Some(from), Some((_, silent_from)), Some(ConditionStatus::True)) = (status.heartbeat_from, reads.faults.of(name), ready) {
+            let at = unknown_at(from, silent_from);
+            if work.now() < at {
+                work.wake_at(item.object, at);
+            } else {
+                make_unknown(item.object, item.cause, meta, status, name, &reads, &mut names, &mut events, &mut work);
+                continue;
+            }
+        }
+        let taints = plan_taints(item.object, node, status, meta, &reads, &mut state, &mut work);
+        if let Some(taints) = taints {
+            work.tell(
+                item.cause,
+                Verb::Put { object: item.object, expect: None, value: Node { taints: taints.into(), ..node.clone() }.into() },
+            );
+        }
+    }
+}
+
+/// The node's taints as they should be now, or `None` when they are so. Sets the timers of those whose time has not come.
+fn plan_taints(
+    object: ObjRef,
+    node: &Node,
+    status: &NodeStatus,
+    meta: &Meta,
+    reads: &Reads,
+    state: &mut LifecycleState,
+    work: &mut Work<NodeLifecycle>,
+) -> Option<Vec<NodeTaint>> {
+    let now = work.now();
+    let wanted = wanted_no_schedule(node, status);
+    let owned = |taint: &NodeTaint| taint.effect == Effect::NoSchedule && OWNED.contains(&taint.key);
+    let mut taints: Vec<NodeTaint> = node.taints.iter().copied().filter(|taint| !owned(taint) || wanted.contains(&taint.key)).collect();
+    for key in wanted {
+        if !taints.iter().any(|taint| taint.effect == Effect::NoSchedule && taint.key == key) {
+            taints.push(NodeTaint { key, value: Sym::EMPTY, effect: Effect::NoSchedule, added_at: Some(now.cut_to_second()) });
+        }
+    }
+    let executing =
+        |taint: &NodeTaint| taint.effect == Effect::NoExecute && matches!(taint.key, words::TAINT_NOT_READY | words::TAINT_UNREACHABLE);
+    let ready = condition(&status.conditions, words::READY).map(|c| c.status);
+    let key = match ready {
+        Some(ConditionStatus::False) => Some(words::TAINT_NOT_READY),
+        Some(ConditionStatus::Unknown) => Some(words::TAINT_UNREACHABLE),
+        _ => None,
+    };
+    match key {
+        None => {
+            state.waiting.remove(&object.uid);
+            if taints.iter().any(executing) {
+                // Recovery is seen at the monitor's next tick.
+                let at = *state.clearing.entry(object.uid).or_insert(SimTime((now.0 / MONITOR_PERIOD.0 + 1) * MONITOR_PERIOD.0));
+                if now < at {
+                    work.wake_at(object, at);
+                } else {
+                    state.clearing.remove(&object.uid);
+                    taints.retain(|taint| !executing(taint));
+                }
+            }
+        }
+        Some(key) if taints.iter().any(|taint| executing(taint) && taint.key == key) => {
+            state.clearing.remove(&object.uid);
+        }
+        Some(key) => {
+            state.clearing.remove(&object.uid);
+            let swap = taints.iter().any(executing);
+            let at = if swap { Some(now) } else { no_execute_at(object, meta, reads, state, now) };
+            match at {
+                Some(at) if at <= now => {
+                    taints.retain(|taint| !executing(taint));
+                    taints.push(NodeTaint { key, value: Sym::EMPTY, effect: Effect::NoExecute, added_at: Some(now.cut_to_second()) });
+                    state.waiting.remove(&object.uid);
+                }
+                Some(at) => work.wake_at(object, at),
+                None => work.wake_at(object, SimTime((now.0 / MONITOR_PERIOD.0 + 1) * MONITOR_PERIOD.0)),
+            }
+        }
+    }
+    (taints[..] != node.taints[..]).then_some(taints)
+}
+
+/// When a node gets its NoExecute taint: its zone's limiter lets one through each 10 s. `None`: tainting is stopped.
+fn no_execute_at(object: ObjRef, meta: &Meta, reads: &Reads, state: &mut LifecycleState, now: SimTime) -> Option<SimTime> {
+    if let Some(&at) = state.waiting.get(&object.uid) {
+        return Some(at);
+    }
+    let zone_of = |meta: &Meta| {
+        let label = |key| reads.labels.get(meta.labels, key).unwrap_or(Sym::EMPTY);
+        (label(words::REGION_LABEL), label(words::ZONE_LABEL))
+    };
+    let mut zones: BTreeMap<(Sym, Sym), (usize, usize)> = BTreeMap::new();
+    for node in reads.listing.of_kind(Kind::Node) {
+        let (Some(meta), Some(status)) = (reads.metas.get(node), reads.statuses.get(node)) else { continue };
+        let counts = zones.entry(zone_of(meta)).or_insert((0, 0));
+        if status.ready() {
+            counts.0 += 1;
+        } else {
+            counts.1 += 1;
+        }
+    }
+    let all_full = zones.values().all(|&(ready, unready)| zone_state(ready, unready) == ZoneState::Full);
+    let zone = zone_of(meta);
+    let (ready, unready) = zones.get(&zone).copied().unwrap_or((0, 0));
+    let every = taint_every(zone_state(ready, unready), ready + unready, all_full)?;
+    let pass = SimTime(now.0.div_ceil(TAINT_PASS.0) * TAINT_PASS.0);
+    let at = state.limiter.get(&zone).copied().unwrap_or(SimTime::ZERO).max(pass);
+    state.limiter.insert(zone, at + every);
+    state.waiting.insert(object.uid, at);
+    Some(at)
+}
+
+#[expect(clippy::too_many_arguments, reason = "the node, its place in the store and what is told of it")]
+fn make_unknown(
+    object: ObjRef,
+    cause: Revision,
+    meta: &Meta,
+    status: &NodeStatus,
+    name: Sym,
+    reads: &Reads,
+    names: &mut Names,
+    events: &mut Events,
+    work: &mut Work<NodeLifecycle>,
+) {
+    let now = work.now();
+    let (reason, message) = (words::NODE_STATUS_UNKNOWN, names.sym("Kubelet stopped posting node status."));
+    let mut fresh = status.clone();
+    for kind in [words::READY, words::MEMORY_PRESSURE, words::DISK_PRESSURE, words::PID_PRESSURE] {
+        set_condition(
+            &mut fresh.conditions,
+            Condition { kind, status: ConditionStatus::Unknown, reason, message, transition_at: now, update_at: now },
+        );
+    }
+    work.tell(cause, Verb::Put { object, expect: None, value: fresh.into() });
+    let source = names.sym("node-controller");
+    let not_ready = names.sym("NodeNotReady");
+    let node_words = names.sym("Node {} status is now: NodeNotReady");
+    let pod_words = names.sym("Node is not ready");
+    let key = |meta: &Meta| wavetank_engine::ids::ObjectKey { kind: meta.kind, namespace: meta.namespace, name: meta.name };
+    events.report(
+        now,
+        Report {
+            about: key(meta),
+            uid: object.uid,
+            source,
+            warning: false,
+            reason: not_ready,
+            words: node_words,
+            args: &[Arg::Text(name)],
+        },
+    );
+    for pod in reads.listing.on_node(name) {
+        let (Some(status), Some(meta)) = (reads.pods.get(pod), reads.metas.get(pod)) else { continue };
+        let Some(ready) = condition(&status.conditions, words::READY).filter(|c| c.status != ConditionStatus::False) else { continue };
+        let mut marked = status.clone();
+        set_condition(&mut marked.conditions, Condition { status: ConditionStatus::False, transition_at: now, ..*ready });
+        work.tell(cause, Verb::Put { object: pod, expect: None, value: marked.into() });
+        events
+            .report(now, Report { about: key(meta), uid: pod.uid, source, warning: true, reason: not_ready, words: pod_words, args: &[] });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_noticed_between_50_and_60_seconds_after_the_last_renewal() {
+        for (from_ms, silent_ms, want_s) in [(0, 30_000, 85), (0, 39_900, 85), (0, 40_000, 95), (3_000, 30_000, 80), (3_000, 33_500, 90)] {
+            let at = unknown_at(SimTime(from_ms * 1_000_000), SimTime(silent_ms * 1_000_000));
+            assert_eq!(at, SimTime::from_secs(want_s), "{from_ms} {silent_ms}");
+        }
+    }
+
+    #[test]
+    fn zone_states_and_rates() {
+        for (ready, unready, all_full, want) in [
+            (3, 1, false, Some(TAINT_EVERY)),
+            (0, 3, false, Some(TAINT_EVERY)),
+            (0, 3, true, None),
+            (2, 3, false, None),
+            (20, 40, false, Some(TAINT_EVERY_PARTIAL)),
+            (1, 2, false, Some(TAINT_EVERY)),
+        ] {
+            assert_eq!(taint_every(zone_state(ready, unready), ready + unready, all_full), want, "{ready} {unready}");
+        }
+    }
+}
