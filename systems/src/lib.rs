@@ -14,6 +14,8 @@ use wavetank_engine::simulation::Simulation;
 pub const ALL: &[(&str, fn(&mut Simulation))] = &[
     ("taint_nodes_by_condition", admission::taint_nodes_by_condition::install),
     ("default_toleration_seconds", admission::default_toleration_seconds::install),
+    ("deployment", workloads::deployment::install),
+    ("replica_set", workloads::replica_set::install),
     ("scheduler", scheduler::install),
     ("kubelet", kubelet::install),
     ("heartbeat", nodes::heartbeat::install),

@@ -65,6 +65,10 @@ fn common(object: &Value, owner_id: &dyn Fn(&str) -> Option<String>) -> Map<Stri
     let metadata = &object["metadata"];
     let mut facts = Map::new();
     copy(&mut facts, metadata, &["generation", "deletionGracePeriodSeconds", "finalizers"]);
+    // The recordings have it of workloads only.
+    if !["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"].iter().any(|kind| object["kind"] == *kind) {
+        facts.remove("generation");
+    }
     facts.insert("deleting".to_owned(), json!(metadata["deletionTimestamp"].is_string()));
     facts.insert("observedGeneration".to_owned(), object["status"]["observedGeneration"].clone());
     if let Some(owners) = metadata["ownerReferences"].as_array() {

@@ -54,6 +54,8 @@ pub struct Objects {
     in_namespace: Links<(Kind, Sym)>,
     of_kind: Links<Kind>,
     controlled: Links<Uid>,
+    /// Pods and ReplicaSets that nobody controls.
+    uncontrolled: Links<(Kind, Sym)>,
     on_node: Links<Sym>,
     labelled: Links<(Sym, LabelSetId)>,
     tombstones: VecDeque<ObjRef>,
@@ -114,6 +116,11 @@ impl Objects {
     /// Rows of the objects that one object controls, gone ones included, in order of adoption.
     pub fn controlled(&self, owner: Uid) -> impl Iterator<Item = &Row> {
         self.rows_of(self.controlled.iter(owner))
+    }
+
+    /// Rows of the pods or ReplicaSets of a namespace that nobody controls, gone ones included.
+    pub fn uncontrolled(&self, kind: Kind, namespace: Sym) -> impl Iterator<Item = &Row> {
+        self.rows_of(self.uncontrolled.iter((kind, namespace)))
     }
 
     /// Rows of the pods bound to a node, gone ones included, in order of binding.
@@ -206,9 +213,7 @@ impl Objects {
         self.by_uid.insert(row.object.uid, slot);
         self.in_namespace.insert((row.key.kind, row.key.namespace), slot);
         self.of_kind.insert(row.key.kind, slot);
-        if row.controller != Uid(0) {
-            self.controlled.insert(row.controller, slot);
-        }
+        self.link_controller(&row);
         if !row.node.is_empty() {
             self.on_node.insert(row.node, slot);
         }
@@ -216,6 +221,22 @@ impl Objects {
             self.labelled.insert((row.key.namespace, row.labels), slot);
         }
         self.rows[slot.at()] = Some(row);
+    }
+
+    fn link_controller(&mut self, row: &Row) {
+        if row.controller != Uid(0) {
+            self.controlled.insert(row.controller, row.object.slot);
+        } else if matches!(row.key.kind, Kind::Pod | Kind::ReplicaSet) {
+            self.uncontrolled.insert((row.key.kind, row.key.namespace), row.object.slot);
+        }
+    }
+
+    fn unlink_controller(&mut self, row: &Row) {
+        if row.controller != Uid(0) {
+            self.controlled.remove(row.controller, row.object.slot);
+        } else if matches!(row.key.kind, Kind::Pod | Kind::ReplicaSet) {
+            self.uncontrolled.remove((row.key.kind, row.key.namespace), row.object.slot);
+        }
     }
 
     /// Brings the lists and the revision up to date after a write.
@@ -226,12 +247,8 @@ impl Objects {
         change(row);
         let new = *row;
         if old.controller != new.controller {
-            if old.controller != Uid(0) {
-                self.controlled.remove(old.controller, slot);
-            }
-            if new.controller != Uid(0) {
-                self.controlled.insert(new.controller, slot);
-            }
+            self.unlink_controller(&old);
+            self.link_controller(&new);
         }
         if old.node != new.node {
             if !old.node.is_empty() {
@@ -272,9 +289,7 @@ impl Objects {
             self.absent.remove(&object.uid);
             self.in_namespace.remove((row.key.kind, row.key.namespace), object.slot);
             self.of_kind.remove(row.key.kind, object.slot);
-            if row.controller != Uid(0) {
-                self.controlled.remove(row.controller, object.slot);
-            }
+            self.unlink_controller(&row);
             if !row.node.is_empty() {
                 self.on_node.remove(row.node, object.slot);
             }
@@ -298,6 +313,7 @@ impl Objects {
             in_namespace: self.in_namespace.dump(),
             of_kind: self.of_kind.dump(),
             controlled: self.controlled.dump(),
+            uncontrolled: self.uncontrolled.dump(),
             on_node: self.on_node.dump(),
             labelled: self.labelled.dump(),
             tombstones: self.tombstones.clone(),
@@ -321,6 +337,7 @@ impl Objects {
             in_namespace: Links::restore(dump.in_namespace),
             of_kind: Links::restore(dump.of_kind),
             controlled: Links::restore(dump.controlled),
+            uncontrolled: Links::restore(dump.uncontrolled),
             on_node: Links::restore(dump.on_node),
             labelled: Links::restore(dump.labelled),
             tombstones: dump.tombstones,
@@ -342,6 +359,7 @@ pub(crate) struct ObjectsDump {
     in_namespace: Vec<((Kind, Sym), Vec<Slot>)>,
     of_kind: Vec<(Kind, Vec<Slot>)>,
     controlled: Vec<(Uid, Vec<Slot>)>,
+    uncontrolled: Vec<((Kind, Sym), Vec<Slot>)>,
     on_node: Vec<(Sym, Vec<Slot>)>,
     labelled: Vec<((Sym, LabelSetId), Vec<Slot>)>,
     tombstones: VecDeque<ObjRef>,

@@ -4,7 +4,7 @@
 //! the key's next turn. Failed keys come back after 5 ms × 2^n. Source: `spec/workloads.md` §1.
 
 use crate::api::request::{Actor, QueueId, Reply, Request, Verb};
-use crate::hash::{LookupMap, LookupSet};
+use crate::hash::LookupMap;
 use crate::ids::{ObjRef, Revision, Uid};
 use crate::simulation::clock::{Clock, Due};
 use crate::time::{SimDuration, SimTime};
@@ -29,6 +29,8 @@ pub struct Item {
     pub cause: Revision,
     /// Replies to the requests of its last turn, in the order asked.
     pub replies: Vec<Reply>,
+    /// Whether a wake rule or a timer asked for this turn, and not replies alone.
+    pub woken: bool,
 }
 
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
@@ -43,7 +45,8 @@ struct Busy {
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub struct WorkQueue {
     ready: VecDeque<Item>,
-    queued: LookupSet<Uid>,
+    /// Keys ready; true: for more than replies alone.
+    queued: LookupMap<Uid, bool>,
     busy: LookupMap<Uid, Busy>,
     failures: LookupMap<Uid, u32>,
     delayed: LookupMap<Uid, SimTime>,
@@ -56,15 +59,15 @@ impl WorkQueue {
             && let Some(busy) = self.busy.get_mut(&object.uid)
         {
             busy.woken.get_or_insert(cause);
-        } else if self.queued.insert(object.uid) {
-            self.ready.push_back(Item { object, cause, replies: Vec::new() });
+        } else if self.queued.insert(object.uid, true).is_none() {
+            self.ready.push_back(Item { object, cause, replies: Vec::new(), woken: true });
         }
     }
 
     /// Takes the next key.
     pub fn pop(&mut self) -> Option<Item> {
-        let item = self.ready.pop_front()?;
-        self.queued.remove(&item.object.uid);
+        let mut item = self.ready.pop_front()?;
+        item.woken = self.queued.remove(&item.object.uid).unwrap_or(true);
         Some(item)
     }
 
@@ -91,8 +94,9 @@ impl WorkQueue {
         busy.pending -= 1;
         if busy.pending == 0 {
             let busy = self.busy.remove(&object.uid).expect("it was just there");
-            self.queued.insert(object.uid);
-            self.ready.push_back(Item { object, cause: busy.woken.unwrap_or(busy.cause), replies: busy.replies });
+            let woken = busy.woken.is_some();
+            self.queued.insert(object.uid, woken);
+            self.ready.push_back(Item { object, cause: busy.woken.unwrap_or(busy.cause), replies: busy.replies, woken });
         }
     }
 

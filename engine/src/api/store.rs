@@ -132,6 +132,21 @@ impl<Q: Send + Sync + 'static> Listing<'_, Q> {
         self.objects.row_at(object, self.cursor())
     }
 
+    /// Index row of an object that a reply named, whether or not the party's watches have told of it yet.
+    pub fn answered(&self, object: ObjRef) -> Option<&Row> {
+        self.objects.row(object)
+    }
+
+    /// Whether the party has seen everything up to a revision.
+    pub fn has_seen(&self, revision: Revision) -> bool {
+        revision <= self.cursor()
+    }
+
+    /// Pods or ReplicaSets of a namespace that nobody controls, in no order of meaning.
+    pub fn uncontrolled(&self, kind: Kind, namespace: Sym) -> impl Iterator<Item = ObjRef> + '_ {
+        self.known(self.objects.uncontrolled(kind, namespace))
+    }
+
     /// `resourceVersion` that the party would put into an update for optimistic concurrency: that of the present object when the
     /// party is up to date, else the last revision it has seen.
     pub fn revision(&self, object: ObjRef) -> Revision {

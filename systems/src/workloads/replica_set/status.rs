@@ -2,6 +2,7 @@
 //!
 //! Source: kubernetes v1.36, `pkg/controller/replicaset/replica_set_utils.go`, `calculateStatus`.
 
+use serde::{Deserialize, Serialize};
 use wavetank_engine::model::meta::{Condition, ConditionStatus, condition};
 use wavetank_engine::model::workload::ReplicaSetStatus;
 use wavetank_engine::names::{Names, Sym};
@@ -9,7 +10,7 @@ use wavetank_engine::time::{SimDuration, SimTime};
 use wavetank_engine::words;
 
 /// Sums over the pods of a set as they were read at the start of a sync.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Active pods.
     pub active: i32,
@@ -42,7 +43,7 @@ impl Counts {
 }
 
 /// What went wrong while pods were created or deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// `FailedCreate`, `FailedDelete`, or empty when nothing was to be done.
     pub reason: Sym,
@@ -72,8 +73,8 @@ pub fn status(old: &ReplicaSetStatus, counts: &Counts, failure: Option<Failure>,
             status: ConditionStatus::True,
             reason: failure.reason,
             message: failure.message,
-            transition_at: now,
-            update_at: now,
+            transition_at: now.cut_to_second(),
+            update_at: now.cut_to_second(),
         }),
         (None, Some(_)) => conditions.retain(|c| c.kind != words::REPLICA_FAILURE),
         (Some(_), Some(_)) | (None, None) => {}
