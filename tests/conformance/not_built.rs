@@ -22,7 +22,6 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     "eviction_rank_disk",
     "phase_and_conditions",
     "probe_worker",
-    "pod_resources",
     // node
     "getMinTolerationTime",
     "ComputeZoneState",

@@ -1,7 +1,7 @@
 //! Digests a defaulted pod spec (JSON) into a [`PodClass`].
 
 use crate::model::node::Effect;
-use crate::model::pod_class::{Container, ContainerPort, Handler, PodClass, Probe, Qos, RestartPolicy, Toleration};
+use crate::model::pod_class::{Container, ContainerPort, Handler, PodClass, Probe, RestartPolicy, Toleration};
 use crate::model::raw::Raw;
 use crate::model::resources::Resources;
 use crate::names::{Names, Sym};
@@ -14,7 +14,7 @@ pub(crate) fn digest(names: &mut Names, raw: Raw) -> PodClass {
     let init_containers = containers(names, &spec, "initContainers");
     let containers = containers(names, &spec, "containers");
     let requests = effective_requests(names, &spec, &init_containers, &containers);
-    let qos = qos(&spec, &init_containers, &containers);
+    let qos = crate::model::pod_resources::qos_class(&spec);
     PodClass {
         restart_policy: restart_policy(spec.get("restartPolicy")).unwrap_or(RestartPolicy::Always),
         grace_s: number(&spec, "terminationGracePeriodSeconds").unwrap_or(30).max(0) as u32,
@@ -175,32 +175,4 @@ fn effective_requests(names: &mut Names, spec: &Value, init: &[Container], app: 
     }
     total.add(&Resources::from_json(names, spec.get("overhead")));
     total
-}
-
-/// Source: `spec/kubelet.md` §15.
-fn qos(spec: &Value, init: &[Container], app: &[Container]) -> Qos {
-    use crate::words::{CPU, MEMORY};
-    let pod_level = spec.get("resources").filter(|r| r.get("requests").is_some() || r.get("limits").is_some());
-    if let Some(resources) = pod_level {
-        let positive = |list: &str, key: &str| {
-            resources.get(list).and_then(|l| l.get(key)).and_then(|v| crate::model::resources::amount_of(key, v)).unwrap_or(0)
-        };
-        let any = ["cpu", "memory"].iter().any(|key| positive("requests", key) > 0 || positive("limits", key) > 0);
-        let equal = ["cpu", "memory"].iter().all(|key| positive("limits", key) > 0 && positive("requests", key) == positive("limits", key));
-        return if equal {
-            Qos::Guaranteed
-        } else if any {
-            Qos::Burstable
-        } else {
-            Qos::BestEffort
-        };
-    }
-    let all = || init.iter().chain(app);
-    if all().all(|c| [CPU, MEMORY].iter().all(|&r| c.requests.get(r) == 0 && c.limits.get(r) == 0)) {
-        return Qos::BestEffort;
-    }
-    if all().all(|c| [CPU, MEMORY].iter().all(|&r| c.limits.get(r) > 0 && c.requests.get(r) == c.limits.get(r))) {
-        return Qos::Guaranteed;
-    }
-    Qos::Burstable
 }

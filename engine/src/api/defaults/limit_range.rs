@@ -3,11 +3,15 @@
 //! Source: kubernetes v1.36, `pkg/apis/core/v1/defaults.go`, `SetDefaults_LimitRangeItem`.
 
 use super::fill::{self, Object};
+use super::resources;
 
 /// Fills in the limits for containers: default from max, default request from default, then from min.
 pub(super) fn apply(range: &mut Object) {
     fill::with_existing(range, "spec", |spec| {
         fill::each(spec, "limits", |limit| {
+            for list in ["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"] {
+                fill::with_existing(limit, list, resources::round_up);
+            }
             if fill::text(limit, "type") == "Container" {
                 fill_from(limit, "default", "max");
                 fill_from(limit, "defaultRequest", "default");

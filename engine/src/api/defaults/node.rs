@@ -4,12 +4,16 @@
 //! `conversion.go`, `Convert_v1_NodeSpec_To_core_NodeSpec`.
 
 use super::fill::{self, Object};
+use super::resources;
 use serde_json::{Value, json};
 
 /// Fills in a node: allocatable equals capacity when unset; `podCIDR` and `podCIDRs` agree.
 pub(super) fn apply(node: &mut Object) {
     fill::with_object(node, "spec", mirror_pod_cidr);
     fill::with_existing(node, "status", |status| {
+        for list in ["capacity", "allocatable"] {
+            fill::with_existing(status, list, resources::round_up);
+        }
         if let Some(capacity) = status.get("capacity").cloned() {
             fill::absent(status, "allocatable", capacity);
         }

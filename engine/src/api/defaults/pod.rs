@@ -3,7 +3,7 @@
 //! Source: kubernetes v1.36, `pkg/apis/core/v1/defaults.go`, `SetDefaults_Pod`.
 
 use super::fill::{self, Object};
-use super::pod_spec;
+use super::{pod_spec, resources};
 use serde_json::Value;
 
 /// Fills in a pod.
@@ -13,6 +13,7 @@ pub(super) fn apply(pod: &mut Object) {
         for list in ["containers", "initContainers"] {
             fill::each(spec, list, |container| fill::with_existing(container, "resources", requests_from_limits));
         }
+        resources::apply_to_pod_level(spec);
         fill::absent(spec, "enableServiceLinks", true);
         if spec.get("hostNetwork") == Some(&Value::Bool(true)) {
             for list in ["containers", "initContainers"] {

@@ -67,6 +67,7 @@ pub(super) fn apply(spec: &mut Object) {
     for list in ["initContainers", "containers", "ephemeralContainers"] {
         fill::each(spec, list, container::apply);
     }
+    fill::with_existing(spec, "overhead", resources::round_up);
     fill::with_existing(spec, "resources", resources::apply);
     fill::each(spec, "tolerations", |toleration| fill::drop_zeros(toleration, &["key", "operator", "value", "effect"]));
     mirror_service_account(spec);

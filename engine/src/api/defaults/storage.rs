@@ -12,6 +12,7 @@ pub(super) fn apply_to_volume(object: &mut Object) {
     fill::with_object(object, "spec", |spec| {
         fill::zero(spec, "persistentVolumeReclaimPolicy", "Retain");
         fill::absent(spec, "volumeMode", "Filesystem");
+        fill::with_existing(spec, "capacity", resources::round_up);
         fill::with_existing(spec, "hostPath", |source| fill::absent(source, "type", ""));
         volume::apply_to_attached(spec);
     });

@@ -4,7 +4,7 @@
 
 use super::container::{apply_to_field_ref, pull_policy};
 use super::fill::{self, Object};
-use super::storage;
+use super::{resources, storage};
 
 /// Permission bits of files in configuration volumes: octal 644.
 const FILE_MODE: i64 = 0o644;
@@ -18,6 +18,7 @@ pub(super) fn apply(volume: &mut Object) {
     }
     fill::with_existing(volume, "emptyDir", |source| {
         fill::drop_zeros(source, &["medium"]);
+        resources::canonical_field(source, "sizeLimit");
     });
     fill::with_existing(volume, "hostPath", |source| fill::absent(source, "type", ""));
     for source in ["secret", "configMap"] {

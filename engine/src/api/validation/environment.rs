@@ -5,7 +5,7 @@
 
 use super::field::{Errors, Field};
 use super::field_error::quoted;
-use super::formats;
+use super::formats::{self, Form};
 use super::metadata::check_label_key;
 use super::paths;
 
@@ -166,7 +166,7 @@ fn check_key_ref(reference: &Field<'_>, errors: &mut Errors) {
 }
 
 fn check_file_key(reference: &Field<'_>, errors: &mut Errors) {
-    let checks: [(&str, fn(&str) -> Vec<String>); 2] = [("key", formats::environment_name), ("volumeName", formats::dns_label)];
+    let checks: [(&str, Form); 2] = [("key", formats::environment_name), ("volumeName", formats::dns_label)];
     for (part, check) in checks {
         let part = reference.child(part);
         if part.text().is_empty() {

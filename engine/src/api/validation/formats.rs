@@ -5,6 +5,9 @@
 //! Source: kubernetes v1.36, `staging/src/k8s.io/apimachinery/pkg/util/validation/validation.go` and
 //! `pkg/api/validate/content/`.
 
+/// A check of a text: messages, none when it is fine.
+pub(super) type Form = fn(&str) -> Vec<String>;
+
 /// Longest DNS label.
 pub(super) const LABEL_BYTES_MAX: usize = 63;
 /// Longest DNS subdomain.

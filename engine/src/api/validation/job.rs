@@ -120,9 +120,7 @@ fn check_mode(spec: &Field<'_>, errors: &mut Errors) {
         if completions.is_set() && failed_max.int_or_zero() > completions.int_or_zero() {
             errors.push(failed_max.invalid("must be less than or equal to completions"));
         }
-    } else if mode.text() != "NonIndexed" && mode.is_set() {
-        return;
-    } else {
+    } else if mode.text() == "NonIndexed" || !mode.is_set() {
         for part in [&per_index, &failed_max] {
             if part.is_set() {
                 errors.push(part.invalid("requires indexed completion mode"));

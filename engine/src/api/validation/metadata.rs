@@ -16,7 +16,7 @@ const PLAIN_FINALIZERS: &[&str] = &["kubernetes", "orphan", "foregroundDeletion"
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NameRule {
     /// The check for names: [`formats::dns_subdomain`] or [`formats::dns_label`] for most kinds.
-    pub(super) form: fn(&str) -> Vec<String>,
+    pub(super) form: formats::Form,
     /// Whether objects live in a namespace.
     pub(super) namespaced: bool,
 }

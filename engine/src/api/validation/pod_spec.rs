@@ -85,9 +85,7 @@ fn check_words(spec: &Field<'_>, errors: &mut Errors) {
     resources::check_overhead(&spec.child("overhead"), errors);
 }
 
-type Form = fn(&str) -> Vec<String>;
-
-fn check_named(spec: &Field<'_>, forms: &[(&str, Form)], errors: &mut Errors) {
+fn check_named(spec: &Field<'_>, forms: &[(&str, formats::Form)], errors: &mut Errors) {
     for (key, form) in forms {
         let field = spec.child(key);
         if !field.text().is_empty() {

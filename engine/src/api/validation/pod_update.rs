@@ -192,7 +192,7 @@ fn only_additions(new: &Field<'_>, old: &Field<'_>) -> bool {
     if parts.iter().all(|part| old.child(part).is_empty()) {
         return parts.iter().all(|part| new.child(part).is_empty());
     }
-    let kept = |part: &&str| {
+    let kept = |part: &str| {
         let (new, old) = (new.child(part).items(), old.child(part).items());
         new.len() >= old.len() && new.iter().zip(&old).all(|(new, old)| new.same_as(old))
     };

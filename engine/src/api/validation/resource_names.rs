@@ -83,11 +83,6 @@ pub(super) fn may_overcommit(name: &str) -> bool {
     is_native(name) && !is_huge_page(name)
 }
 
-/// Whether a pod as a whole may ask for the resource.
-pub(super) fn is_pod_level(name: &str) -> bool {
-    matches!(name, "cpu" | "memory") || is_huge_page(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

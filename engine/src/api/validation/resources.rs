@@ -89,7 +89,7 @@ fn check_name(name: &str, place: Place, amount: &Field<'_>, errors: &mut Errors)
             errors.push(refuse("doesn't follow extended resource name standard".to_owned()));
         }
         Place::Container => {}
-        Place::Pod if well_formed && !resource_names::is_pod_level(name) => {
+        Place::Pod if well_formed && !pod_resources::is_pod_level(name) => {
             errors.push(amount.not_supported_as(go_json(&name.into()), &["cpu", "hugepages-", "memory"]));
         }
         Place::Pod => {}

@@ -25,10 +25,13 @@ fn workload(kind: &str, changes: &[(&str, Value)]) -> Value {
     object
 }
 
+/// Kind, changes by pointer, messages.
+type Row<'a> = (&'a str, &'a [(&'a str, Value)], &'a [&'a str]);
+
 #[test]
 fn workload_table() {
     let long = "x".repeat(64);
-    let rows: [(&str, &[(&str, Value)], &[&str]); 9] = [
+    let rows: [Row; 9] = [
         ("ReplicaSet", &[], &[]),
         ("DaemonSet", &[], &[]),
         ("StatefulSet", &[], &[]),
