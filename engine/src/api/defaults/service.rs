@@ -28,6 +28,7 @@ fn apply_to_spec(spec: &mut Object) {
     fill::zero(spec, "sessionAffinity", "None");
     apply_to_affinity(spec);
     fill::zero(spec, "type", "ClusterIP");
+    mirror_cluster_ip(spec);
     fill::each(spec, "ports", |port| {
         fill::zero(port, "protocol", "TCP");
         if let Some(number) = port.get("port").cloned() {
@@ -50,6 +51,16 @@ fn apply_to_spec(spec: &mut Object) {
         ["ports", "selector", "clusterIP", "clusterIPs", "externalIPs", "loadBalancerIP", "loadBalancerSourceRanges", "externalName"];
     fill::drop_zeros(spec, &optional);
     fill::drop_zeros(spec, &["externalTrafficPolicy", "healthCheckNodePort", "publishNotReadyAddresses", "ipFamilies"]);
+}
+
+/// A single address is also the first of the list. The other way round the server refuses it.
+///
+/// Source: kubernetes v1.36, `pkg/registry/core/service/storage/storage.go`, `normalizeClusterIPs`.
+fn mirror_cluster_ip(spec: &mut Object) {
+    let single = fill::text(spec, "clusterIP").to_owned();
+    if !single.is_empty() {
+        fill::zero(spec, "clusterIPs", json!([single]));
+    }
 }
 
 fn apply_to_affinity(spec: &mut Object) {
@@ -78,6 +89,13 @@ mod tests {
     fn service_table() {
         let rows = [
             (json!({}), json!({"sessionAffinity": "None", "type": "ClusterIP", "internalTrafficPolicy": "Cluster"})),
+            (
+                json!({"clusterIP": "None"}),
+                json!({
+                    "clusterIP": "None", "clusterIPs": ["None"], "sessionAffinity": "None", "type": "ClusterIP",
+                    "internalTrafficPolicy": "Cluster",
+                }),
+            ),
             (
                 json!({"type": "ExternalName", "externalName": "a.b"}),
                 json!({"type": "ExternalName", "externalName": "a.b", "sessionAffinity": "None"}),

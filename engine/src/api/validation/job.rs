@@ -1,6 +1,6 @@
 //! Jobs and CronJobs.
 //!
-//! Selector and labels of a job are generated before it is checked. Whether a schedule can be read is the cron job
+//! The server generates selector and labels of a job before it looks; ours may be checked before that. Whether a schedule can be read is the cron job
 //! controller's own knowledge; here it only has to be there and to leave the time zone to its own field.
 //!
 //! Source: kubernetes v1.36, `pkg/apis/batch/validation/validation.go`, `validateJobSpec`, `ValidateJobSpecUpdate`,
@@ -63,8 +63,10 @@ fn check_selector(spec: &Field<'_>, errors: &mut Errors) {
     let own = spec.child("selector");
     if own.is_set() {
         selector::check(&own, errors);
-    } else {
+    } else if spec.child("manualSelector").is_true() {
         errors.push(own.required(""));
+    } else {
+        return;
     }
     let labels = spec.child("template").child("metadata").child("labels");
     if selector::matches(&own, &labels) == Some(false) {

@@ -73,8 +73,9 @@ const NAMESPACED_KINDS: &[(&str, &str)] = &[
     ("networking.k8s.io/v1", "NetworkPolicy"),
 ];
 
-/// Checks a new object, defaulted and with its name and addresses given. Empty when it is fine.
+/// Checks a new object, defaulted and named. Empty when it is fine.
 ///
+/// What the server allocates or generates (addresses, ports, a job's selector) may still be missing.
 /// The kind is read from `apiVersion` and `kind`. Kinds that are not known here are not checked.
 pub fn validate(object: &Value) -> Vec<FieldError> {
     let mut errors = Vec::new();

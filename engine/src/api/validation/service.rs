@@ -252,7 +252,8 @@ fn check_external(spec: &Field<'_>, errors: &mut Errors) {
     match (needs_health_check(spec), health.int_or_zero()) {
         (false, 0) => {}
         (false, _) => errors.push(health.invalid("may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'")),
-        (true, 0) => errors.push(health.required("")),
+        // The server allocates one before it looks.
+        (true, 0) => {}
         (true, number) => health.refuse(formats::port_number(number), errors),
     }
 }

@@ -76,7 +76,19 @@ fn workload_table() {
 fn other_kinds() {
     let meta = json!({"name": "o", "namespace": "n"});
     let template = json!({"spec": {"containers": [{"name": "c", "image": "i"}]}});
-    let rows: [(Value, &[&str]); 6] = [
+    let once = json!({"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}});
+    let local = json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local", "ports": [{"port": 80}]});
+    let rows: [(Value, &[&str]); 10] = [
+        (json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": {"template": once}}), &[]),
+        (
+            json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": {"manualSelector": true, "template": once}}),
+            &[
+                "spec.selector: Required value",
+                "spec.template.metadata.labels: Invalid value: null: `selector` does not match template `labels`",
+            ],
+        ),
+        (json!({"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": {"clusterIP": "None"}}), &[]),
+        (json!({"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": local}), &[]),
         (
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a.b"}}),
             &["metadata.name: Invalid value: \"a.b\": must not contain dots"],
