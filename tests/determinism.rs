@@ -1,0 +1,101 @@
+//! The same scene gives the same journal and digest: twice, by both dispatchers, checked or not, saved and resumed, and with bystanders.
+
+use std::path::{Path, PathBuf};
+use wavetank::files::Disk;
+use wavetank::test_runner::find;
+use wavetank_engine::record::checkpoint;
+use wavetank_engine::record::digest::digest;
+use wavetank_engine::record::journal::Journal;
+use wavetank_engine::scene::load::{Overrides, load};
+use wavetank_engine::scene::model::Scene;
+use wavetank_engine::scene::run::{Run, RunOptions};
+use wavetank_engine::simulation::dispatch::Dispatcher;
+use wavetank_engine::source::{Files, MemoryFiles};
+use wavetank_engine::time::SimTime;
+use wavetank_systems::install_all;
+
+fn scenes() -> Vec<PathBuf> {
+    std::env::set_current_dir(env!("CARGO_MANIFEST_DIR")).unwrap();
+    find(&[PathBuf::from("scenes")]).unwrap()
+}
+
+fn read(path: &Path) -> Scene {
+    let loaded = load(&Disk, &[path.to_string_lossy().into_owned()], &Overrides::default());
+    loaded.scene.unwrap_or_else(|| panic!("{}: {:?}", path.display(), loaded.problems.errors(&loaded.sources)))
+}
+
+fn whole(scene: Scene, options: &RunOptions) -> (Vec<String>, u64) {
+    let mut run = Run::new(scene, options, install_all).unwrap();
+    let end = run.end();
+    run.run_until(end, &mut |_| {}).unwrap();
+    let lines = run.sim.get_mut::<Journal>().take();
+    (lines.iter().map(|line| line.text()).collect(), digest(&run.sim))
+}
+
+fn recording() -> RunOptions {
+    RunOptions { journal: true, ..RunOptions::default() }
+}
+
+#[test]
+fn twice_and_by_both_dispatchers() {
+    for path in scenes() {
+        let first = whole(read(&path), &recording());
+        assert!(!first.0.is_empty(), "{}: an empty journal proves nothing", path.display());
+        assert_eq!(first, whole(read(&path), &recording()), "{}: twice", path.display());
+        let schedule = RunOptions { dispatcher: Dispatcher::Schedule, ..recording() };
+        assert_eq!(first, whole(read(&path), &schedule), "{}: dispatchers", path.display());
+        let silent = whole(read(&path), &RunOptions { check: true, ..RunOptions::default() });
+        assert_eq!(first.1, silent.1, "{}: the digest depends neither on the journal nor on checks", path.display());
+    }
+}
+
+#[test]
+fn saved_and_resumed() {
+    for path in scenes() {
+        let unbroken = whole(read(&path), &recording());
+        for part in [3, 2] {
+            let mut run = Run::new(read(&path), &recording(), install_all).unwrap();
+            let (middle, end) = (SimTime(run.end().0 / part), run.end());
+            run.run_until(middle, &mut |_| {}).unwrap();
+            let saved = checkpoint::save(&run).unwrap();
+            let mut resumed = checkpoint::resume(read(&path), &recording(), install_all, &saved).unwrap();
+            assert_eq!(digest(&run.sim), digest(&resumed.sim), "{}: at once", path.display());
+            resumed.run_until(end, &mut |_| {}).unwrap();
+            let lines: Vec<String> = resumed.sim.get_mut::<Journal>().take().iter().map(|line| line.text()).collect();
+            let first = lines.iter().zip(&unbroken.0).position(|(a, b)| a != b);
+            assert_eq!(
+                first,
+                None,
+                "{}: saved at {middle}, first difference: {:?}",
+                path.display(),
+                first.map(|at| (&lines[at], &unbroken.0[at]))
+            );
+            assert_eq!((lines.len(), digest(&resumed.sim)), (unbroken.0.len(), unbroken.1), "{}: saved at {middle}", path.display());
+        }
+    }
+}
+
+#[test]
+fn bystanders_change_nothing_for_others() {
+    let bystanders = r#"
+        Namespace(metadata: (name: "bystander")),
+        ConfigMap(metadata: (name: "a", namespace: "bystander"), data: {"k": "v"}),
+        ConfigMap(metadata: (name: "b", namespace: "bystander")),
+        Deployment(metadata: (name: "none", namespace: "bystander"), spec: (replicas: 0, selector: (matchLabels: {"app": "none"}),
+            template: (metadata: (labels: {"app": "none"}), spec: (containers: [(name: "c", image: "none:1")])))),
+        Service(metadata: (name: "nobody", namespace: "bystander"), spec: (selector: {"app": "nobody"}, ports: [(port: 80)])),
+    "#;
+    for path in scenes() {
+        let text = String::from_utf8(Disk.read(&path.to_string_lossy()).unwrap()).unwrap();
+        let crowded = text.replacen("objects: [", &format!("objects: [{bystanders}"), 1);
+        assert_ne!(text, crowded, "{}", path.display());
+        let files = MemoryFiles::default().with("scene.ron", crowded);
+        let loaded = load(&files, &["scene.ron".to_string()], &Overrides::default());
+        let scene = loaded.scene.unwrap_or_else(|| panic!("{}: {:?}", path.display(), loaded.problems.errors(&loaded.sources)));
+        let others = |lines: Vec<String>| -> Vec<String> {
+            let kept = lines.into_iter().filter(|line| !line.contains("bystander") && !line.contains("spec.clusterIP"));
+            kept.collect()
+        };
+        assert_eq!(others(whole(read(&path), &recording()).0), others(whole(scene, &recording()).0), "{}", path.display());
+    }
+}
