@@ -11,6 +11,7 @@ pub mod workloads;
 use wavetank_engine::simulation::Simulation;
 
 /// All behaviours in the order in which a reader meets them, which is the order of their systems within a round.
+#[rustfmt::skip]
 pub const ALL: &[(&str, fn(&mut Simulation))] = &[
     ("taint_nodes_by_condition", admission::taint_nodes_by_condition::install),
     ("default_toleration_seconds", admission::default_toleration_seconds::install),
