@@ -3,10 +3,11 @@
 //! Controllers are ours. Nodes, kubelets and (in families that shared nodes) the scheduler are outside parties: they
 //! do what was recorded of them (`inputs`). What was done to the cluster is done again at the recorded moments.
 
+use crate::difference::TOLERANCE;
 use crate::families;
 use crate::inputs::{self, End, Inputs, Life, Report, moment};
 use crate::labels::Labels;
-use crate::produce::Recorder;
+use crate::produce::{Recorder, SCHEDULER};
 use crate::recording::{Action, Entry, Recording, Verb};
 use crate::{script, stand_in};
 use serde_json::json;
@@ -16,6 +17,7 @@ use wavetank_engine::ids::ObjRef;
 use wavetank_engine::model::meta::Meta;
 use wavetank_engine::model::pod::Pod;
 use wavetank_engine::names::Names;
+use wavetank_engine::record::events::Events;
 use wavetank_engine::simulation::{Settings, Simulation};
 use wavetank_engine::time::{SimTime, unix_seconds};
 
@@ -57,6 +59,8 @@ struct Driver<'r> {
     by_name: BTreeMap<String, ObjRef>,
     names_by_id: BTreeMap<String, String>,
     agenda: BTreeMap<(i64, usize), Deed>,
+    /// What is done before the next round of the present instant.
+    at_once: Vec<Deed>,
     planned: usize,
     /// Microseconds from the simulation's beginning to the recording's zero.
     offset: i64,
@@ -78,6 +82,7 @@ impl<'r> Driver<'r> {
         let offset = 2_000_000 + micros;
         let settings = Settings { epoch_unix_s: unix - 2, ..Settings::default() };
         let mut sim = Simulation::new(&settings);
+        sim.get_mut::<Events>().keep_trail();
         let hide_nodes = !families::has_own_cluster(recording.family());
         for (name, install) in wavetank_systems::ALL {
             if *name != "kubelet" && !(*name == "scheduler" && hide_nodes) {
@@ -99,6 +104,7 @@ impl<'r> Driver<'r> {
             by_name: BTreeMap::new(),
             names_by_id,
             agenda: BTreeMap::new(),
+            at_once: Vec::new(),
             planned: 0,
             offset,
         };
@@ -135,6 +141,9 @@ impl<'r> Driver<'r> {
     fn settle(&mut self) -> Result<(), String> {
         loop {
             self.watch()?;
+            for deed in std::mem::take(&mut self.at_once) {
+                self.perform(deed)?;
+            }
             if !self.sim.round().map_err(|error| error.to_string())? {
                 return self.watch();
             }
@@ -142,7 +151,7 @@ impl<'r> Driver<'r> {
     }
 
     fn watch(&mut self) -> Result<(), String> {
-        for object in self.recorder.watch(&self.sim)? {
+        for object in self.recorder.watch(&mut self.sim)? {
             if self.sim.state::<Pod>(object).is_some() {
                 self.follow(object);
             }
@@ -196,7 +205,12 @@ impl<'r> Driver<'r> {
         if let Some(life) = &life {
             self.by_name.insert(self.names_by_id.get(&life.id).cloned().unwrap_or_default(), pod);
             if let Some((at, node)) = life.bound.clone().filter(|_| self.binds) {
-                self.plan(moment(at, life.created, now), Deed::Bind(pod, node));
+                // Our controllers take no time, so neither does a scheduler that was quick: it binds before they go on.
+                if at - life.created <= TOLERANCE {
+                    self.at_once.push(Deed::Bind(pod, node));
+                } else {
+                    self.plan(moment(at, life.created, now), Deed::Bind(pod, node));
+                }
             }
         }
         self.pods.insert(pod, Known { label, life, bound: false, deleting: false });
@@ -232,13 +246,13 @@ impl<'r> Driver<'r> {
 
     fn bind(&mut self, pod: ObjRef, node: &str) {
         let node_sym = self.sim.get_mut::<Names>().sym(node);
-        if !self.ask("default-scheduler", Ask::Bind { pod, node: node_sym }) {
+        if !self.ask(SCHEDULER, Ask::Bind { pod, node: node_sym }) {
             return;
         }
         let Some(id) = self.recorder.id(pod).map(str::to_owned) else { return };
         let name = self.recorder.name(&id);
         let message = format!("Successfully assigned {}/{name} to {node}", self.recording.namespace);
-        let facts = json!({"reason": "Scheduled", "type": "Normal", "message": message, "on": id, "from": "default-scheduler", "action": "Binding"});
+        let facts = json!({"reason": "Scheduled", "type": "Normal", "message": message, "on": id, "from": SCHEDULER, "action": "Binding"});
         let t_s = self.recorder.now(&self.sim) as f64 / 1e6;
         self.recorder.add_event(t_s, Verb::Added, format!("{name}.scheduled"), facts);
     }

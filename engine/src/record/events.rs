@@ -84,6 +84,8 @@ pub struct Events {
     correlator: Correlator,
     /// The source that writes through the newer recorder, which neither combines nor drops.
     newer: Sym,
+    /// Every writing of a row, where a watcher asked for them.
+    trail: Option<Vec<(u64, EventRow)>>,
     total: u64,
 }
 
@@ -131,19 +133,22 @@ impl Events {
             reason: report.reason,
             message: (!combined).then(|| message.clone()),
         };
-        if let Some(row) =
-            self.repeats.get(&key).and_then(|number| number.checked_sub(self.dropped)).and_then(|at| self.rows.get_mut(at as usize))
-        {
+        let number = self.repeats.get(&key).copied().filter(|number| *number >= self.dropped);
+        if let Some((number, row)) = number.and_then(|number| Some((number, self.rows.get_mut((number - self.dropped) as usize)?))) {
             row.count += 1;
             row.last_at = now;
             row.message = message;
+            if let Some(trail) = &mut self.trail {
+                trail.push((number, row.clone()));
+            }
             return;
         }
         while self.rows.front().is_some_and(|row| row.last_at + TTL < now || self.rows.len() >= ROWS_MAX) {
             self.drop_oldest();
         }
-        self.repeats.insert(key, self.dropped + self.rows.len() as u64);
-        self.rows.push_back(EventRow {
+        let number = self.dropped + self.rows.len() as u64;
+        self.repeats.insert(key, number);
+        let row = EventRow {
             about: report.about,
             uid: report.uid,
             source: report.source,
@@ -154,7 +159,21 @@ impl Events {
             count: 1,
             first_at: now,
             last_at: now,
-        });
+        };
+        if let Some(trail) = &mut self.trail {
+            trail.push((number, row.clone()));
+        }
+        self.rows.push_back(row);
+    }
+
+    /// Keeps every writing of a row from now on, for [`Events::take_trail`].
+    pub fn keep_trail(&mut self) {
+        self.trail.get_or_insert_default();
+    }
+
+    /// Every writing of a row since the last call, with the row's number: what a watch on Events shows.
+    pub fn take_trail(&mut self) -> Vec<(u64, EventRow)> {
+        self.trail.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     fn drop_oldest(&mut self) {
