@@ -4,6 +4,7 @@ pub mod admission;
 pub mod autoscaling;
 pub mod kubelet;
 pub mod lifecycle;
+pub mod network;
 pub mod nodes;
 pub mod scheduler;
 pub mod workloads;
@@ -15,6 +16,7 @@ use wavetank_engine::simulation::Simulation;
 pub const ALL: &[(&str, fn(&mut Simulation))] = &[
     ("taint_nodes_by_condition", admission::taint_nodes_by_condition::install),
     ("default_toleration_seconds", admission::default_toleration_seconds::install),
+    ("service_addresses", network::service_addresses::install),
     ("deployment", workloads::deployment::install),
     ("replica_set", workloads::replica_set::install),
     ("scheduler", scheduler::install),
@@ -22,6 +24,8 @@ pub const ALL: &[(&str, fn(&mut Simulation))] = &[
     ("heartbeat", nodes::heartbeat::install),
     ("node_lifecycle", nodes::lifecycle::install),
     ("taint_eviction", nodes::taint_eviction::install),
+    ("endpoints", network::endpoints::install),
+    ("endpoint_slices", network::endpoint_slices::install),
     ("garbage", lifecycle::garbage::install),
 ];
 

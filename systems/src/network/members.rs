@@ -1,0 +1,110 @@
+//! The pods behind a Service, as both endpoint controllers see them. Source: `spec/networking.md` §3.
+
+use std::collections::BTreeMap;
+use wavetank_engine::api::objects::Row;
+use wavetank_engine::api::store::{Listing, View};
+use wavetank_engine::ids::{Kind, ObjRef};
+use wavetank_engine::model::labels::LabelSets;
+use wavetank_engine::model::meta::Meta;
+use wavetank_engine::model::network::{Endpoint, EndpointPort, Service};
+use wavetank_engine::model::pod::{Pod, PodStatus};
+use wavetank_engine::model::pod_class::{Classes, PodClass};
+use wavetank_engine::model::select::Selectors;
+use wavetank_engine::names::{Name, Names, Sym};
+use wavetank_engine::words;
+
+/// What the endpoint controllers read. `Q` is the party's queue.
+#[derive(bevy_ecs::system::SystemParam)]
+pub struct Reads<'w, 's, Q: Send + Sync + 'static> {
+    pub(crate) services: View<'w, 's, Q, Service>,
+    pub(crate) pods: View<'w, 's, Q, Pod>,
+    pub(crate) statuses: View<'w, 's, Q, PodStatus>,
+    pub(crate) metas: View<'w, 's, Q, Meta>,
+    pub(crate) listing: Listing<'w, Q>,
+    pub(crate) selectors: bevy_ecs::prelude::Res<'w, Selectors>,
+    pub(crate) classes: bevy_ecs::prelude::Res<'w, Classes>,
+}
+
+/// Endpoints by their resolved ports, in order of the ports; each list in order of address.
+pub type ByPorts = BTreeMap<Vec<EndpointPort>, Vec<Endpoint>>;
+
+/// The pods that a Service selects, as endpoints: those that have an address and have not ended.
+pub fn members<Q: Send + Sync + 'static>(
+    reads: &Reads<Q>,
+    labels: &LabelSets,
+    names: &Names,
+    service: &Service,
+    namespace: Sym,
+) -> ByPorts {
+    let mut by_ports = ByPorts::new();
+    let Some(selector) = service.selector else { return by_ports };
+    for pod in reads.listing.in_namespace(Kind::Pod, namespace) {
+        let Some(row) = reads.listing.row(pod) else { continue };
+        if reads.selectors.matches(selector, labels, row.labels)
+            && let Some((endpoint, ports)) = member(reads, labels, names, service, pod, row)
+        {
+            by_ports.entry(ports).or_default().push(endpoint);
+        }
+    }
+    for list in by_ports.values_mut() {
+        list.sort_by_key(|endpoint| endpoint.ip);
+    }
+    by_ports
+}
+
+fn member<Q: Send + Sync + 'static>(
+    reads: &Reads<Q>,
+    labels: &LabelSets,
+    names: &Names,
+    service: &Service,
+    pod: ObjRef,
+    row: &Row,
+) -> Option<(Endpoint, Vec<EndpointPort>)> {
+    let (spec, status, meta) = (reads.pods.get(pod)?, reads.statuses.get(pod)?, reads.metas.get(pod)?);
+    if status.phase.terminal() || status.pod_ip == 0 {
+        return None;
+    }
+    let zone = node_zone(reads, labels, names, spec.node);
+    if zone.is_none() && !service.publish_not_ready {
+        return None;
+    }
+    let (serving, terminating) = (status.ready(), meta.terminating());
+    let endpoint = Endpoint {
+        ip: status.pod_ip,
+        node: spec.node,
+        zone: zone.unwrap_or(Sym::EMPTY),
+        hostname: Sym::EMPTY,
+        pod: row.key.name,
+        pod_uid: Some(pod.uid),
+        ready: service.publish_not_ready || serving && !terminating,
+        serving,
+        terminating,
+    };
+    Some((endpoint, ports_of(service, reads.classes.get(spec.class), names)))
+}
+
+/// Zone of a node; `None` when there is no such node.
+fn node_zone<Q: Send + Sync + 'static>(reads: &Reads<Q>, labels: &LabelSets, names: &Names, node: Sym) -> Option<Sym> {
+    let name: Name = names.find_name(names.text(node))?;
+    let object = reads.listing.by_key(wavetank_engine::ids::ObjectKey { kind: Kind::Node, namespace: Sym::EMPTY, name })?;
+    let row = reads.listing.row(object)?;
+    Some(labels.get(row.labels, words::ZONE_LABEL).unwrap_or(Sym::EMPTY))
+}
+
+/// The Service's ports as a pod resolves them; one that names a port which the pod lacks is left out.
+fn ports_of(service: &Service, class: &PodClass, names: &Names) -> Vec<EndpointPort> {
+    let resolve = |port: &wavetank_engine::model::network::ServicePort| {
+        let number = match names.text(port.target).parse::<u16>() {
+            Ok(number) => number,
+            Err(_) => {
+                let sidecars = class.init_containers.iter().filter(|container| container.sidecar());
+                let mut ports = class.containers.iter().chain(sidecars).flat_map(|container| &container.ports);
+                ports.find(|found| found.name == port.target && found.protocol == port.protocol)?.port
+            }
+        };
+        Some(EndpointPort { name: port.name, port: number, protocol: port.protocol, app_protocol: port.app_protocol })
+    };
+    let mut ports: Vec<EndpointPort> = service.ports.iter().filter_map(resolve).collect();
+    ports.sort();
+    ports
+}
