@@ -1,12 +1,13 @@
 //! Bad scenes and manifests, each with the exact messages that it must give.
 //!
 //! Every file of `tests/bad_input` stands in `messages.txt` with its messages below it. `WAVETANK_BLESS=1` writes that file anew.
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use wavetank_engine::scene::load::{Overrides, load};
-use wavetank_engine::source::{Files, MemoryFiles};
+use wavetank_engine::source::MemoryFiles;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bad_input");
 /// Included by a bad scene, not bad alone.

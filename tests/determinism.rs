@@ -1,4 +1,5 @@
 //! The same scene gives the same journal and digest: twice, by both dispatchers, checked or not, saved and resumed, and with bystanders.
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use std::path::{Path, PathBuf};
 use wavetank::files::Disk;

@@ -1,4 +1,5 @@
 //! Every scene's journal against its golden one; every golden journal has its scene.
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,10 @@
-//! The engine of Wavetank.
+//! The engine of Wavetank: a Kubernetes API server in virtual time, and the scenes that are run against it. It knows no controller.
+//!
+//! Reading order: [`time`], [`agenda`], [`names`], [`ids`] (what everything is made of), [`model`] (objects as components), [`api`] (store,
+//! requests, watch log, work queues), [`simulation`] (rounds and time), [`source`] and [`scene`] (files in), [`record`] (journal, events,
+//! summary, checkpoints out), [`invariants`].
+//!
+//! Invariants of absence: nothing here reads a clock, opens a file, starts a thread, or walks a hash table into an output.
 
 pub mod agenda;
 pub mod api;

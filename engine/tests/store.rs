@@ -1,4 +1,5 @@
 //! The store and its log: what a write does, what it refuses, and who hears of it.
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use bevy_ecs::prelude::ResMut;
 use serde_json::json;

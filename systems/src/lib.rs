@@ -1,4 +1,7 @@
-//! Behaviours.
+//! The control-plane behaviours of Wavetank: one module each, one list of them all ([`ALL`]).
+//!
+//! Reading order: `workloads`, `scheduler`, `kubelet`, `nodes`, `network`, `autoscaling`, `lifecycle`, `admission`. No module calls another:
+//! they meet in the store.
 
 pub mod admission;
 pub mod autoscaling;
@@ -11,9 +14,12 @@ pub mod workloads;
 
 use wavetank_engine::simulation::Simulation;
 
+/// Puts a behaviour into a simulation.
+pub type Install = fn(&mut Simulation);
+
 /// All behaviours in the order in which a reader meets them, which is the order of their systems within a round.
 #[rustfmt::skip]
-pub const ALL: &[(&str, fn(&mut Simulation))] = &[
+pub const ALL: &[(&str, Install)] = &[
     ("taint_nodes_by_condition", admission::taint_nodes_by_condition::install),
     ("default_toleration_seconds", admission::default_toleration_seconds::install),
     ("service_addresses", network::service_addresses::install),

@@ -119,8 +119,7 @@ impl<'f> ObjectLoader<'f> {
         let Some(file) = sources.read(self.files, path, asked_by, problems) else { return };
         let format = Format::of_path(path).unwrap_or(Format::Yaml);
         self.open.push(path.to_string());
-        let mut documents = Documents::new(sources, file, format);
-        while let Some(document) = documents.next() {
+        for document in Documents::new(sources, file, format) {
             match document {
                 Ok(tree) => match &tree.value {
                     TreeValue::Seq(items) => items.iter().for_each(|item| self.item(sources, item, path, problems, out)),

@@ -79,6 +79,7 @@ impl Routes {
 }
 
 /// Reads the log from each party's cursor to `delivered` and puts keys into queues.
+#[expect(clippy::too_many_arguments, reason = "a system's parameters are what it reads and writes")]
 pub(crate) fn route(
     log: Res<Log>,
     routes: Res<Routes>,

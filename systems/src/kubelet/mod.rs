@@ -282,7 +282,6 @@ impl Words {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "an event names the pod, its place and its words")]
 fn report_notes(notes: &[Note], meta: &Meta, pod: ObjRef, names: &mut Names, events: &mut Events, words: Words, now: SimTime) {
     let about = ObjectKey { kind: Kind::Pod, namespace: meta.namespace, name: meta.name };
     let mut say = |warning: bool, reason: Sym, text: Sym, args: &[Arg]| {

@@ -178,10 +178,10 @@ impl PodRun {
 
     /// Starts init containers in order; `true` once all are done or, for sidecars, started.
     fn start_inits(&mut self, cx: &mut Cx, class: &PodClass, programs: &[Arc<Program>]) -> bool {
-        for at in 0..self.init.len() {
+        for (at, program) in programs.iter().enumerate() {
             let spec = &class.init_containers[at];
             if spec.sidecar() {
-                advance(cx, spec, &programs[at], RestartPolicy::Always, &mut self.init[at]);
+                advance(cx, spec, program, RestartPolicy::Always, &mut self.init[at]);
                 if !self.init[at].started() && self.init[at].restarts == 0 {
                     return false;
                 }
@@ -191,7 +191,7 @@ impl PodRun {
                 continue;
             }
             let policy = if class.restart_policy == RestartPolicy::Never { RestartPolicy::Never } else { RestartPolicy::OnFailure };
-            advance(cx, spec, &programs[at], policy, &mut self.init[at]);
+            advance(cx, spec, program, policy, &mut self.init[at]);
             if matches!(self.init[at].state, State::Exited(end) if end.exit_code != 0 && policy == RestartPolicy::Never) {
                 self.done = true;
             }
