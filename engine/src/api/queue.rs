@@ -224,6 +224,13 @@ impl<Q: Send + Sync + 'static> Work<'_, Q> {
         self.queues.get(id).pop()
     }
 
+    /// Whether no key is ready. A system that does more than drain its queue looks at this first: with bevy's schedules it runs in
+    /// every round, with the mask only when it has work.
+    pub fn is_idle(&mut self) -> bool {
+        let id = self.of.id;
+        self.queues.get(id).is_empty()
+    }
+
     /// Asks for something on behalf of a key. The key has its next turn when all its requests are answered.
     pub fn ask(&mut self, item: &Item, verb: Verb) {
         self.ask_for(item.object, item.cause, verb);

@@ -120,6 +120,9 @@ fn sync(
     mut names: ResMut<Names>,
     mut events: ResMut<Events>,
 ) {
+    if work.is_idle() {
+        return;
+    }
     let words = *cache.words.get_or_insert_with(|| Words::intern(&mut names));
     while let Some(item) = work.pop() {
         if reads.nodes.get_even_gone(item.object).is_some() {

@@ -139,6 +139,9 @@ fn sync(
     mut names: ResMut<Names>,
     mut events: ResMut<Events>,
 ) {
+    if work.is_idle() {
+        return;
+    }
     let (state, cache) = (&mut *state, &mut *cache);
     let words = *cache.words.get_or_insert_with(|| Words::intern(&mut names));
     cache.restore(state, &reads, &mut names);
