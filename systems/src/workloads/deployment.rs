@@ -22,6 +22,8 @@ pub mod snapshot;
 pub mod status;
 pub mod template;
 pub mod template_hash;
+#[cfg(test)]
+mod tests;
 mod turn;
 
 use crate::workloads::texts::Texts;

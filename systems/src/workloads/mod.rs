@@ -2,4 +2,6 @@
 
 pub mod deployment;
 pub mod replica_set;
+#[cfg(test)]
+mod stand_in;
 pub mod texts;

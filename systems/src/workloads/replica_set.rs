@@ -14,6 +14,8 @@ pub mod pass;
 pub mod plan;
 pub mod rank;
 pub mod status;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod victims;
 

@@ -103,9 +103,14 @@ pub fn old_resizes(fences: &Fences, new: &SetFacts, old: &[SetFacts]) -> Vec<Res
     let mut now: Vec<i32> = old.iter().map(|set| set.replicas).collect();
     let order = oldest_first(old);
     let mut left = spare;
-    for &set in &order {
-        let step = (now[set] - old[set].available).min(left);
-        if left > 0 && now[set] > 0 && step > 0 {
+    for &set in order.iter().filter(|&&set| old[set].replicas > 0) {
+        let unhealthy = now[set] - old[set].available;
+        if left > 0 && unhealthy < 0 {
+            // The set has not reported its last step down yet: the original gives up here, and so takes no step on old numbers.
+            return resizes;
+        }
+        let step = unhealthy.min(left);
+        if left > 0 && step > 0 {
             now[set] -= step;
             left -= step;
             resizes.push(Resize { set, to: now[set] });
@@ -163,6 +168,15 @@ mod tests {
         assert_eq!(old_resizes(&fences, &set(3, 0, 9), &old), [Resize { set: 0, to: 8 }]);
         assert_eq!(new_replicas(&fences, 3, 11), 5);
         assert_eq!(new_replicas(&fences, 12, 12), 10, "too many: down to what is wanted");
+    }
+
+    /// Source: `cleanupUnhealthyReplicas`, whose error for a negative number `reconcileOldReplicaSets` swallows.
+    #[test]
+    fn a_set_that_has_not_reported_its_last_step_stops_the_next() {
+        let fences = Fences { replicas: 10, surge: 3, unavailable: 2 };
+        assert_eq!(old_resizes(&fences, &set(9, 5, 9), &[set(4, 7, 0)]), []);
+        let steps = old_resizes(&fences, &set(9, 8, 9), &[set(2, 1, 0), set(2, 5, 1), set(2, 2, 2)]);
+        assert_eq!(steps, [Resize { set: 0, to: 1 }], "older sets have had their turn");
     }
 
     #[test]
