@@ -15,10 +15,7 @@ fn main() -> ExitCode {
         Command::Test(args) => commands::test::test(&args),
         Command::Check(args) => commands::check::check(&args),
         Command::Get(args) => commands::get::get(&args),
-        Command::Describe(_) => {
-            eprintln!("error: describe is not part of this build; `get -o yaml` shows an object whole");
-            Outcome::BadInput
-        }
+        Command::Describe(args) => commands::describe::describe(&args),
         Command::Schedule => commands::schedule::schedule(),
     };
     ExitCode::from(outcome)

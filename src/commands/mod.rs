@@ -1,6 +1,7 @@
 //! The sub-commands, one file each, and what they share: loading a scene, running it, saying why it could not be done.
 
 pub mod check;
+pub mod describe;
 pub mod get;
 pub mod run;
 pub mod schedule;

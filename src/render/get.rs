@@ -14,7 +14,8 @@ mod pod;
 mod storage;
 mod workload;
 
-pub use node::roles;
+pub(super) use network::host_port;
+pub(super) use node::roles;
 
 use super::age::age;
 use super::look::text;
@@ -110,7 +111,7 @@ fn name(object: &Value) -> String {
 }
 
 /// At most `shown` of the parts, joined by commas, and how many more there are.
-fn first_of(parts: &[String], shown: usize, separator: &str) -> String {
+pub(super) fn first_of(parts: &[String], shown: usize, separator: &str) -> String {
     let head = parts[..parts.len().min(shown)].join(separator);
     match parts.len().checked_sub(shown) {
         None | Some(0) => head,

@@ -98,7 +98,7 @@ fn endpoints(object: &Value) -> String {
 }
 
 /// `ip:port`, with brackets round an IPv6 address.
-pub(crate) fn host_port(ip: &str, port: i64) -> String {
+pub(in crate::render) fn host_port(ip: &str, port: i64) -> String {
     if ip.contains(':') { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") }
 }
 

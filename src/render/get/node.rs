@@ -54,7 +54,7 @@ fn row(node: &Value, now: i64) -> Vec<String> {
 
 /// The roles of a node, sorted and joined by commas, or `<none>`: labels `node-role.kubernetes.io/ROLE` and
 /// `kubernetes.io/role=ROLE`.
-pub fn roles(node: &Value) -> String {
+pub(in crate::render) fn roles(node: &Value) -> String {
     let mut roles: Vec<&str> = pairs(node, "/metadata/labels")
         .into_iter()
         .filter_map(|(key, value)| match key.strip_prefix("node-role.kubernetes.io/") {
