@@ -113,9 +113,6 @@ pub struct WorldArgs {
     /// Latency profile, in place of the scene's
     #[arg(long, value_name = "PROFILE")]
     pub latency: Option<Latency>,
-    /// Vary every order that real Kubernetes leaves open
-    #[arg(long, value_name = "SEED")]
-    pub shuffle_choices: Option<u64>,
 }
 
 /// Arguments of `run`.
@@ -152,14 +149,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "TIME", requires = "save", value_parser = duration)]
     pub at: Option<SimDuration>,
     /// Go on from a saved state instead of starting a scene
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "nodes", "node_size", "seed", "settings", "latency", "shuffle_choices"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "nodes", "node_size", "seed", "settings", "latency"])]
     pub resume: Option<PathBuf>,
     /// Call only systems that have work, or whole bevy schedules (the results are the same)
     #[arg(long, value_name = "MODE", default_value = "mask")]
     pub dispatch: DispatchMode,
-    /// Fire every probe tick instead of only those that change something (the results are the same)
-    #[arg(long)]
-    pub every_tick: bool,
 }
 
 /// Arguments of `test`.
@@ -325,7 +319,7 @@ mod tests {
         for line in [
             "wavetank run a.ron",
             "wavetank run a.yaml b/ --nodes 5 --node-size cpu=8,memory=32Gi --until 10m --seed 7 --set n=3 --set dir=. --latency typical",
-            "wavetank run a.ron --journal - --quiet --check --events e.jsonl --dispatch schedule --every-tick --shuffle-choices 3",
+            "wavetank run a.ron --journal - --quiet --check --events e.jsonl --dispatch schedule",
             "wavetank run a.ron --summary json --journal j.txt",
             "wavetank run a.ron --save s --at 30s",
             "wavetank run --resume s --until 1h",

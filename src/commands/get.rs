@@ -19,7 +19,7 @@ use wavetank_engine::time::SimTime;
 /// How the program ends when the scene has mistakes or does not run.
 pub(crate) fn at_moment(moment: &MomentArgs) -> Result<Run, Outcome> {
     let (scene, _) = load_files(&moment.scene, &overrides(&moment.world, None), true).ok_or(Outcome::BadInput)?;
-    let options = RunOptions { shuffle_choices: moment.world.shuffle_choices.unwrap_or(0), ..RunOptions::default() };
+    let options = RunOptions::default();
     let mut run = build(scene, &options).map_err(|error| failed(&error))?;
     let limit = moment.at.map_or(run.end(), |at| SimTime(at.0));
     if limit > run.end() {

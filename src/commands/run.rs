@@ -66,12 +66,7 @@ pub fn run(args: &RunArgs) -> Outcome {
 }
 
 fn options(args: &RunArgs) -> RunOptions {
-    RunOptions {
-        dispatcher: dispatcher(args.dispatch),
-        shuffle_choices: args.world.shuffle_choices.unwrap_or(0),
-        journal: args.journal.is_some(),
-        check: args.check,
-    }
+    RunOptions { dispatcher: dispatcher(args.dispatch), journal: args.journal.is_some(), check: args.check }
 }
 
 fn begin(args: &RunArgs) -> Result<(Run, Option<Sources>), Outcome> {

@@ -157,6 +157,9 @@ impl Loader<'_> {
         }
         scene.script.sort_by_key(|entry| entry.at);
         self.expectations(&tree, &mut scene);
+        if !scene.traffic.is_empty() {
+            objects.not_simulated.insert("traffic".to_string());
+        }
         scene.not_simulated = objects.not_simulated.into_iter().collect();
         self.check_objects(&scene.objects);
         self.finish(scene)

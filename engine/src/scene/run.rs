@@ -14,8 +14,6 @@ use serde::{Deserialize, Serialize};
 pub struct RunOptions {
     /// How systems are run.
     pub dispatcher: Dispatcher,
-    /// Seed for open choices; 0 for our own order.
-    pub shuffle_choices: u64,
     /// Whether the journal is kept as text.
     pub journal: bool,
     /// Whether invariants are checked after every instant.
@@ -81,7 +79,6 @@ impl Run {
             epoch_unix_s: scene.epoch_unix_s,
             latency: scene.latency.clone(),
             dispatcher: options.dispatcher,
-            shuffle_choices: options.shuffle_choices,
             journal: options.journal,
             ..Settings::default()
         };

@@ -56,12 +56,6 @@ pub(crate) fn note(body: &KubeBody, found: &mut BTreeSet<String>) {
         "Pod" => pod(spec, found),
         "ReplicaSet" | "Deployment" => pod(spec.and_then(|spec| spec.get("template")).and_then(|template| template.get("spec")), found),
         "Service" => fields(spec, SERVICE_FIELDS, "Service spec.", found),
-        "HorizontalPodAutoscaler" => {
-            let metrics = spec.and_then(|spec| spec.get("metrics")).and_then(Value::as_array).into_iter().flatten();
-            for kind in metrics.filter_map(|metric| metric.get("type").and_then(Value::as_str)).filter(|kind| *kind != "Resource") {
-                found.insert(format!("HorizontalPodAutoscaler spec.metrics type {kind}"));
-            }
-        }
         _ => {}
     }
 }

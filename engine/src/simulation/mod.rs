@@ -39,10 +39,6 @@ use std::marker::PhantomData;
 #[derive(Debug, Clone, Copy, Default, Resource)]
 pub struct Seed(pub u64);
 
-/// Order in which open choices are made: 0 for our own, anything else varies them all. ECS resource.
-#[derive(Debug, Clone, Copy, Default, Resource)]
-pub struct ShuffleChoices(pub u64);
-
 /// Unix seconds of the scene's epoch. ECS resource.
 #[derive(Debug, Clone, Copy, Resource)]
 pub struct Epoch(pub i64);
@@ -58,8 +54,6 @@ pub struct Settings {
     pub latency: Latency,
     /// How systems are run.
     pub dispatcher: Dispatcher,
-    /// Seed for open choices; 0 for our own order.
-    pub shuffle_choices: u64,
     /// Whether the journal is kept as text; its digest always is.
     pub journal: bool,
     /// Entries of the log kept beyond what the slowest cursor needs.
@@ -73,7 +67,6 @@ impl Default for Settings {
             epoch_unix_s: 1_767_225_600,
             latency: Latency::Ideal,
             dispatcher: Dispatcher::Mask,
-            shuffle_choices: 0,
             journal: false,
             log_entries_kept: 100_000,
         }
@@ -156,7 +149,6 @@ impl Simulation {
         world.insert_resource(dispatch::Promised::default());
         world.insert_resource(Clock::default());
         world.insert_resource(Seed(settings.seed));
-        world.insert_resource(ShuffleChoices(settings.shuffle_choices));
         world.insert_resource(Epoch(settings.epoch_unix_s));
         world.insert_resource(settings.latency.clone());
         let dispatch = Dispatch::new(settings.dispatcher, &mut world);
