@@ -8,5 +8,6 @@ pub mod get;
 pub mod look;
 pub mod print;
 pub mod problems;
+pub mod story;
 pub mod summary;
 pub mod table;

@@ -22,7 +22,7 @@ use wavetank_engine::simulation::latency::{self, LatencyTable};
 use wavetank_engine::time::SimDuration;
 
 /// Nodes that manifests run on unless `--nodes` says otherwise.
-const NODES: u32 = 3;
+const NODES: u32 = 5;
 
 /// What the command line changes of a scene.
 pub(crate) fn overrides(world: &WorldArgs, until: Option<SimDuration>) -> Overrides {

@@ -4,6 +4,7 @@ use crate::args::{Output, RunArgs, SummaryFormat};
 use crate::commands::{build, dispatcher, failed, load_files, overrides};
 use crate::exit::{self, Outcome, Running};
 use crate::render;
+use crate::render::story::Story;
 use crate::terminal::{self, Progress};
 use crate::usage::{Stopwatch, peak_rss_bytes};
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ use wavetank_engine::record::collect::summary;
 use wavetank_engine::record::event_json::event_list;
 use wavetank_engine::record::journal::{Journal, Line};
 use wavetank_engine::scene::load::{Overrides, load};
+use wavetank_engine::scene::model::{Scene, SceneObject};
 use wavetank_engine::scene::run::{Run, RunOptions};
 use wavetank_engine::source::{MemoryFiles, Sources};
 use wavetank_engine::time::{SimDuration, SimTime};
@@ -25,6 +27,9 @@ use wavetank_engine::time::{SimDuration, SimTime};
 const MAGIC: &[u8] = b"wavetank saved run 1\n";
 /// Virtual time between two looks at the progress bar, at the least a thousandth of the run.
 const SLICES: u64 = 200;
+
+/// Most objects and wanted replicas of a world whose run is told as a story.
+const STORY_PODS_MAX: u64 = 2_000;
 
 /// What a saved run holds: the texts of its scene, what the command line changed, and the state.
 #[derive(Serialize, Deserialize)]
@@ -58,20 +63,21 @@ pub fn run(args: &RunArgs) -> Outcome {
         Err(outcome) => return outcome,
     };
     let read_cpu = clock.cpu().unwrap_or_default();
-    match go(args, &mut run, &clock, sources.as_ref()) {
-        Ok(()) => {}
+    let story = match go(args, &mut run, &clock, sources.as_ref()) {
+        Ok(story) => story,
         Err(outcome) => return outcome,
-    }
-    finish(args, &run, &clock, read_cpu)
+    };
+    finish(args, &run, story.as_ref(), &clock, read_cpu)
 }
 
-fn options(args: &RunArgs) -> RunOptions {
-    RunOptions { dispatcher: dispatcher(args.dispatch), journal: args.journal.is_some(), check: args.check }
+fn options(args: &RunArgs, scene: &Scene) -> RunOptions {
+    RunOptions { dispatcher: dispatcher(args.dispatch), journal: args.journal.is_some() || wants_story(args, scene), check: args.check }
 }
 
 fn begin(args: &RunArgs) -> Result<(Run, Option<Sources>), Outcome> {
     let (scene, loaded) = load_files(&args.files, &overrides(&args.world, args.until), args.quiet).ok_or(Outcome::BadInput)?;
-    let run = build(scene, &options(args)).map_err(|error| failed(&error))?;
+    let options = options(args, &scene);
+    let run = build(scene, &options).map_err(|error| failed(&error))?;
     Ok((run, Some(loaded.sources)))
 }
 
@@ -94,14 +100,16 @@ fn resume(args: &RunArgs, path: &Path) -> Result<(Run, Option<Sources>), Outcome
     let overrides = Overrides { set: saved.set, seed: Some(saved.seed), latency: Some(saved.latency), ..overrides(&world, Some(until)) };
     let mut loaded = load(&files, &saved.paths, &overrides);
     let scene = loaded.scene.take().ok_or_else(|| unreadable("its scene does not load in this version".to_string()))?;
-    let run = checkpoint::resume(scene, &options(args), wavetank_systems::install_all, &saved.state)
-        .map_err(|error| unreadable(error.to_string()))?;
+    let options = options(args, &scene);
+    let run =
+        checkpoint::resume(scene, &options, wavetank_systems::install_all, &saved.state).map_err(|error| unreadable(error.to_string()))?;
     Ok((run, None))
 }
 
 /// Runs to the end, and to the moment of saving before.
-fn go(args: &RunArgs, run: &mut Run, clock: &Stopwatch, sources: Option<&Sources>) -> Result<(), Outcome> {
+fn go(args: &RunArgs, run: &mut Run, clock: &Stopwatch, sources: Option<&Sources>) -> Result<Option<Story>, Outcome> {
     let mut journal = JournalFile::open(args)?;
+    let mut story = begin_story(args, run, sources);
     let mut progress = Progress::new(run.scene().duration, !args.quiet);
     let end = run.end();
     let slice = SimDuration((end.0 / SLICES).max(1_000_000));
@@ -120,7 +128,11 @@ fn go(args: &RunArgs, run: &mut Run, clock: &Stopwatch, sources: Option<&Sources
         let limit = stop.as_ref().map_or(next, |(stop, _)| *stop);
         exit::now_running(Some(Running { scene: run.scene().path.clone(), seed: run.scene().seed, at }));
         let outcome = run.run_until(limit, &mut |_| {});
-        journal.write(&run.sim.get_mut::<Journal>().take());
+        let lines = run.sim.get_mut::<Journal>().take();
+        journal.write(&lines);
+        if story.as_mut().is_some_and(|story| !story.hear(&lines)) && args.journal.is_none() {
+            run.sim.get_mut::<Journal>().record(false);
+        }
         outcome.map_err(|error| failed(&error))?;
         if let Some((_, path)) = stop {
             save(args, run, sources, &path)?;
@@ -134,7 +146,31 @@ fn go(args: &RunArgs, run: &mut Run, clock: &Stopwatch, sources: Option<&Sources
     }
     exit::now_running(None);
     progress.finish();
-    journal.finish()
+    journal.finish()?;
+    Ok(story)
+}
+
+/// The story of a small world, for people who do not have the whole journal before their eyes.
+fn begin_story(args: &RunArgs, run: &Run, sources: Option<&Sources>) -> Option<Story> {
+    if !wants_story(args, run.scene()) {
+        return None;
+    }
+    let mut story = Story::default();
+    for entry in &run.scene().script {
+        let written = sources.map_or("", |sources| sources.excerpt(entry.span));
+        let action = written.split_once(',').and_then(|(_, action)| action.trim().strip_suffix(')'));
+        if let Some(action) = action.filter(|_| entry.at >= run.sim.now()) {
+            story.script(entry.at, action.trim().trim_end_matches(','));
+        }
+    }
+    Some(story)
+}
+
+/// Whether a run is told as a story: for people, and in a world small enough that its journal costs nothing.
+fn wants_story(args: &RunArgs, scene: &Scene) -> bool {
+    let shown = args.summary == SummaryFormat::Text && !args.quiet && args.journal != Some(Output::Stdout);
+    let replicas = |object: &SceneObject| object.body.pointer("/spec/replicas").and_then(serde_json::Value::as_u64).unwrap_or(1);
+    shown && scene.objects.iter().map(replicas).fold(0, u64::saturating_add) <= STORY_PODS_MAX
 }
 
 fn save(args: &RunArgs, run: &Run, sources: Option<&Sources>, path: &Path) -> Result<(), Outcome> {
@@ -215,7 +251,7 @@ impl JournalFile {
     }
 }
 
-fn finish(args: &RunArgs, run: &Run, clock: &Stopwatch, read_cpu: Duration) -> Outcome {
+fn finish(args: &RunArgs, run: &Run, story: Option<&Story>, clock: &Stopwatch, read_cpu: Duration) -> Outcome {
     if let Some(output) = &args.events {
         let text: String = event_list(&run.sim).iter().map(|event| format!("{event}\n")).collect();
         let written = match output {
@@ -235,7 +271,11 @@ fn finish(args: &RunArgs, run: &Run, clock: &Stopwatch, read_cpu: Duration) -> O
     let text = match args.summary {
         SummaryFormat::Json => summary.json_line() + "\n",
         SummaryFormat::Text if args.quiet => String::new(),
-        SummaryFormat::Text => render::summary::summary(&summary),
+        SummaryFormat::Text => {
+            let told = story.map(Story::lines).filter(|lines| !lines.is_empty());
+            let told = told.map_or(String::new(), |lines| lines.join("\n") + "\n\n");
+            told + &render::summary::summary(&summary)
+        }
     };
     if let Err(error) = terminal::print(&text) {
         eprintln!("error: standard output: {error}");

@@ -81,6 +81,7 @@ fn nodes(summary: &Summary) -> String {
         .at_end
         .requested_permille
         .iter()
+        .filter(|&&(_, permille)| permille > 0)
         .map(|(resource, permille)| format!("{resource} {}.{} % requested", permille / 10, permille % 10))
         .collect();
     if !used.is_empty() {
