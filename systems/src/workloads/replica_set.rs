@@ -2,7 +2,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | reads  | `ReplicaSet`, `ReplicaSetStatus`, `Meta`, `Pod`, `PodStatus`, `Objects` |
+//! | reads  | `ReplicaSet`, `ReplicaSetStatus`, `Meta`, `Pod`, `PodStatus`, `Objects`, `Log` |
 //! | writes | `CreatePod`, `Delete`, `Put` of `Meta` and `ReplicaSetStatus`; `Events` |
 //! | woken  | set added, changed or gone; a pod of its own, or an orphan that it selects, added, changed or gone |
 //! | source | kubernetes v1.36, `pkg/controller/replicaset/replica_set.go`, `syncReplicaSet`; `spec/workloads.md` §1 and §2 |
@@ -14,6 +14,7 @@ pub mod pass;
 pub mod plan;
 pub mod rank;
 pub mod status;
+pub mod tally;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -27,6 +28,8 @@ use plan::SlowStart;
 use serde::{Deserialize, Serialize};
 use status::{Counts, Failure};
 use std::collections::BTreeMap;
+use tally::Tallies;
+use wavetank_engine::api::log::Log;
 use wavetank_engine::api::queue::Work;
 use wavetank_engine::api::state::Changes;
 use wavetank_engine::api::store::{Listing, View};
@@ -75,6 +78,7 @@ pub const WAKES: &[Wake] = &[
 /// Registers the controller.
 pub fn install(sim: &mut Simulation) {
     sim.keep(ReplicaSets::default());
+    sim.resource(Tallies::default());
     let texts = Texts::new(&mut sim.get_mut::<Names>());
     sim.resource(texts);
     sim.behaviour::<ReplicaSetQueue, _, _>("replica_set", "replicaset-controller", WAKES, sync);
@@ -151,8 +155,17 @@ pub struct Tables<'w> {
     seed: Res<'w, Seed>,
 }
 
-fn sync(mut work: Work<ReplicaSetQueue>, reads: Reads, mut tables: Tables, mut state: ResMut<ReplicaSets>, mut events: ResMut<Events>) {
+fn sync(
+    mut work: Work<ReplicaSetQueue>,
+    reads: Reads,
+    mut tables: Tables,
+    (mut state, mut tallies): (ResMut<ReplicaSets>, ResMut<Tallies>),
+    log: Res<Log>,
+    mut events: ResMut<Events>,
+) {
+    tallies.read(&log, &reads, &tables, work.now());
     while let Some(item) = work.pop() {
-        turn::Turn { work: &mut work, reads: &reads, tables: &mut tables, state: &mut state, events: &mut events }.take(item);
+        turn::Turn { work: &mut work, reads: &reads, tables: &mut tables, state: &mut state, tallies: &mut tallies, events: &mut events }
+            .take(item);
     }
 }

@@ -38,7 +38,7 @@ pub enum Belongs {
 }
 
 /// What the pass knows of the set.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SetFacts {
     /// Who it is.
     pub uid: Uid,

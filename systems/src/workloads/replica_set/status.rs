@@ -42,6 +42,18 @@ impl Counts {
     }
 }
 
+impl Counts {
+    /// Adds the counts of other pods.
+    pub fn add(&mut self, other: &Counts) {
+        self.active += other.active;
+        self.fully_labeled += other.fully_labeled;
+        self.ready += other.ready;
+        self.available += other.available;
+        self.terminating += other.terminating;
+        self.next_available_at = [self.next_available_at, other.next_available_at].into_iter().flatten().min();
+    }
+}
+
 /// What went wrong while pods were created or deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {

@@ -8,6 +8,7 @@ use wavetank_engine::api::request::{NewObject, Refusal, Verb};
 use wavetank_engine::ids::{Kind, ObjRef};
 use wavetank_engine::model::labels::LabelSetId;
 use wavetank_engine::model::meta::Meta;
+use wavetank_engine::model::pod::{PodPhase, PodStatus};
 use wavetank_engine::model::workload::{ReplicaSet, ReplicaSetStatus};
 use wavetank_engine::simulation::latency::{Latency, LatencyTable};
 use wavetank_engine::words;
@@ -145,4 +146,34 @@ fn the_unready_go_before_the_ready() {
     world.change::<ReplicaSet>(set, |set| set.replicas = 3);
     world.until(1200);
     assert_eq!(world.pods(set), old);
+}
+
+/// The sums kept from the log against a count of all pods, after each instant of a drawn history.
+#[test]
+fn the_tally_is_what_counting_gives() {
+    for (seed, latency) in [(1u64, Latency::Ideal), (2, Latency::Ideal), (3, Latency::Typical(LatencyTable::TYPICAL))] {
+        let mut world = World::new(latency);
+        let set = world.create(set_manifest("img", json!({"replicas": 5})));
+        for step in 0..60u64 {
+            world.until((step + 1) * 130);
+            let draw = |purpose: &str, below: u64| wavetank_engine::draw::draw_below(seed, purpose, "tally", step, below);
+            let pods = world.all(Kind::Pod);
+            let pod = (!pods.is_empty()).then(|| pods[draw("pod", pods.len() as u64) as usize]);
+            match (draw("deed", 5), pod) {
+                (0, _) => world.change::<ReplicaSet>(set, |set| set.replicas = draw("size", 9) as i32),
+                (1, Some(pod)) => world.change::<Meta>(pod, |meta| meta.labels = LabelSetId::EMPTY),
+                (2, Some(pod)) => drop(world.ask(Verb::Delete { object: pod, grace_s: Some(0), propagation: None })),
+                (3, Some(pod)) => world.change::<PodStatus>(pod, |status| status.phase = PodPhase::Failed),
+                (4, Some(pod)) => world.change::<PodStatus>(pod, |status| status.conditions.clear()),
+                _ => {}
+            }
+        }
+        world.until(20_000);
+        let wanted = world.get::<ReplicaSet>(set).replicas;
+        let living = world.pods(set).into_iter().map(|pod| world.get::<PodStatus>(pod)).filter(|status| !status.phase.terminal());
+        let (active, ready): (Vec<()>, Vec<bool>) = living.map(|status| ((), status.ready())).unzip();
+        let ready = ready.into_iter().filter(|ready| *ready).count() as i32;
+        assert_eq!(active.len() as i32, wanted, "seed {seed}");
+        assert_eq!(counts(&world, set), [wanted, wanted, ready, ready, 0], "seed {seed}");
+    }
 }

@@ -1,8 +1,9 @@
 //! One turn of a set's key: the beginning of a sync, or what follows the replies.
 
-use super::pass::{Belongs, Pass, PodFacts, SetFacts};
+use super::pass::{Belongs, PodFacts, SetFacts};
 use super::plan::{FIRST_BATCH_PODS, Plan, SlowStart, plan};
-use super::status::{Counts, Failure, status};
+use super::status::{Failure, status};
+use super::tally::Tallies;
 use super::{EXPECTATION_TIMEOUT, Reads, ReplicaSetQueue, ReplicaSets, Running, Stage, Tables, victims};
 use wavetank_engine::api::queue::{Item, Work};
 use wavetank_engine::api::request::{Refusal, Reply, Verb};
@@ -19,6 +20,7 @@ pub(super) struct Turn<'t, 'q, 'r, 's, 'w> {
     pub(super) reads: &'t Reads<'r, 's>,
     pub(super) tables: &'t mut Tables<'w>,
     pub(super) state: &'t mut ReplicaSets,
+    pub(super) tallies: &'t mut Tallies,
     pub(super) events: &'t mut Events,
 }
 
@@ -52,6 +54,7 @@ impl Turn<'_, '_, '_, '_, '_> {
         if self.reads.sets.get(item.object).is_none() {
             self.state.running.remove(&item.object.uid);
             self.state.written.remove(&item.object.uid);
+            self.tallies.forget(item.object.uid);
             self.work.forget(item.object);
             return;
         }
@@ -72,7 +75,7 @@ impl Turn<'_, '_, '_, '_, '_> {
             return;
         }
         let facts = facts_of(self.reads, self.tables, set).expect("the set was just there");
-        let (counts, claims) = self.look(set, facts);
+        let (counts, claims) = self.tallies.look(self.reads, self.tables, set, self.work.now());
         let wanted = self.reads.sets.get(set).expect("the set was just there").replicas;
         let mut running = Running {
             stage: Stage::Claim,
@@ -108,22 +111,6 @@ impl Turn<'_, '_, '_, '_, '_> {
             }
             Plan::Steady | Plan::Create(_) | Plan::Delete(_) => self.report(item, running),
         }
-    }
-
-    /// Counts the set's pods, and finds those to adopt or release.
-    fn look(&self, set: ObjRef, facts: SetFacts) -> (Counts, Vec<(ObjRef, Belongs)>) {
-        let (reads, tables) = (self.reads, &*self.tables);
-        let mut pass = Pass::new(facts, &tables.labels, &tables.selectors, self.work.now());
-        let mut claims = Vec::new();
-        let namespace = reads.listing.row(set).map_or(Sym::EMPTY, |row| row.key.namespace);
-        for pod in reads.listing.controlled(set.uid).chain(reads.listing.uncontrolled(Kind::Pod, namespace)) {
-            let Some(pod_facts) = pod_facts(reads, pod) else { continue };
-            let belongs = pass.add(&pod_facts);
-            if matches!(belongs, Belongs::Adopt | Belongs::Release) {
-                claims.push((pod, belongs));
-            }
-        }
-        (pass.counts, claims)
     }
 
     fn claim(&mut self, item: &Item, pod: ObjRef, claim: Belongs) {
