@@ -21,17 +21,18 @@ pub(crate) fn compare(recording: &Recording, produced: &[Entry], slack: i64, voc
     for history in &ours {
         history::learn(history, &mut vocabulary);
     }
+    let at_once = !recording.objects.iter().any(|object| object.to_string().contains("\"minReadySeconds\":"));
     let mut differences = groups::compare(&ours, &theirs, &vocabulary);
     differences.extend(events::compare(&recording.timeline, produced, (&labels.0, &labels.1)));
-    differences.extend(own_faults(&recording.timeline, RECORDED_SLACK, "recorded"));
-    differences.extend(own_faults(produced, slack, "produced"));
+    differences.extend(own_faults(&recording.timeline, RECORDED_SLACK, at_once, "recorded"));
+    differences.extend(own_faults(produced, slack, at_once, "produced"));
     differences.into_iter().min().map_or(Ok(()), Err)
 }
 
 /// What is wrong with a timeline taken alone: time runs back, or an effect is without its cause.
-fn own_faults(timeline: &[Entry], slack: i64, side: &str) -> Vec<Difference> {
+fn own_faults(timeline: &[Entry], slack: i64, at_once: bool, side: &str) -> Vec<Difference> {
     let mut faults = laws::broken(timeline, slack);
-    faults.extend(cuts::broken(timeline, slack));
+    faults.extend(cuts::broken(timeline, slack, at_once));
     for pair in timeline.windows(2) {
         if pair[1].at() < pair[0].at() {
             faults.push(Difference::new(pair[1].at(), "time runs back"));

@@ -30,11 +30,14 @@ const SET_COUNTS: [&str; 4] = ["replicas", "fullyLabeledReplicas", "readyReplica
 const DEPLOYMENT_COUNTS: [&str; 4] = ["replicas", "readyReplicas", "availableReplicas", "terminatingReplicas"];
 
 /// Every status of a ReplicaSet or Deployment, and every slice, that shows what never was.
-pub(crate) fn broken(timeline: &[Entry], slack: i64) -> Vec<Difference> {
+///
+/// `at_once`: pods are available as soon as they are ready, because nothing has `minReadySeconds`.
+pub(crate) fn broken(timeline: &[Entry], slack: i64, at_once: bool) -> Vec<Difference> {
     let mut differences = Vec::new();
+    let fits: Fits = if at_once { |set, _| set.number("availableReplicas") == set.number("readyReplicas") } else { |_, _| true };
     for set in ids(timeline, "ReplicaSet") {
         let cuts = cuts(timeline, "Pod", set, &pod_counts);
-        differences.extend(walk(timeline, "ReplicaSet", set, &SET_COUNTS, &cuts, |_, _| true, slack));
+        differences.extend(walk(timeline, "ReplicaSet", set, &SET_COUNTS, &cuts, fits, slack));
     }
     for deployment in ids(timeline, "Deployment") {
         let cuts = cuts(timeline, "ReplicaSet", deployment, &set_counts);

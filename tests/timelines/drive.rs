@@ -11,20 +11,23 @@ use crate::produce::{Recorder, SCHEDULER};
 use crate::recording::{Action, Entry, Recording, Verb};
 use crate::{script, stand_in};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use wavetank_engine::api::request::{Reply, Verb as Ask};
 use wavetank_engine::ids::ObjRef;
 use wavetank_engine::model::meta::Meta;
 use wavetank_engine::model::pod::Pod;
 use wavetank_engine::names::Names;
 use wavetank_engine::record::events::Events;
+use wavetank_engine::scene::faults::NodeFaults;
+use wavetank_engine::scene::program::Programs;
+use wavetank_engine::scene::traffic::TrafficSources;
 use wavetank_engine::simulation::{Settings, Simulation};
 use wavetank_engine::time::{SimTime, unix_seconds};
 
 /// Something that an outside party will do.
 enum Deed {
-    /// The namespace is there before the first action.
-    Namespace,
+    /// The namespace and the nodes that all scenarios shared are there before the first action.
+    Begin,
     /// Something recorded that was done, by its place.
     Act(usize),
     /// The scheduler binds.
@@ -58,6 +61,7 @@ struct Driver<'r> {
     /// Our pod for each recorded name.
     by_name: BTreeMap<String, ObjRef>,
     names_by_id: BTreeMap<String, String>,
+    shared_nodes: BTreeSet<String>,
     agenda: BTreeMap<(i64, usize), Deed>,
     /// What is done before the next round of the present instant.
     at_once: Vec<Deed>,
@@ -84,8 +88,18 @@ impl<'r> Driver<'r> {
         let mut sim = Simulation::new(&settings);
         sim.get_mut::<Events>().keep_trail();
         let hide_nodes = !families::has_own_cluster(recording.family());
+        sim.resource(Programs::default());
+        sim.resource(TrafficSources::default());
+        sim.resource(NodeFaults::default());
+        let has_nodes = recording.objects.iter().any(|object| object["kind"] == "Node");
         for (name, install) in wavetank_systems::ALL {
-            if *name != "kubelet" && !(*name == "scheduler" && hide_nodes) {
+            let is_outside = match *name {
+                "kubelet" => true,
+                "scheduler" => hide_nodes,
+                "heartbeat" | "node_lifecycle" | "taint_eviction" => !has_nodes,
+                _ => false,
+            };
+            if !is_outside {
                 install(&mut sim);
             }
         }
@@ -103,13 +117,14 @@ impl<'r> Driver<'r> {
             pods: BTreeMap::new(),
             by_name: BTreeMap::new(),
             names_by_id,
+            shared_nodes: BTreeSet::new(),
             agenda: BTreeMap::new(),
             at_once: Vec::new(),
             planned: 0,
             offset,
         };
         let first = recording.timeline.iter().map(Entry::at).min().unwrap_or(0).clamp(-2_000_000, 0);
-        driver.plan(first, Deed::Namespace);
+        driver.plan(first, Deed::Begin);
         for (place, action) in recording.actions.iter().enumerate() {
             driver.plan((action.at_s * 1e6) as i64, Deed::Act(place));
         }
@@ -218,7 +233,7 @@ impl<'r> Driver<'r> {
 
     fn perform(&mut self, deed: Deed) -> Result<(), String> {
         match deed {
-            Deed::Namespace => script::create_namespace(&mut self.sim, &self.recording.namespace),
+            Deed::Begin => self.begin(),
             Deed::Act(place) => self.act(place),
             Deed::Bind(pod, node) => {
                 self.bind(pod, &node);
@@ -236,6 +251,18 @@ impl<'r> Driver<'r> {
                 Ok(())
             }
         }
+    }
+
+    fn begin(&mut self) -> Result<(), String> {
+        for node in self.inputs.values().flat_map(|group| &group.lives).filter_map(|life| Some(life.bound.as_ref()?.1.clone())) {
+            let is_shared = !self.recording.objects.iter().any(|object| object["kind"] == "Node" && object["metadata"]["name"] == *node);
+            if is_shared && self.shared_nodes.insert(node.clone()) {
+                script::create_node(&mut self.sim, &node)?;
+            }
+        }
+        // The shared nodes are in no recording.
+        self.recorder.skip(&self.sim);
+        script::create_namespace(&mut self.sim, &self.recording.namespace)
     }
 
     /// Asks for an outside party, whose pod may be gone by now.

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-/// The facts of one object. `owner_id` gives the id of an owner by its uid.
-pub(crate) fn facts(object: &Value, owner_id: &dyn Fn(&str) -> Option<String>) -> Map<String, Value> {
+/// The facts of one object. `owner_id` gives the id of an owner by its uid, or by its `Kind/name` once it is gone.
+pub(crate) fn facts(object: &Value, owner_id: &dyn Fn(&str, &str) -> Option<String>) -> Map<String, Value> {
     let mut facts = common(object, owner_id);
     let (spec, status) = (&object["spec"], &object["status"]);
     match object["kind"].as_str().unwrap_or_default() {
@@ -61,7 +61,7 @@ pub(crate) fn facts(object: &Value, owner_id: &dyn Fn(&str) -> Option<String>) -
     facts
 }
 
-fn common(object: &Value, owner_id: &dyn Fn(&str) -> Option<String>) -> Map<String, Value> {
+fn common(object: &Value, owner_id: &dyn Fn(&str, &str) -> Option<String>) -> Map<String, Value> {
     let metadata = &object["metadata"];
     let mut facts = Map::new();
     copy(&mut facts, metadata, &["generation", "deletionGracePeriodSeconds", "finalizers"]);
@@ -74,7 +74,8 @@ fn common(object: &Value, owner_id: &dyn Fn(&str) -> Option<String>) -> Map<Stri
     if let Some(owners) = metadata["ownerReferences"].as_array() {
         let owner = |owner: &Value| {
             let text = |field: &str| owner[field].as_str().unwrap_or_default();
-            let id = owner_id(text("uid")).unwrap_or_else(|| format!("{}/{}", text("kind"), text("name")));
+            let name = format!("{}/{}", text("kind"), text("name"));
+            let id = owner_id(text("uid"), &name).unwrap_or(name);
             json!({"owner": id, "controller": owner["controller"] == true, "blockOwnerDeletion": owner["blockOwnerDeletion"] == true})
         };
         facts.insert("owners".to_owned(), owners.iter().map(owner).collect());

@@ -127,11 +127,13 @@ fn is_number(history: &History, field: &str) -> bool {
 }
 
 /// The number's changes as steps of one; from 0 before the first write.
-fn number_steps(history: &History, field: &str) -> Vec<Step> {
+fn number_steps(history: &History, field: &str, sums: bool) -> Vec<Step> {
     let mut out = Vec::new();
     let mut before = 0;
     for (place, write) in history.writes.iter().enumerate() {
-        let Some(Atom::Number(now)) = write.facts.get(field).or(Some(&Atom::Number(0))) else { continue };
+        // A sum ends with its object, whatever the last write of it said.
+        let is_over = sums && !write.facts.contains_key("exists");
+        let Some(Atom::Number(now)) = write.facts.get(field).filter(|_| !is_over).or(Some(&Atom::Number(0))) else { continue };
         steps::push(&mut out, before, *now, place, write.at);
         before = *now;
     }
@@ -139,7 +141,7 @@ fn number_steps(history: &History, field: &str) -> Vec<Step> {
 }
 
 fn compare_numbers(expected: &History, produced: &History, field: &str, may_cancel: bool) -> Result<Vec<Shared>, Difference> {
-    let pairs = steps::pair(&number_steps(expected, field), &number_steps(produced, field), may_cancel)
+    let pairs = steps::pair(&number_steps(expected, field, may_cancel), &number_steps(produced, field, may_cancel), may_cancel)
         .map_err(|difference| Difference { what: format!("{field} {}", difference.what), ..difference })?;
     if may_cancel {
         return Ok(Vec::new());
@@ -157,7 +159,7 @@ struct Stage {
     value: String,
     place: usize,
     at: i64,
-    /// How long it held; nothing for the last.
+    /// How long it held; nothing for the last of an object that is still there.
     held: Option<i64>,
 }
 
@@ -177,6 +179,10 @@ fn stages(history: &History, field: &str) -> Vec<Stage> {
             before.held = Some(write.at - before.at);
         }
         out.push(Stage { value, place, at: write.at, held: None });
+    }
+    let gone = history.writes.last().filter(|write| !write.facts.contains_key("exists"));
+    if let (Some(last), Some(gone)) = (out.last_mut(), gone) {
+        last.held = Some(gone.at - last.at);
     }
     out
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use wavetank_engine::api::json_out::object_json;
 use wavetank_engine::api::log::Log;
+use wavetank_engine::api::objects::Objects;
 use wavetank_engine::api::state::Changes;
 use wavetank_engine::ids::{ObjRef, Revision};
 use wavetank_engine::model::kinds::Kinds;
@@ -51,10 +52,12 @@ pub(crate) struct Recorder {
     /// Microseconds from the simulation's beginning to the recording's zero.
     offset: i64,
     seen: Revision,
+    /// Objects created up to here are not written down, now or later.
+    skipped: Revision,
     /// Ids by the text of the uid.
     by_uid: BTreeMap<String, String>,
-    /// The newest id of each pod name.
-    by_pod: BTreeMap<String, String>,
+    /// The newest id of each `Kind/name`.
+    by_name: BTreeMap<String, String>,
     objects: BTreeMap<ObjRef, String>,
     counts: BTreeMap<&'static str, usize>,
     last: BTreeMap<String, Map<String, Value>>,
@@ -67,8 +70,9 @@ impl Recorder {
         Recorder {
             offset,
             seen: Revision(0),
+            skipped: Revision(0),
             by_uid: BTreeMap::new(),
-            by_pod: BTreeMap::new(),
+            by_name: BTreeMap::new(),
             objects: BTreeMap::new(),
             counts: BTreeMap::new(),
             last: BTreeMap::new(),
@@ -96,6 +100,12 @@ impl Recorder {
         (sim.now().0 / 1_000) as i64 - self.offset
     }
 
+    /// Passes over everything that was committed since the last call.
+    pub(crate) fn skip(&mut self, sim: &Simulation) {
+        self.seen = sim.get::<Objects>().head();
+        self.skipped = self.seen;
+    }
+
     /// Writes down everything that was committed since the last call; the objects written, in that order.
     pub(crate) fn watch(&mut self, sim: &mut Simulation) -> Result<Vec<ObjRef>, String> {
         let log = sim.get::<Log>();
@@ -106,6 +116,8 @@ impl Recorder {
             written.push((entry.object, changes.or(entry.changes)));
             self.seen = entry.revision;
         }
+        let objects = sim.get::<Objects>();
+        written.retain(|(object, _)| objects.row(*object).is_none_or(|row| row.created > self.skipped));
         for (object, changes) in &written {
             self.write(sim, *object, *changes);
         }
@@ -126,23 +138,24 @@ impl Recorder {
         });
         let id = id.clone();
         self.by_uid.insert(json["metadata"]["uid"].as_str().unwrap_or_default().to_owned(), id.clone());
-        if kind == "Pod" {
-            self.by_pod.insert(name.clone(), id.clone());
-        }
-        let mut facts = facts(&json, &|uid| self.by_uid.get(uid).cloned());
+        self.by_name.insert(format!("{kind}/{name}"), id.clone());
+        let mut facts = facts(&json, &|uid, name| self.by_uid.get(uid).or_else(|| self.by_name.get(name)).cloned());
         for endpoint in facts.get_mut("endpoints").and_then(Value::as_array_mut).into_iter().flatten() {
-            if let Some(id) = endpoint["target"].as_str().and_then(|name| self.by_pod.get(name)) {
+            if let Some(id) = endpoint["target"].as_str().and_then(|name| self.by_name.get(&format!("Pod/{name}"))) {
                 endpoint["target"] = json!(id);
             }
         }
         let is_gone = changes.meets(Changes::GONE);
         let t_s = self.now(sim) as f64 / 1e6;
         let verb = if is_new { Verb::Added } else { Verb::Modified };
-        if self.last.get(&id) != Some(&facts) {
+        // What lets go of an object removes it, unseen; only a pod's last grace is a write of its own.
+        let is_seen = is_new || !is_gone || kind == "Pod";
+        if is_seen && self.last.get(&id) != Some(&facts) {
             self.last.insert(id.clone(), facts.clone());
-            self.timeline.push(Entry { t_s, verb, kind: kind.clone(), name: name.clone(), id: Some(id.clone()), facts: facts.clone() });
+            self.timeline.push(Entry { t_s, verb, kind: kind.clone(), name: name.clone(), id: Some(id.clone()), facts });
         }
         if is_gone {
+            let facts = self.last.get(&id).cloned().unwrap_or_default();
             self.timeline.push(Entry { t_s, verb: Verb::Deleted, kind, name, id: Some(id), facts });
         }
     }

@@ -30,6 +30,16 @@ pub(crate) fn create_namespace(sim: &mut Simulation, name: &str) -> Result<(), S
     outcome.map(drop).map_err(|refusal| refusal.message)
 }
 
+/// One of the nodes that scenarios shared: 32 CPUs, 64Gi, 110 pods.
+pub(crate) fn create_node(sim: &mut Simulation, name: &str) -> Result<(), String> {
+    let size = json!({"cpu": "32", "memory": "64Gi", "pods": "110"});
+    let metadata = json!({"name": name, "labels": {"kubernetes.io/hostname": name}});
+    let status =
+        json!({"capacity": size, "allocatable": size, "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}]});
+    let outcome = create(sim, json!({"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": status}));
+    outcome.map(drop).map_err(|refusal| refusal.message)
+}
+
 /// Does the action at `place` of the recording; `pods` gives our pod for a recorded name. The answer's code.
 pub(crate) fn act(sim: &mut Simulation, recording: &Recording, place: usize, pods: &BTreeMap<String, ObjRef>) -> Result<u16, Failure> {
     let deed = &recording.actions[place].deed;

@@ -247,10 +247,7 @@ fn wrong_number_is_reported(recordings: &[Recording], vocabulary: &Vocabulary) -
             let judged = |fact: &str| {
                 let is_count = !(entry.kind == "ReplicaSet" && fact == "generation");
                 // A write that observes a generation earlier is one that was joined with the next.
-                is_count
-                    && !fact.ends_with("_s")
-                    && fact != "observedGeneration"
-                    && !(entry.kind == "ReplicaSet" && fact == "availableReplicas")
+                is_count && !fact.ends_with("_s") && fact != "observedGeneration"
             };
             for (fact, value) in entry.facts.iter().filter(|(fact, value)| value.is_i64() && judged(fact)) {
                 nth += 1;

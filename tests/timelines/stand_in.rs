@@ -10,8 +10,8 @@ use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::simulation::Simulation;
 use wavetank_engine::words;
 
-/// Any address: only whether a pod has one is recorded.
-const POD_IP: u32 = 0x0a00_0001;
+/// Addresses of pods follow this one. Recorded is only whether a pod has one.
+const POD_IPS: u32 = 0x0a00_0000;
 
 /// The request by which the kubelet reports; `None` for a pod without a status.
 pub(crate) fn report(sim: &mut Simulation, pod: ObjRef, report: &Report) -> Option<Verb> {
@@ -25,7 +25,7 @@ pub(crate) fn report(sim: &mut Simulation, pod: ObjRef, report: &Report) -> Opti
         _ => PodPhase::Pending,
     };
     status.start_at = status.start_at.or(Some(now));
-    status.pod_ip = if fact("podIP") == true { POD_IP } else { 0 };
+    status.pod_ip = if fact("podIP") == true { POD_IPS + pod.uid.0 as u32 } else { 0 };
     let kept = |kind: Sym| kind == words::POD_SCHEDULED || kind == words::DISRUPTION_TARGET;
     let before = std::mem::take(&mut status.conditions);
     for (kind, text) in &report.conditions {

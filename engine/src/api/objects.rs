@@ -140,6 +140,16 @@ impl Objects {
         controlled.chain(others.filter(|&object| self.row(object).is_some_and(|row| row.gone == Revision::HEAD))).collect()
     }
 
+    /// Objects that an object names or named as owners without being controlled by them, in order of identity.
+    ///
+    /// Looks through all such owners: few objects have any.
+    pub fn other_owners(&self, object: ObjRef) -> Vec<ObjRef> {
+        let naming = self.owned.iter().filter(|(_, list)| list.contains(&object));
+        let mut owners: Vec<ObjRef> = naming.filter_map(|(&owner, _)| self.by_uid(owner)).collect();
+        owners.sort_unstable();
+        owners
+    }
+
     /// Whether an object with this identity lives.
     pub fn lives(&self, uid: Uid) -> bool {
         self.by_uid(uid).and_then(|object| self.row(object)).is_some_and(|row| row.gone == Revision::HEAD)

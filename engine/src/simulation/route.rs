@@ -135,6 +135,7 @@ fn wake_by(
                     wake(owner);
                 }
             }
+            objects.other_owners(entry.object).into_iter().for_each(wake);
         }
         Whom::Dependents => objects.dependents(entry.object.uid).into_iter().for_each(wake),
         Whom::ItselfIfOrphaned => {

@@ -160,11 +160,20 @@ fn foreground(work: &mut Work<Garbage>, item: &Item, meta: &Meta, metas: &View<G
         let Some(found) = metas.get(dependent) else { continue };
         let Some(owner) = found.owners.iter().find(|owner| owner.uid == Some(item.object.uid)) else { continue };
         blocked |= owner.block_owner_deletion;
-        let held_by_others =
-            found.owners.iter().any(|other| other.uid != owner.uid && state_of(other, metas, objects) == OwnerState::Solid);
-        if !found.terminating() && !held_by_others {
-            let propagation = if has_dependents(dependent, objects) { Propagation::Foreground } else { Propagation::Background };
-            work.tell(item.cause, Verb::Delete { object: dependent, grace_s: None, propagation: Some(propagation) });
+        if found.terminating() {
+            continue;
+        }
+        let states: Vec<OwnerState> = found.owners.iter().map(|owner| state_of(owner, metas, objects)).collect();
+        match plan(&states, has_dependents(dependent, objects), gc_finalizer(found)) {
+            Plan::Keep => {}
+            Plan::Release(stay) => {
+                let mut released = found.clone();
+                released.owners = stay.iter().map(|&at| found.owners[at]).collect();
+                work.ask(item, Verb::Put { object: dependent, expect: None, value: released.into() });
+            }
+            Plan::Delete(propagation) => {
+                work.tell(item.cause, Verb::Delete { object: dependent, grace_s: None, propagation: Some(propagation) });
+            }
         }
     }
     if !blocked {

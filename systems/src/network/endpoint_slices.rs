@@ -89,7 +89,16 @@ pub fn plan(present: &[EndpointSlice], wanted: &ByPorts) -> Plan {
     } else {
         plan.delete.extend(left);
     }
+    reuse(&mut plan);
     plan
+}
+
+/// A slice that would go is changed into one that would come. Source: `reconciler.go`, `finalize`.
+fn reuse(plan: &mut Plan) {
+    let reused = plan.delete.len().min(plan.create.len());
+    for at in plan.delete.drain(..reused) {
+        plan.update.extend(plan.create.pop().map(|slice| (at, slice)));
+    }
 }
 
 fn plan_ports(present: &[EndpointSlice], places: Vec<usize>, ports: &[EndpointPort], wanted: &[Endpoint], plan: &mut Plan) {
