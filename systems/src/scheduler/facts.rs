@@ -13,7 +13,7 @@ const DEFAULT_CPU_MILLICORES: i64 = 100;
 const DEFAULT_MEMORY_BYTES: i64 = 200 << 20;
 
 /// A pod class as the scheduler sees it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClassFacts {
     /// True requests: filters and BalancedAllocation.
     pub requests: Resources,
@@ -115,6 +115,11 @@ impl ClassFacts {
             priority: class.priority,
             scheduler_name: class.scheduler_name,
         }
+    }
+
+    /// Whether every node answers both classes alike: they differ at most in what only the queue reads.
+    pub fn answered_like(&self, other: &ClassFacts) -> bool {
+        *self == ClassFacts { priority: self.priority, scheduler_name: self.scheduler_name, ..other.clone() }
     }
 
     /// Whether the class tolerates the cordon's own taint. Source: `spec/scheduler.md` §5.

@@ -93,6 +93,11 @@ pub struct SchedulerState {
 pub struct SchedulerCache {
     table: NodeTable,
     classes: LookupMap<ClassId, ClassFacts>,
+    /// One class of each group that every node answers alike, in the order in which the groups were first seen.
+    leaders: Vec<ClassId>,
+    /// The leader of each class's group.
+    leader_of: LookupMap<ClassId, ClassId>,
+    /// One tree for each group, by its leader.
     trees: LookupMap<ClassId, ClassTree>,
     words: Option<Words>,
     restored: bool,
@@ -183,6 +188,19 @@ impl SchedulerCache {
         self.classes.entry(id).or_insert_with(|| ClassFacts::of(names, classes.get(id)))
     }
 
+    /// The class whose tree answers for `class`, which must have been digested: pods of many owners often ask for the same.
+    fn leader(&mut self, class: ClassId) -> ClassId {
+        if let Some(&leader) = self.leader_of.get(&class) {
+            return leader;
+        }
+        let facts = &self.classes[&class];
+        let leader = self.leaders.iter().copied().find(|leader| self.classes[leader].answered_like(facts));
+        if leader.is_none() {
+            self.leaders.push(class);
+        }
+        *self.leader_of.entry(class).or_insert(leader.unwrap_or(class))
+    }
+
     fn is_node(&self, item: &Item, reads: &Reads) -> bool {
         reads.nodes.get_even_gone(item.object).is_some()
     }
@@ -234,15 +252,28 @@ impl SchedulerCache {
         names: &mut Names,
         now: wavetank_engine::time::SimTime,
     ) {
+        let known = self.table.knows(item.object.uid);
         if self.put_node(item.object, reads, names) {
-            if !state.seen_nodes.contains(&item.object) {
+            if !known {
                 state.seen_nodes.push(item.object);
+                self.count_all_on(item.object, state, reads, names);
             }
         } else {
             self.table.remove(item.object.uid);
             state.seen_nodes.retain(|node| *node != item.object);
         }
         state.queue.wake(ROOM_BY_NODE, now);
+    }
+
+    /// Counts the pods that were placed on a node before the scheduler saw it.
+    fn count_all_on(&mut self, node: ObjRef, state: &SchedulerState, reads: &Reads, names: &mut Names) {
+        let Some(name) = self.table.name_of(node.uid) else { return };
+        let mut pods: Vec<Uid> = reads.listing.on_node(name).map(|pod| pod.uid).chain(state.binding.keys().copied()).collect();
+        pods.sort_unstable();
+        pods.dedup();
+        for placed in pods.iter().filter_map(|pod| state.placed.get(pod)).filter(|placed| placed.node == name) {
+            self.count(*placed, true, reads, names);
+        }
     }
 
     /// Counts a pod on its node, or takes it off.
@@ -358,14 +389,16 @@ fn schedule_one(
 
 /// Decides by the class's tree, or by the plain look where the class or the nodes need it.
 fn decide(class: ClassId, start: usize, cache: &mut SchedulerCache, reads: &Reads, names: &mut Names) -> Decision {
+    cache.class(names, &reads.classes, class);
+    let leader = cache.leader(class);
     let SchedulerCache { table, classes, trees, check, .. } = cache;
-    let facts = classes.entry(class).or_insert_with(|| ClassFacts::of(names, reads.classes.get(class)));
+    let facts = classes.get(&class).expect("digested above");
     let nodes = table.order(&reads.labels, names).len();
     let start = if nodes == 0 { 0 } else { start % nodes };
     let plain =
-        facts.preferred.is_empty() && !table.any_soft_taint() && nodes > 0 && (trees.len() < TREES_MAX || trees.contains_key(&class));
+        facts.preferred.is_empty() && !table.any_soft_taint() && nodes > 0 && (trees.len() < TREES_MAX || trees.contains_key(&leader));
     if plain {
-        let tree = trees.entry(class).or_default();
+        let tree = trees.entry(leader).or_default();
         tree.catch_up(facts, table, &reads.labels, names);
         if let Some(decision) = tree.decide(table, start) {
             if *check {

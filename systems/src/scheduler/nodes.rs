@@ -73,6 +73,16 @@ impl NodeTable {
         self.by_name.get(&name).copied()
     }
 
+    /// Whether a living node has this identity.
+    pub fn knows(&self, uid: Uid) -> bool {
+        self.by_uid.contains_key(&uid)
+    }
+
+    /// Name of a living node.
+    pub fn name_of(&self, uid: Uid) -> Option<Sym> {
+        self.by_uid.get(&uid).map(|&number| self.get(number).name)
+    }
+
     /// Number of living nodes.
     pub fn len(&self) -> usize {
         self.by_uid.len()

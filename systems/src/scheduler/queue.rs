@@ -29,6 +29,8 @@ pub struct Waiting {
     pub plugins: u8,
     /// When it failed last.
     pub failed_at: SimTime,
+    /// Whether it failed by an error, such as a refused binding, and not because no node could take it.
+    pub by_error: bool,
 }
 
 /// The queue. Pods of one priority leave in the order in which they entered.
@@ -47,7 +49,7 @@ impl SchedulingQueue {
     /// Adds a pod that was never tried.
     pub fn add(&mut self, pod: ObjRef, priority: i32, now: SimTime) {
         if self.known.insert(pod) {
-            self.activate(Waiting { pod, priority, failures: 0, entered_at: now, plugins: 0, failed_at: now });
+            self.activate(Waiting { pod, priority, failures: 0, entered_at: now, plugins: 0, failed_at: now, by_error: false });
         }
     }
 
@@ -69,27 +71,28 @@ impl SchedulingQueue {
         }
     }
 
-    /// The next pod to try. An idle scheduler takes pods from back-off early.
+    /// The next pod to try. An idle scheduler takes pods from back-off early, but not those that failed by an error.
     pub fn pop(&mut self) -> Option<Waiting> {
-        let waiting = self
-            .active
-            .pop_first()
-            .or_else(|| self.backoff.pop_first().map(|(at, waiting)| ((std::cmp::Reverse(0), at.0, at.1), waiting)))?
-            .1;
+        let waiting = self.active.pop_first().map(|(_, waiting)| waiting).or_else(|| self.pop_backoff())?;
         self.known.remove(&waiting.pod);
         Some(waiting)
     }
 
+    fn pop_backoff(&mut self) -> Option<Waiting> {
+        let key = self.backoff.iter().find(|(_, waiting)| !waiting.by_error).map(|(key, _)| *key)?;
+        self.backoff.remove(&key)
+    }
+
     /// Puts a pod back that no node could take.
     pub fn fail(&mut self, waiting: Waiting, plugins: u8, now: SimTime) {
-        let waiting = Waiting { failures: waiting.failures + 1, plugins, failed_at: now, ..waiting };
+        let waiting = Waiting { failures: waiting.failures + 1, plugins, failed_at: now, by_error: false, ..waiting };
         self.known.insert(waiting.pod);
         self.unschedulable.insert(waiting.pod, waiting);
     }
 
     /// Puts a pod back whose binding was refused: it backs off at once.
     pub fn error(&mut self, waiting: Waiting, now: SimTime) {
-        let waiting = Waiting { failures: waiting.failures + 1, failed_at: now, ..waiting };
+        let waiting = Waiting { failures: waiting.failures + 1, failed_at: now, by_error: true, ..waiting };
         self.known.insert(waiting.pod);
         self.back_off(waiting);
     }
@@ -141,4 +144,35 @@ fn flush_at(waiting: &Waiting) -> SimTime {
 fn backoff_end(waiting: &Waiting) -> SimTime {
     let doubled = BACKOFF_FIRST.0.checked_shl(waiting.failures.saturating_sub(1).min(40)).unwrap_or(BACKOFF_MAX.0);
     (waiting.failed_at + SimDuration(doubled).min(BACKOFF_MAX)).cut_to_second()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wavetank_engine::ids::Uid;
+
+    #[test]
+    fn errors_wait_for_their_back_off_and_refusals_do_not() {
+        let mut queue = SchedulingQueue::default();
+        let (first, second) = (pod(1), pod(2));
+        let now = SimTime(500_000_000);
+        queue.add(first, 0, now);
+        queue.add(second, 5, now);
+        let (high, low) = (queue.pop().unwrap(), queue.pop().unwrap());
+        assert_eq!((high.pod, low.pod), (second, first), "the higher priority first");
+        queue.error(high, now);
+        queue.fail(low, 1, now);
+        assert_eq!(queue.pop(), None, "one waits for its time, one for an event");
+        queue.wake(2, now);
+        assert_eq!(queue.pop(), None, "the event is none of its plugin's");
+        queue.wake(1, now);
+        assert_eq!(queue.pop().unwrap().pod, first, "taken from back-off early");
+        assert_eq!(queue.flush(now), Some(SimTime(1_000_000_000)), "a back-off ends on a whole second");
+        queue.flush(SimTime(1_000_000_000));
+        assert_eq!(queue.pop().unwrap().pod, second);
+    }
+
+    fn pod(number: u64) -> ObjRef {
+        ObjRef { uid: Uid(number), slot: wavetank_engine::ids::Slot(number as u32) }
+    }
 }
