@@ -1,0 +1,156 @@
+//! The class trees of the scheduler decide as the plain look at all nodes does, over drawn clusters, pods and changes.
+
+use proptest::prelude::*;
+use serde_json::json;
+use std::sync::Arc;
+use wavetank_engine::ids::Uid;
+use wavetank_engine::model::labels::LabelSets;
+use wavetank_engine::model::node::{Effect, NodeTaint};
+use wavetank_engine::model::pod_class::Classes;
+use wavetank_engine::model::resources::Resources;
+use wavetank_engine::names::{Names, Sym};
+use wavetank_engine::words;
+use wavetank_systems::scheduler::cycle::{Decision, decide};
+use wavetank_systems::scheduler::facts::ClassFacts;
+use wavetank_systems::scheduler::nodes::{NodeFacts, NodeTable};
+use wavetank_systems::scheduler::tree::ClassTree;
+
+/// A drawn node: zone, size, whether tainted, whether cordoned.
+type Drawn = (u8, u8, bool, bool);
+
+/// What happens in a step. Numbers are taken modulo what is there.
+#[derive(Debug, Clone)]
+enum Step {
+    /// A pod of a class is decided and, if it fits, placed.
+    Place(u8),
+    /// The oldest pod leaves.
+    Leave,
+    /// A node comes, or one of this number changes.
+    Put(u16, Drawn),
+    /// A node goes.
+    Remove(u16),
+}
+
+fn node() -> impl Strategy<Value = Drawn> {
+    (0..4u8, 0..3u8, prop::bool::weighted(0.1), prop::bool::weighted(0.1))
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        30 => (0..5u8).prop_map(Step::Place),
+        5 => Just(Step::Leave),
+        2 => (0..400u16, node()).prop_map(|(number, node)| Step::Put(number, node)),
+        1 => (0..400u16).prop_map(Step::Remove),
+    ]
+}
+
+/// The scheduler's structures, the trees beside the classes.
+struct World {
+    names: Names,
+    labels: LabelSets,
+    table: NodeTable,
+    classes: Vec<(ClassFacts, ClassTree)>,
+    placed: Vec<(Uid, usize)>,
+    start: usize,
+}
+
+impl World {
+    fn new(nodes: &[Drawn]) -> World {
+        let (mut names, mut classes) = (Names::default(), Classes::default());
+        let container = |cpu: &str, memory: &str| json!([{"name": "c", "resources": {"requests": {"cpu": cpu, "memory": memory}}}]);
+        let specs = [
+            json!({"containers": [{"name": "c"}]}),
+            json!({"containers": container("500m", "1Gi")}),
+            json!({"containers": container("3", "512Mi"), "tolerations": [{"operator": "Exists"}]}),
+            json!({"containers": [{"name": "c", "ports": [{"containerPort": 80, "hostPort": 80, "protocol": "TCP"}]}]}),
+            json!({"containers": container("100m", "3Gi"), "nodeSelector": {"topology.kubernetes.io/zone": "zone-1"}}),
+        ];
+        let digest = |spec: &serde_json::Value| {
+            let id = classes.class_of(&mut names, spec);
+            (ClassFacts::of(&mut names, &classes.get(id).clone()), ClassTree::default())
+        };
+        let classes = specs.iter().map(digest).collect();
+        let mut world = World { names, labels: LabelSets::default(), table: NodeTable::default(), classes, placed: Vec::new(), start: 0 };
+        nodes.iter().enumerate().for_each(|(number, node)| world.put(number, *node));
+        world
+    }
+
+    fn put(&mut self, number: usize, (zone, size, tainted, unschedulable): Drawn) {
+        let pairs: Vec<(Sym, Sym)> = match zone {
+            0 => Vec::new(),
+            zone => vec![(words::ZONE_LABEL, self.names.sym(&format!("zone-{zone}")))],
+        };
+        let size = [("2", "8Gi", "3"), ("8", "8Gi", "10"), ("4", "32Gi", "110")][usize::from(size)];
+        let allocatable = json!({"cpu": size.0, "memory": size.1, "pods": size.2});
+        let taint = NodeTaint { key: self.names.sym("gpu"), value: Sym::EMPTY, effect: Effect::NoSchedule, added_at: None };
+        self.table.put(NodeFacts {
+            uid: Uid(number as u64),
+            name: self.names.sym(&format!("node-{number}")),
+            labels: self.labels.intern(&self.names, pairs),
+            taints: Arc::from(if tainted { vec![taint] } else { Vec::new() }),
+            unschedulable,
+            allocatable: Arc::new(Resources::from_json(&mut self.names, Some(&allocatable))),
+            used: Resources::default(),
+            scored_cpu_millicores: 0,
+            scored_memory_bytes: 0,
+            pods: 0,
+            ports: Vec::new(),
+            alive: true,
+        });
+    }
+
+    fn take(&mut self, step: &Step) -> Result<(), TestCaseError> {
+        match *step {
+            Step::Place(class) => self.place(usize::from(class))?,
+            Step::Leave if !self.placed.is_empty() => {
+                let (node, class) = self.placed.remove(0);
+                if let Some(number) = self.table.name_of(node).and_then(|name| self.table.by_name(name)) {
+                    self.table.account(number, &self.classes[class].0, false);
+                }
+            }
+            Step::Leave => {}
+            Step::Put(number, node) => self.put(usize::from(number), node),
+            Step::Remove(number) => {
+                self.table.remove(Uid(u64::from(number)));
+                self.placed.retain(|(node, _)| node.0 != u64::from(number));
+            }
+        }
+        Ok(())
+    }
+
+    fn place(&mut self, class: usize) -> Result<(), TestCaseError> {
+        let nodes = self.table.order(&self.labels, &self.names).len();
+        if nodes == 0 {
+            return Ok(());
+        }
+        self.start %= nodes;
+        let (facts, tree) = &mut self.classes[class];
+        tree.catch_up(facts, &self.table, &self.labels, &self.names);
+        let (fast, plain) = (tree.decide(&self.table, self.start), decide(facts, &self.table, &self.labels, &self.names, self.start));
+        match plain {
+            Decision::Node { node, next_start } => {
+                prop_assert_eq!(fast, Some(Decision::Node { node, next_start }));
+                self.table.account(node, facts, true);
+                self.placed.push((self.table.get(node).uid, class));
+                self.start = next_start;
+            }
+            Decision::None { .. } => prop_assert_eq!(fast, None),
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, rng_seed: prop::test_runner::RngSeed::Fixed(1), ..ProptestConfig::default() })]
+
+    #[test]
+    fn trees_and_the_plain_look_decide_alike(
+        nodes in prop::collection::vec(node(), 0..350),
+        steps in prop::collection::vec(step(), 1..400),
+    ) {
+        let mut world = World::new(&nodes);
+        for step in &steps {
+            world.take(step)?;
+        }
+    }
+}
