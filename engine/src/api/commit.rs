@@ -65,6 +65,7 @@ pub(crate) fn carry_out(world: &mut World, act: Act, verb: Verb) -> Result<Reply
         }
         Verb::Put { object, expect, value } => put(world, act, object, expect, vec![value]),
         Verb::PutAll { object, expect, values } => put(world, act, object, expect, values),
+        Verb::ReportPod { pod, status } => report_pod(world, act, pod, *status),
         Verb::Bind { pod, node } => bind(world, act, pod, node),
         Verb::Delete { object, grace_s, propagation } => delete(world, act, object, grace_s, propagation),
     }
@@ -81,6 +82,33 @@ fn put(world: &mut World, act: Act, object: ObjRef, expect: Option<Revision>, va
     let revision = write(world, act, object, values);
     finish_if_released(world, act, object);
     Ok(Reply::Done(revision.unwrap_or(present)))
+}
+
+/// Source: `spec/kubelet.md` §5, `pkg/kubelet/status/status_manager.go`, `mergePodStatus`.
+fn report_pod(world: &mut World, act: Act, pod: ObjRef, mut status: PodStatus) -> Result<Reply, Refusal> {
+    let key = living(world, pod)?;
+    let row = *world.resource::<Objects>().row(pod).expect("it lives");
+    let Some(stored) = world.get::<Obj<PodStatus>>(row.entity).map(Obj::value) else {
+        let (resource, name) = text_of(world, key);
+        return Err(Refusal::not_found(&resource, &name));
+    };
+    for new in &mut status.conditions {
+        let Some(old) = crate::model::meta::condition(&stored.conditions, new.kind).filter(|old| old.status == new.status) else {
+            continue;
+        };
+        new.transition_at = old.transition_at;
+        if (old.reason, old.message) == (new.reason, new.message) {
+            new.update_at = old.update_at;
+        }
+    }
+    for old in &stored.conditions {
+        if crate::model::meta::condition(&status.conditions, old.kind).is_none() {
+            status.conditions.push(*old);
+        }
+    }
+    status.nominated_node = stored.nominated_node;
+    let revision = write(world, act, pod, vec![status.into()]);
+    Ok(Reply::Done(revision.unwrap_or(row.revision)))
 }
 
 /// Source: `spec/lifecycle.md` §2, `pkg/registry/core/pod/storage/storage.go`, `assignPod`.

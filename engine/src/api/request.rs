@@ -61,6 +61,14 @@ pub enum Verb {
         /// The new states.
         values: Vec<StateValue>,
     },
+    /// Report a pod's status as its kubelet does: conditions that the report leaves out, and the nomination, stay as stored;
+    /// conditions keep the moment of their last change. Source: `spec/kubelet.md` §5, `pkg/kubelet/status/status_manager.go`.
+    ReportPod {
+        /// The pod.
+        pod: ObjRef,
+        /// The kubelet's view of it.
+        status: Box<crate::model::pod::PodStatus>,
+    },
     /// Bind a pod to a node (the `binding` subresource).
     Bind {
         /// The pod.

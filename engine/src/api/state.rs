@@ -8,6 +8,7 @@ use crate::model::opaque::{Namespace, Opaque};
 use crate::model::pod::{Pod, PodStatus};
 use crate::model::workload::{Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus};
 use crate::record::tally::Counted;
+use crate::words;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::hash::Hash;
 
@@ -46,7 +47,7 @@ impl Changes {
     pub const TAINTS: Changes = Changes(1 << 13);
     /// Node: allocatable changed.
     pub const ALLOCATABLE: Changes = Changes(1 << 14);
-    /// Node: status of some condition changed.
+    /// Node: status of some condition changed. Pod: of one that is not its kubelet's own.
     pub const CONDITIONS: Changes = Changes(1 << 15);
     /// Any change.
     pub const ANY: Changes = Changes(u32::MAX);
@@ -117,10 +118,26 @@ impl State for PodStatus {
             .or(Changes::PHASE.when(self.phase != old.phase))
             .or(Changes::READY.when(self.ready() != old.ready()))
             .or(Changes::ADDRESS.when(self.pod_ip != old.pod_ip))
+            .or(Changes::CONDITIONS.when(foreign_conditions_differ(self, old)))
     }
     fn tally(&self, old: &PodStatus) -> Counted {
         Counted::of(old, self)
     }
+}
+
+/// Whether conditions that a pod's kubelet does not own differ, readiness gates among them.
+fn foreign_conditions_differ(new: &PodStatus, old: &PodStatus) -> bool {
+    const KUBELETS: [crate::names::Sym; 5] =
+        [words::READY, words::CONTAINERS_READY, words::INITIALIZED, words::POD_READY_TO_START_CONTAINERS, words::POD_SCHEDULED];
+    let foreign = |status: &PodStatus| status.conditions.iter().filter(|c| !KUBELETS.contains(&c.kind)).count();
+    let (in_new, in_old) = (foreign(new), foreign(old));
+    in_new != in_old
+        || in_new > 0
+            && new
+                .conditions
+                .iter()
+                .filter(|c| !KUBELETS.contains(&c.kind))
+                .any(|c| crate::model::meta::condition(&old.conditions, c.kind).is_none_or(|old| old.status != c.status))
 }
 
 impl State for Node {

@@ -156,7 +156,8 @@ pub enum Failure {
 }
 
 impl Program {
-    fn of(text: &ProgramText) -> Program {
+    /// What a program as it is written does.
+    pub fn of(text: &ProgramText) -> Program {
         let starting = (text.ready_after.0 > SimDuration::ZERO).then_some(Outage {
             from: SimDuration::ZERO,
             until: Some(text.ready_after.0),

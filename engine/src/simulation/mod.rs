@@ -219,6 +219,13 @@ impl Simulation {
         self.world.insert_resource(resource);
     }
 
+    /// Puts a resource's default into the world unless it is there: what a run takes from its scene and a bare simulation lacks.
+    pub fn ensure<R: Resource + Default>(&mut self) {
+        if !self.world.contains_resource::<R>() {
+            self.world.insert_resource(R::default());
+        }
+    }
+
     /// Reads a resource.
     ///
     /// # Panics

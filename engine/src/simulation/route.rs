@@ -38,6 +38,8 @@ pub enum Whom {
     NodeOfPod,
     /// The object of this kind with the same namespace and name.
     SameName(Kind),
+    /// The changed pod's own, when it is bound to a node.
+    ItselfIfBound,
     /// Its controller's, of whatever kind.
     Owner,
     /// Every object that names it as an owner.
@@ -128,6 +130,11 @@ fn wake_by(
 ) {
     match whom {
         Whom::Itself => wake(entry.object),
+        Whom::ItselfIfBound => {
+            if !entry.node.is_empty() {
+                wake(entry.object);
+            }
+        }
         Whom::Single => wake(SINGLE),
         Whom::Owner => {
             for uid in [entry.controller, entry.old_controller] {

@@ -1,324 +1,337 @@
-//! Kubelet: runs the pods bound to its node and reports what becomes of them. One queue serves the kubelets of all nodes.
+//! The kubelets of all nodes: from a bound pod to its last status.
 //!
 //! | | |
 //! |---|---|
-//! | reads  | `Pod`, `PodStatus`, `Meta`, `Node`, `Programs`, `NodeFaults` |
-//! | writes | `PodStatus`, `Delete` requests, events |
-//! | woken  | pod bound, being deleted or gone; its own timers; a node's fault changed |
-//! | source | kubernetes v1.36, `pkg/kubelet/kubelet.go`, `SyncPod`; `spec/kubelet.md` §4 to §13 |
+//! | reads  | `Meta`, `Pod`, `PodStatus` of bound pods, `Node`, `NodeStatus`, `Programs`, `NodeFaults`, `Latency` |
+//! | writes | `ReportPod` and `Delete` of pods, events |
+//! | woken  | pod bound, respecified, being deleted or gone, a condition of others on it; node added or its fault changed; its own timers |
+//! | source | kubernetes v1.36, `pkg/kubelet/kubelet.go`, `SyncPod`, `SyncTerminatingPod`; `spec/kubelet.md` §4, §5, §7–13 |
 //!
-//! Reading order: `probes`, `container`, `pod_run` (one pod's state machine), `status` (what is reported).
+//! One queue for all kubelets; its key is the pod (or the node, for what happens to nodes). [`pod_run`] decides, this file fetches and asks.
 
-pub mod container;
+mod change;
+pub mod conditions;
+mod images;
+mod init;
+pub mod node_run;
+mod node_turn;
+pub mod phase;
 pub mod pod_run;
 pub mod probes;
-pub mod status;
+mod probing;
+pub mod restart;
+mod start;
+mod status;
+pub mod terminate;
+mod texts;
 
+use crate::kubelet::node_run::NodeRun;
+use crate::kubelet::pod_run::{Cx, Op, Out, PodRun, Stage};
+use crate::kubelet::probes::EveryTick;
+use crate::kubelet::texts::Texts;
 use bevy_ecs::prelude::{Res, ResMut};
 use bevy_ecs::resource::Resource;
-use pod_run::{Cx, Note, PodRun};
+use bevy_ecs::system::SystemParam;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
-use wavetank_engine::api::queue::Work;
+use wavetank_engine::api::queue::{Item, Work};
 use wavetank_engine::api::request::Verb;
 use wavetank_engine::api::state::Changes;
 use wavetank_engine::api::store::{Listing, View};
-use wavetank_engine::hash::{LookupMap, LookupSet};
-use wavetank_engine::ids::{Kind, ObjRef, ObjectKey, Revision, Uid};
-use wavetank_engine::model::meta::Meta;
-use wavetank_engine::model::node::Node;
+use wavetank_engine::hash::LookupMap;
+use wavetank_engine::ids::{Kind, ObjRef, ObjectKey};
+use wavetank_engine::model::meta::{Deletion, Meta};
+use wavetank_engine::model::node::{Node, NodeStatus};
 use wavetank_engine::model::pod::{Pod, PodStatus};
 use wavetank_engine::model::pod_class::{ClassId, Classes, PodClass};
 use wavetank_engine::names::{Names, Sym};
-use wavetank_engine::record::events::{Arg, Events, Report};
+use wavetank_engine::record::events::{Events, Report};
 use wavetank_engine::scene::faults::{Fault, NodeFaults};
-use wavetank_engine::scene::program::{Failure, Program, Programs};
-use wavetank_engine::simulation::Simulation;
+use wavetank_engine::scene::program::Programs;
 use wavetank_engine::simulation::latency::Latency;
 use wavetank_engine::simulation::route::{Wake, Whom};
+use wavetank_engine::simulation::{Seed, Simulation};
 use wavetank_engine::time::SimTime;
 
-/// The kubelets' work queue: pods.
-pub struct KubeletQueue;
+/// The kubelets' work queue: bound pods, and nodes.
+pub struct Kubelet;
 
-/// What wakes a kubelet.
-pub const WAKES: &[Wake] =
-    &[Wake { kind: Kind::Pod, on: Changes::PLACEMENT.or(Changes::ADDED).or(Changes::DELETION).or(Changes::GONE), whom: Whom::Itself }];
-
-/// First address of the pods' blocks, 10.244.0.0; each node has a block of 256, of which .0 and .1 are not given.
-const BLOCKS_FROM: u32 = 0x0AF4_0000;
-
-/// Addresses that a node's block gives.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Block {
-    number: u32,
-    next: u32,
-    free: Vec<u32>,
-}
-
-/// The kubelets' memory.
-#[derive(Debug, Default, Serialize, Deserialize, Resource)]
-pub struct Kubelets {
-    runs: LookupMap<Uid, PodRun>,
-    /// Images on each node.
-    images: LookupSet<(Sym, Sym)>,
-    blocks: LookupMap<Sym, Block>,
-    block_count: u32,
-}
-
-type ProgramLists = Arc<(Vec<Arc<Program>>, Vec<Arc<Program>>)>;
-
-/// What follows from the scene: programs by class, and words.
-#[derive(Default, Resource)]
-pub struct KubeletCache {
-    programs: LookupMap<ClassId, ProgramLists>,
-    words: Option<Words>,
-}
-
-/// Texts of events, interned once.
-#[derive(Debug, Clone, Copy)]
-struct Words {
-    source: Sym,
-    plain: Sym,
-    pulling: (Sym, Sym),
-    pulled: (Sym, Sym, Sym),
-    failed: (Sym, Sym),
-    back_off: (Sym, Sym, Sym),
-    created: (Sym, Sym),
-    started: (Sym, Sym),
-    killing: (Sym, Sym, Sym, Sym),
-    unhealthy: Sym,
-}
+/// When kubelets have work.
+pub const WAKES: &[Wake] = &[
+    Wake {
+        kind: Kind::Pod,
+        on: Changes::ADDED.or(Changes::PLACEMENT).or(Changes::SPEC).or(Changes::DELETION).or(Changes::CONDITIONS).or(Changes::GONE),
+        whom: Whom::ItselfIfBound,
+    },
+    Wake { kind: Kind::Node, on: Changes::ADDED, whom: Whom::Itself },
+];
 
 /// Registers the kubelets.
 pub fn install(sim: &mut Simulation) {
+    sim.ensure::<Programs>();
+    sim.ensure::<NodeFaults>();
+    sim.ensure::<EveryTick>();
+    let texts = Texts::new(&mut sim.get_mut::<Names>());
+    sim.resource(texts);
+    sim.resource(Gates::default());
     sim.keep(Kubelets::default());
-    sim.resource(KubeletCache::default());
-    sim.behaviour::<KubeletQueue, _, _>("kubelet", "kubelet", WAKES, sync);
-    sim.wake_on_faults::<KubeletQueue>();
+    sim.behaviour::<Kubelet, _, _>("kubelet", "kubelet", WAKES, sync);
+    sim.wake_on_faults::<Kubelet>();
 }
 
-/// Everything of the store that the kubelets read.
-#[derive(bevy_ecs::system::SystemParam)]
-pub struct Reads<'w, 's> {
-    pods: View<'w, 's, KubeletQueue, Pod>,
-    statuses: View<'w, 's, KubeletQueue, PodStatus>,
-    metas: View<'w, 's, KubeletQueue, Meta>,
-    nodes: View<'w, 's, KubeletQueue, Node>,
-    listing: Listing<'w, KubeletQueue>,
-    classes: Res<'w, Classes>,
-    latency: Res<'w, Latency>,
-    faults: Res<'w, NodeFaults>,
-}
-
-fn sync(
-    mut work: Work<KubeletQueue>,
-    reads: Reads,
-    mut kubelets: ResMut<Kubelets>,
-    mut cache: ResMut<KubeletCache>,
-    mut programs: ResMut<Programs>,
-    mut names: ResMut<Names>,
-    mut events: ResMut<Events>,
-) {
-    if work.is_idle() {
-        return;
-    }
-    let words = *cache.words.get_or_insert_with(|| Words::intern(&mut names));
-    while let Some(item) = work.pop() {
-        if reads.nodes.get_even_gone(item.object).is_some() {
-            fault_changed(item.object, &reads, &mut kubelets, &mut names, &mut work);
-            continue;
-        }
-        sync_pod(item.object, item.cause, &reads, &mut kubelets, &mut cache, &mut programs, &mut names, &mut events, words, &mut work);
-    }
-}
-
-/// A node's fault began or ended: its pods are looked at. Containers of a node that had failed are gone with it.
-fn fault_changed(node: ObjRef, reads: &Reads, kubelets: &mut Kubelets, names: &mut Names, work: &mut Work<KubeletQueue>) {
-    let Some(row) = reads.listing.row(node) else { return };
-    let text = names.render(row.key.name);
-    let name = names.sym(&text);
-    if reads.faults.of(name).is_some() {
-        return;
-    }
-    let pods: Vec<ObjRef> = reads.listing.on_node(name).collect();
-    for pod in pods {
-        if let Some(run) = kubelets.runs.get_mut(&pod.uid) {
-            for one in run.init.iter_mut().chain(&mut run.apps) {
-                if matches!(one.state, container::State::Running { .. }) && run.due.is_some_and(|due| due <= work.now()) {
-                    one.stop = one.stop.map(|stop| container::Stop { ends_at: stop.ends_at.max(work.now()), ..stop });
-                }
-            }
-        }
-        work.wake(pod, Revision(0));
-    }
-}
-
-#[expect(clippy::too_many_arguments, reason = "a sync touches everything that a kubelet has")]
-fn sync_pod(
-    pod: ObjRef,
-    cause: Revision,
-    reads: &Reads,
-    kubelets: &mut Kubelets,
-    cache: &mut KubeletCache,
-    programs: &mut Programs,
-    names: &mut Names,
-    events: &mut Events,
-    words: Words,
-    work: &mut Work<KubeletQueue>,
-) {
-    let now = work.now();
-    let (Some(spec), Some(status), Some(meta)) = (reads.pods.get(pod), reads.statuses.get(pod), reads.metas.get(pod)) else {
-        kubelets.forget(pod);
-        return;
-    };
-    if spec.node.is_empty() || reads.faults.of(spec.node).is_some_and(|(fault, _)| matches!(fault, Fault::Failed | Fault::CutOff)) {
-        return;
-    }
-    let class = reads.classes.get(spec.class);
-    let lists = cache.programs.entry(spec.class).or_insert_with(|| program_lists(names, programs, spec.class, class)).clone();
-    let latency = reads.latency.table();
-    let known = kubelets.runs.contains_key(&pod.uid);
-    if !known && status.phase.terminal() {
-        if meta.terminating() {
-            work.tell(cause, Verb::Delete { object: pod, grace_s: Some(0), propagation: None });
-        }
-        return;
-    }
-    let mut run = kubelets.runs.remove(&pod.uid).unwrap_or_else(|| PodRun::new(pod, spec.class, class, spec.node, now, latency));
-    let broken: &Programs = programs;
-    let image_text = |image: Sym| names.text(image).to_string();
-    let images = &kubelets.images;
-    let present = |image: Sym| images.contains(&(run_node(spec), image));
-    let missing = |image: Sym, program: &Program| program.image_missing || broken.is_broken(&image_text(image));
-    let mut cx = Cx { now, class, programs: &lists, latency, present: &present, missing: &missing, notes: Vec::new(), pulled: Vec::new() };
-    if let Some(deletion) = meta.deletion.filter(|_| !run.done) {
-        run.stop(&mut cx, deletion.grace_s);
-    }
-    run.step(&mut cx);
-    let (notes, pulled) = (cx.notes, cx.pulled);
-    for image in pulled {
-        kubelets.images.insert((spec.node, image));
-    }
-    if run.ip == 0 && now >= run.sandbox_at {
-        run.ip = kubelets.address(spec.node);
-    }
-    report_notes(&notes, meta, pod, names, events, words, now);
-    if now >= run.start_at {
-        let fresh = status::report(&run, class, status, now, names);
-        if fresh != *status {
-            work.tell(cause, Verb::Put { object: pod, expect: None, value: fresh.into() });
-        }
-    }
-    if run.done && meta.terminating() {
-        work.tell(cause, Verb::Delete { object: pod, grace_s: Some(0), propagation: None });
-    }
-    if let Some(due) = run.due {
-        work.wake_at(pod, due);
-    }
-    kubelets.runs.insert(pod.uid, run);
-}
-
-fn run_node(pod: &Pod) -> Sym {
-    pod.node
-}
-
-fn program_lists(names: &Names, programs: &mut Programs, id: ClassId, class: &PodClass) -> ProgramLists {
-    let mut list = |init: bool, count: usize| (0..count).map(|at| programs.of(names, id, class, init, at)).collect();
-    Arc::new((list(true, class.init_containers.len()), list(false, class.containers.len())))
+/// Private state of all kubelets. ECS resource.
+#[derive(Debug, Default, Clone, Serialize, Deserialize, Resource)]
+pub struct Kubelets {
+    /// By the pod's slot.
+    runs: Vec<Option<Box<PodRun>>>,
+    nodes: Vec<NodeRun>,
+    by_name: LookupMap<Sym, u32>,
+    ranges_taken: u32,
 }
 
 impl Kubelets {
-    /// A pod is gone from the API: its containers end with it, and its address is free.
-    fn forget(&mut self, pod: ObjRef) {
-        if let Some(run) = self.runs.remove(&pod.uid)
-            && run.ip != 0
-            && let Some(block) = self.blocks.get_mut(&run.node)
-        {
-            block.free.push(run.ip);
-        }
+    /// The run of a pod, if its kubelet has one.
+    pub fn run(&self, pod: ObjRef) -> Option<&PodRun> {
+        self.runs.get(pod.slot.at())?.as_deref().filter(|run| run.object == pod)
     }
 
-    /// An address of a node's block: never used ones first, then those that are free again.
-    fn address(&mut self, node: Sym) -> u32 {
-        let count = &mut self.block_count;
-        let block = self.blocks.entry(node).or_insert_with(|| {
-            *count += 1;
-            Block { number: *count - 1, next: 2, free: Vec::new() }
-        });
-        if block.next >= 255 && !block.free.is_empty() {
-            return block.free.remove(0);
+    fn take(&mut self, pod: ObjRef) -> Option<Box<PodRun>> {
+        self.runs.get_mut(pod.slot.at())?.take_if(|run| run.object == pod)
+    }
+
+    fn put(&mut self, run: Box<PodRun>) {
+        let at = run.object.slot.at();
+        if self.runs.len() <= at {
+            self.runs.resize_with(at + 1, || None);
         }
-        block.next += 1;
-        BLOCKS_FROM + block.number * 256 + block.next - 1
+        self.runs[at] = Some(run);
     }
 }
 
-impl Words {
-    fn intern(names: &mut Names) -> Words {
-        let mut sym = |text: &str| names.sym(text);
-        Words {
-            source: sym("kubelet"),
-            plain: sym("{}"),
-            pulling: (sym("Pulling"), sym("Pulling image \"{}\"")),
-            pulled: (
-                sym("Pulled"),
-                sym("Successfully pulled image \"{}\""),
-                sym("Container image \"{}\" already present on machine and can be accessed by the pod"),
-            ),
-            failed: (sym("Failed"), sym("Failed to pull image \"{}\": image not found")),
-            back_off: (
-                sym("BackOff"),
-                sym("Back-off pulling image \"{}\""),
-                sym("Back-off restarting failed container {} in pod {}_{}({})"),
-            ),
-            created: (sym("Created"), sym("Container created")),
-            started: (sym("Started"), sym("Container started")),
-            killing: (
-                sym("Killing"),
-                sym("Stopping container {}"),
-                sym("Container {} failed liveness probe, will be restarted"),
-                sym("Container {} failed startup probe, will be restarted"),
-            ),
-            unhealthy: sym("Unhealthy"),
+/// Readiness gates by class. Follows from the classes. ECS resource.
+#[derive(Debug, Default, Resource)]
+struct Gates {
+    by_class: LookupMap<ClassId, Box<[Sym]>>,
+}
+
+impl Gates {
+    fn of(&mut self, id: ClassId, class: &PodClass, names: &mut Names) -> &[Sym] {
+        self.by_class.entry(id).or_insert_with(|| {
+            let list = class.raw.at(&["readinessGates"]).and_then(|list| list.as_array()).into_iter().flatten();
+            list.filter_map(|gate| gate.get("conditionType")?.as_str()).map(|gate| names.sym(gate)).collect()
+        })
+    }
+}
+
+/// What the kubelets see and keep.
+#[derive(SystemParam)]
+struct Cluster<'w, 's> {
+    listing: Listing<'w, Kubelet>,
+    metas: View<'w, 's, Kubelet, Meta>,
+    pods: View<'w, 's, Kubelet, Pod>,
+    statuses: View<'w, 's, Kubelet, PodStatus>,
+    nodes: View<'w, 's, Kubelet, Node>,
+    node_statuses: View<'w, 's, Kubelet, NodeStatus>,
+    classes: Res<'w, Classes>,
+    latency: Res<'w, Latency>,
+    seed: Res<'w, Seed>,
+    texts: Res<'w, Texts>,
+    every_tick: Res<'w, EveryTick>,
+    faults: Res<'w, NodeFaults>,
+    names: ResMut<'w, Names>,
+    programs: ResMut<'w, Programs>,
+    gates: ResMut<'w, Gates>,
+    events: ResMut<'w, Events>,
+    kubelets: ResMut<'w, Kubelets>,
+}
+
+fn sync(mut work: Work<Kubelet>, mut cluster: Cluster) {
+    while let Some(item) = work.pop() {
+        let is_node = cluster.listing.row(item.object).is_some_and(|row| row.key.kind == Kind::Node);
+        if is_node {
+            node_turn::turn(&mut work, &mut cluster, &item);
+        } else {
+            turn(&mut work, &mut cluster, &item);
         }
     }
 }
 
-fn report_notes(notes: &[Note], meta: &Meta, pod: ObjRef, names: &mut Names, events: &mut Events, words: Words, now: SimTime) {
-    let about = ObjectKey { kind: Kind::Pod, namespace: meta.namespace, name: meta.name };
-    let mut say = |warning: bool, reason: Sym, text: Sym, args: &[Arg]| {
-        events.report(now, Report { about, uid: pod.uid, source: words.source, warning, reason, words: text, args });
+/// What a kubelet has heard of a pod.
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    key: ObjectKey,
+    created_at: SimTime,
+    deletion: Option<Deletion>,
+    class: ClassId,
+    node: Sym,
+    /// The phase stored is an end.
+    ended: bool,
+}
+
+impl Cluster<'_, '_> {
+    fn heard(&self, object: ObjRef) -> Option<Heard> {
+        let (meta, pod) = (self.metas.get(object)?, self.pods.get(object)?);
+        let key = ObjectKey { kind: Kind::Pod, namespace: meta.namespace, name: meta.name };
+        let ended = self.statuses.get(object).is_some_and(|status| status.phase.terminal());
+        Some(Heard { key, created_at: meta.created_at, deletion: meta.deletion, class: pod.class, node: pod.node, ended })
+    }
+
+    fn fault(&self, node: Sym) -> Option<Fault> {
+        if self.faults.any() { self.faults.of(node).map(|(fault, _)| fault) } else { None }
+    }
+}
+
+/// One turn of a pod.
+fn turn(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item) {
+    let object = item.object;
+    let taken = cluster.kubelets.take(object);
+    let Some(heard) = cluster.heard(object) else {
+        forget(cluster, taken);
+        return;
     };
-    for note in notes {
-        match *note {
-            Note::Pulling(image) => say(false, words.pulling.0, words.pulling.1, &[Arg::Text(image)]),
-            Note::Pulled(image, there) => {
-                say(false, words.pulled.0, if there { words.pulled.2 } else { words.pulled.1 }, &[Arg::Text(image)])
-            }
-            Note::PullFailed(image) => say(true, words.failed.0, words.failed.1, &[Arg::Text(image)]),
-            Note::PullBackOff(image) => say(false, words.back_off.0, words.back_off.1, &[Arg::Text(image)]),
-            Note::Started => {
-                say(false, words.created.0, words.created.1, &[]);
-                say(false, words.started.0, words.started.1, &[]);
-            }
-            Note::Stopping(container) => say(false, words.killing.0, words.killing.1, &[Arg::Text(container)]),
-            Note::ProbeKill(container, liveness) => {
-                say(false, words.killing.0, if liveness { words.killing.2 } else { words.killing.3 }, &[Arg::Text(container)]);
-            }
-            Note::Unhealthy(probe, failure) => {
-                let how = match failure {
-                    Failure::Answer => "HTTP probe failed with statuscode: 500",
-                    Failure::Timeout => "context deadline exceeded",
-                    Failure::Refused => "connection refused",
-                };
-                let text = names.sym(&format!("{probe} probe failed: {how}"));
-                say(true, words.unhealthy, words.plain, &[Arg::Text(text)]);
-            }
-            Note::BackOff(container) => {
-                let args = [Arg::Text(container), Arg::Name(meta.name), Arg::Text(meta.namespace), Arg::Int(pod.uid.0 as i64)];
-                say(true, words.back_off.0, words.back_off.2, &args);
-            }
+    let fault = cluster.fault(heard.node);
+    let Some(mut run) = taken.or_else(|| begin(work, cluster, item, &heard, fault)) else { return };
+    if fault != Some(Fault::Failed) {
+        live(work, cluster, item, &mut run, &heard, fault.is_some());
+    }
+    cluster.kubelets.put(run);
+}
+
+/// The run of a pod that its kubelet has just heard of; `None`: nobody hears of it, or there is nothing left to run.
+fn begin(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, heard: &Heard, fault: Option<Fault>) -> Option<Box<PodRun>> {
+    if fault.is_some() {
+        return None;
+    }
+    if heard.ended {
+        let_go(work, item, heard);
+        return None;
+    }
+    let node = node_of(cluster, heard.node)?;
+    let mut run = Box::new(PodRun::new(item.object, heard.class, cluster.classes.get(heard.class), node, work.now()));
+    let (out, ()) = with_cx(cluster, work, &mut run, heard, |run, cx| run.begin(Op::Admit, cx));
+    assert!(out.reports.is_empty(), "a pod is reported when its worker begins, not before");
+    Some(run)
+}
+
+/// Brings a pod up to the present. `silent`: its node is cut off from the API server.
+fn live(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, run: &mut PodRun, heard: &Heard, silent: bool) {
+    if run.class != heard.class && !silent {
+        let class = cluster.classes.get(heard.class).clone();
+        let (out, ()) = with_cx(cluster, work, run, heard, |run, cx| run.change_class(heard.class, &class, cx));
+        deliver(work, cluster, item, run, heard.key, out, silent);
+    }
+    let (out, next) = with_cx(cluster, work, run, heard, |run, cx| {
+        if let Some(deletion) = heard.deletion.filter(|_| !silent) {
+            run.delete(deletion.grace_s, cx);
+        }
+        run.step(cx);
+        run.next(cx)
+    });
+    deliver(work, cluster, item, run, heard.key, out, silent);
+    if run.reported_end && heard.ended && !silent {
+        let_go(work, item, heard);
+    }
+    if let Some(next) = next {
+        work.wake_at(item.object, next);
+    }
+}
+
+/// Lets the API server remove a pod whose end it knows.
+fn let_go(work: &mut Work<Kubelet>, item: &Item, heard: &Heard) {
+    if heard.deletion.is_some_and(|deletion| deletion.grace_s > 0) {
+        work.tell(item.cause, Verb::Delete { object: item.object, grace_s: Some(0), propagation: None });
+    }
+}
+
+/// Drops what the kubelet has of a pod that is gone.
+fn forget(cluster: &mut Cluster, run: Option<Box<PodRun>>) {
+    let Some(run) = run.filter(|run| run.sandbox) else { return };
+    if !cluster.classes.get(run.class).host_network {
+        cluster.kubelets.nodes[run.node as usize].free_address(run.ip);
+    }
+}
+
+/// Works with a pod under everything that its kubelet knows.
+fn with_cx<R>(
+    cluster: &mut Cluster,
+    work: &Work<Kubelet>,
+    run: &mut PodRun,
+    heard: &Heard,
+    act: impl FnOnce(&mut PodRun, &mut Cx) -> R,
+) -> (Out, R) {
+    let class = cluster.classes.get(run.class);
+    let kubelets = &mut *cluster.kubelets;
+    let node = &mut kubelets.nodes[run.node as usize];
+    node.ranges_taken = kubelets.ranges_taken;
+    let gates = cluster.gates.of(run.class, class, &mut cluster.names);
+    let stored = if gates.is_empty() { &[][..] } else { cluster.statuses.get(run.object).map_or(&[][..], |status| &status.conditions) };
+    let mut cx = Cx {
+        now: work.now(),
+        class,
+        class_id: run.class,
+        programs: &mut cluster.programs,
+        names: &mut cluster.names,
+        texts: &cluster.texts,
+        latency: cluster.latency.table(),
+        node,
+        key: heard.key,
+        identity: (cluster.seed.0, heard.created_at),
+        gates,
+        stored,
+        every_tick: cluster.every_tick.0,
+        out: Out::default(),
+    };
+    let result = act(run, &mut cx);
+    let out = cx.out;
+    kubelets.ranges_taken = kubelets.nodes[run.node as usize].ranges_taken;
+    (out, result)
+}
+
+/// Sends what a step left. A node that is cut off keeps its last status for later.
+fn deliver(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, run: &mut PodRun, key: ObjectKey, out: Out, silent: bool) {
+    if silent {
+        run.dirty |= !out.reports.is_empty();
+        return;
+    }
+    let ends = run.stage == Stage::Finished;
+    let last = out.reports.len().saturating_sub(1);
+    for (at, status) in out.reports.into_iter().enumerate() {
+        let report = Verb::ReportPod { pod: item.object, status: Box::new(status) };
+        if ends && at == last {
+            run.reported_end = true;
+            work.ask(item, report);
+        } else {
+            work.tell(item.cause, report);
         }
     }
+    for note in &out.notes {
+        let report = Report {
+            about: key,
+            uid: item.object.uid,
+            source: cluster.texts.kubelet,
+            warning: note.warning,
+            reason: note.reason,
+            words: note.words,
+            args: &note.args,
+        };
+        cluster.events.report(work.now(), report);
+    }
+}
+
+/// Number of the node with a name; `None` when there is no such node.
+fn node_of(cluster: &mut Cluster, name: Sym) -> Option<u32> {
+    if let Some(&number) = cluster.kubelets.by_name.get(&name) {
+        return Some(number);
+    }
+    let key = ObjectKey { kind: Kind::Node, namespace: Sym::EMPTY, name: cluster.names.find_name(cluster.names.text(name))? };
+    let object = cluster.listing.by_key(key)?;
+    Some(add_node(cluster, name, object))
+}
+
+fn add_node(cluster: &mut Cluster, name: Sym, object: ObjRef) -> u32 {
+    let number = cluster.kubelets.nodes.len() as u32;
+    let address = cluster.node_statuses.get(object).map_or(0, |status| status.address);
+    let pod_cidr = cluster.nodes.get(object).map_or((0, 0), |node| node.pod_cidr);
+    cluster.kubelets.nodes.push(NodeRun::new(name, object, number, address, pod_cidr));
+    cluster.kubelets.by_name.insert(name, number);
+    number
 }

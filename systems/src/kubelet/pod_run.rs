@@ -1,377 +1,412 @@
-//! One pod on its node: from binding to the last byte.
+//! A pod on its kubelet: private state, and the step that brings it up to a moment.
+//!
+//! [`PodRun::step`] is a state machine without clock or store: it takes the moment and what the kubelet knows ([`Cx`]) and leaves what is
+//! to be reported, what is to be said as events, and when it must be looked at again ([`Out`]).
 
-use crate::kubelet::container::{ContainerRun, LIVENESS, READINESS, STARTUP, State, Stop, restarts};
+use crate::kubelet::node_run::NodeRun;
+use crate::kubelet::phase::restarts;
+use crate::kubelet::probes::Worker;
+use crate::kubelet::texts::Texts;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use std::sync::Arc;
-use wavetank_engine::ids::ObjRef;
-use wavetank_engine::model::pod::Terminated;
-use wavetank_engine::model::pod_class::{ClassId, Container, Handler, PodClass, RestartPolicy};
-use wavetank_engine::names::Sym;
-use wavetank_engine::scene::program::{Failure, Program};
+use wavetank_engine::ids::{ObjRef, ObjectKey};
+use wavetank_engine::model::meta::Condition;
+use wavetank_engine::model::pod::{PodStatus, Terminated};
+use wavetank_engine::model::pod_class::{ClassId, Container, PodClass, RestartPolicy};
+use wavetank_engine::names::{Names, Sym};
+use wavetank_engine::record::events::Arg;
+use wavetank_engine::scene::program::{Program, Programs};
 use wavetank_engine::simulation::latency::LatencyTable;
 use wavetank_engine::time::{SimDuration, SimTime};
 use wavetank_engine::words;
 
-/// Least time between TERM and KILL. Source: `spec/kubelet.md` §13.
-const KILL_AFTER_MIN: SimDuration = SimDuration::from_secs(2);
-/// First and longest delay of image pulls. Source: `spec/kubelet.md` §7.
-const PULL_BACKOFF: (SimDuration, SimDuration) = (SimDuration::from_secs(10), SimDuration::from_secs(300));
-/// Exit code of a killed container.
-const KILLED: i32 = 137;
+/// Where a pod's worker stands. Source: `spec/kubelet.md` §4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stage {
+    /// It sets the pod up and keeps it up.
+    Syncing,
+    /// It stops the containers.
+    Terminating,
+    /// Everything has stopped; the last status is on its way or stored.
+    Finished,
+}
 
-/// A pod on its node.
+/// What a pod's worker is doing, one thing at a time. The number is a container's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum Op {
+    Admit,
+    Sandbox,
+    Pull(u16),
+    Create(u16),
+    PostStart(u16),
+}
+
+/// Something that takes the worker until a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Busy {
+    /// What.
+    pub op: Op,
+    /// Since when.
+    pub since: SimTime,
+    /// Until when.
+    pub until: SimTime,
+    /// When a pull left the node's queue.
+    pub began_at: SimTime,
+}
+
+/// State of a container's process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum Process {
+    Waiting { reason: Sym, message: Sym },
+    Running { since: SimTime },
+    Ended(Terminated),
+}
+
+/// When and how a container will end if nothing comes in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// When.
+    pub at: SimTime,
+    /// Exit code.
+    pub code: i32,
+    /// `reason`, such as `Completed`.
+    pub reason: Sym,
+}
+
+/// A doubling delay and when it was last raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackOff {
+    /// The delay now.
+    pub delay: SimDuration,
+    /// When it was set.
+    pub updated_at: SimTime,
+}
+
+/// What only some containers have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct More {
+    /// Crash-loop back-off.
+    pub crash: Option<BackOff>,
+    /// Image pull back-off.
+    pub image: Option<BackOff>,
+    /// Probe workers.
+    pub workers: Vec<Worker>,
+}
+
+/// A container on its kubelet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerRun {
+    /// Its process.
+    pub process: Process,
+    /// How it ended before.
+    pub last: Option<Terminated>,
+    /// How often it was started.
+    pub starts: u32,
+    /// When it will end.
+    pub exit: Option<Exit>,
+    /// It is not started again before this time.
+    pub retry_at: Option<SimTime>,
+    /// `started`.
+    pub started: bool,
+    /// `ready`.
+    pub ready: bool,
+    /// Its image is on the node for the next start.
+    pub image_ready: bool,
+    /// Its postStart hook has not returned.
+    pub post_start: bool,
+    /// Its worker has not come to the end of the sync that started it: until then nobody is told.
+    pub hidden: bool,
+    /// It is being stopped.
+    pub killing: bool,
+    /// It is started again whatever its restart policy says.
+    pub forced: bool,
+    /// What only some containers have.
+    pub more: Option<Box<More>>,
+}
+
+impl ContainerRun {
+    /// A container that never ran.
+    pub fn waiting(reason: Sym) -> ContainerRun {
+        ContainerRun {
+            process: Process::Waiting { reason, message: Sym::EMPTY },
+            last: None,
+            starts: 0,
+            exit: None,
+            retry_at: None,
+            started: false,
+            ready: false,
+            image_ready: false,
+            post_start: false,
+            hidden: false,
+            killing: false,
+            forced: false,
+            more: None,
+        }
+    }
+
+    /// Since when it runs.
+    pub fn running_since(&self) -> Option<SimTime> {
+        match self.process {
+            Process::Running { since } => Some(since),
+            Process::Waiting { .. } | Process::Ended(_) => None,
+        }
+    }
+
+    /// How it ended last, unless it runs.
+    pub fn ended(&self) -> Option<Terminated> {
+        match self.process {
+            Process::Running { .. } => None,
+            Process::Ended(end) => Some(end),
+            Process::Waiting { .. } => self.last,
+        }
+    }
+
+    /// What only some containers have, made if missing.
+    pub fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_with(Box::default)
+    }
+}
+
+/// How and why a pod ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// When its worker begins to stop it.
+    pub begins_at: SimTime,
+    /// Whether it has begun.
+    pub begun: bool,
+    /// Grace for its containers.
+    pub grace_s: u32,
+    /// `reason` and `message` of a pod that is failed whatever its containers say.
+    pub failure: Option<(Sym, Sym)>,
+}
+
+/// A pod on its kubelet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PodRun {
     /// The pod.
-    pub pod: ObjRef,
-    /// Its class.
+    pub object: ObjRef,
+    /// Its spec.
     pub class: ClassId,
-    /// Its node.
-    pub node: Sym,
-    /// When the kubelet first saw it.
-    pub start_at: SimTime,
-    /// When its sandbox is ready.
-    pub sandbox_at: SimTime,
-    /// Its address, once the sandbox is ready.
+    /// Number of its node.
+    pub node: u32,
+    /// Its address; 0 while it has none.
     pub ip: u32,
-    /// Init containers, in order.
-    pub init: Vec<ContainerRun>,
-    /// Containers, in order.
-    pub apps: Vec<ContainerRun>,
-    /// Its termination: when it began, and the grace that it was given.
-    pub stopping: Option<(SimTime, u32)>,
-    /// It has ended for good.
-    pub done: bool,
-    /// When it is looked at next.
-    pub due: Option<SimTime>,
+    /// When the kubelet began with it: `startTime`, and the beginning of its probes' ticks.
+    pub seen_at: SimTime,
+    /// Where its worker stands.
+    pub stage: Stage,
+    /// Whether its sandbox is there.
+    pub sandbox: bool,
+    /// Whether a sandbox was there before.
+    pub had_sandbox: bool,
+    /// Whether its worker is in the middle of a sync.
+    pub in_sync: bool,
+    /// Whether something that can be seen has changed since the last report.
+    pub dirty: bool,
+    /// Whether its last status has been reported.
+    pub reported_end: bool,
+    /// What its worker is doing.
+    pub busy: Option<Busy>,
+    /// How many of `containers` are init containers.
+    pub init: u16,
+    /// Init containers, then app containers, in the order of the spec.
+    pub containers: SmallVec<[ContainerRun; 1]>,
+    /// Its end.
+    pub ending: Option<Box<Ending>>,
 }
 
-/// What happened in a step, for events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Note {
-    /// An image is being pulled.
-    Pulling(Sym),
-    /// An image was pulled, or was there.
-    Pulled(Sym, bool),
-    /// A pull failed.
-    PullFailed(Sym),
-    /// A pull waits.
-    PullBackOff(Sym),
-    /// A container was created and started.
-    Started,
-    /// A container is being stopped.
-    Stopping(Sym),
-    /// A probe of a container made it be restarted: `true` for liveness, `false` for startup.
-    ProbeKill(Sym, bool),
-    /// A probe failed: its name and how.
-    Unhealthy(&'static str, Failure),
-    /// A container waits for its restart.
-    BackOff(Sym),
+/// An event to be reported.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Note {
+    /// `type` is Warning.
+    pub warning: bool,
+    /// `reason`.
+    pub reason: Sym,
+    /// Words of the message.
+    pub words: Sym,
+    /// Their arguments.
+    pub args: SmallVec<[Arg; 2]>,
 }
 
-/// What a step needs to know.
-pub struct Cx<'a> {
-    /// The present moment.
+/// What a step leaves.
+#[derive(Debug, Default)]
+pub(crate) struct Out {
+    /// Statuses to report, in order.
+    pub reports: SmallVec<[PodStatus; 1]>,
+    /// Events to report, in order.
+    pub notes: SmallVec<[Note; 4]>,
+}
+
+/// What a kubelet knows in a step.
+pub(crate) struct Cx<'a> {
+    /// The moment.
     pub now: SimTime,
-    /// The pod's class.
-    pub class: &'a Arc<PodClass>,
-    /// Programs of init containers and of containers.
-    pub programs: &'a (Vec<Arc<Program>>, Vec<Arc<Program>>),
-    /// Latencies.
+    /// The pod's spec.
+    pub class: &'a PodClass,
+    /// Number of the spec.
+    pub class_id: ClassId,
+    /// What containers do.
+    pub programs: &'a mut Programs,
+    /// Interned texts.
+    pub names: &'a mut Names,
+    /// The kubelet's words.
+    pub texts: &'a Texts,
+    /// How long things take.
     pub latency: &'a LatencyTable,
-    /// Whether an image is on the node, by its name.
-    pub present: &'a dyn Fn(Sym) -> bool,
-    /// Whether an image can't be pulled.
-    pub missing: &'a dyn Fn(Sym, &Program) -> bool,
-    /// What happened.
-    pub notes: Vec<Note>,
-    /// Images that are on the node from now on.
-    pub pulled: Vec<Sym>,
+    /// The node.
+    pub node: &'a mut NodeRun,
+    /// Key of the pod.
+    pub key: ObjectKey,
+    /// Seed and creation time, from which the pod's `uid` text follows.
+    pub identity: (u64, SimTime),
+    /// Readiness gates of the pod.
+    pub gates: &'a [Sym],
+    /// The conditions stored at the API server.
+    pub stored: &'a [Condition],
+    /// Whether every tick of every probe runs.
+    pub every_tick: bool,
+    /// What the step leaves.
+    pub out: Out,
+}
+
+impl Cx<'_> {
+    /// Reports an event.
+    pub(crate) fn note(&mut self, warning: bool, reason: Sym, words: Sym, args: &[Arg]) {
+        self.out.notes.push(Note { warning, reason, words, args: SmallVec::from_slice(args) });
+    }
+
+    /// The container at a place among init and app containers.
+    pub(crate) fn container(&self, at: usize) -> &Container {
+        let init = self.class.init_containers.len();
+        if at < init { &self.class.init_containers[at] } else { &self.class.containers[at - init] }
+    }
+
+    /// What the container at a place does.
+    pub(crate) fn program(&mut self, at: usize) -> Arc<Program> {
+        let init = self.class.init_containers.len();
+        let (is_init, index) = if at < init { (true, at) } else { (false, at - init) };
+        self.programs.of(self.names, self.class_id, self.class, is_init, index)
+    }
+
+    /// Whether the container at a place is started again after an exit code.
+    pub(crate) fn restarts(&self, at: usize, exit_code: i32) -> bool {
+        let init = self.class.init_containers.len();
+        let own = self.container(at).restart_policy;
+        // An init container of a pod that restarts its containers always is tried again until it ends well.
+        let pod = match self.class.restart_policy {
+            RestartPolicy::Always if at < init && own.is_none() => RestartPolicy::OnFailure,
+            policy => policy,
+        };
+        restarts(own, pod, exit_code)
+    }
 }
 
 impl PodRun {
-    /// A pod that its kubelet just heard of.
-    pub fn new(pod: ObjRef, class_id: ClassId, class: &PodClass, node: Sym, now: SimTime, latency: &LatencyTable) -> PodRun {
-        let start_at = now + latency.kubelet_sync;
+    /// A pod that its kubelet has just heard of.
+    pub fn new(object: ObjRef, class_id: ClassId, class: &PodClass, node: u32, now: SimTime) -> PodRun {
+        let init = class.init_containers.len();
+        let reason = if init > 0 { words::POD_INITIALIZING } else { words::CONTAINER_CREATING };
+        let containers = (0..init + class.containers.len()).map(|_| ContainerRun::waiting(reason)).collect();
         PodRun {
-            pod,
+            object,
             class: class_id,
             node,
-            start_at,
-            sandbox_at: start_at + latency.sandbox,
             ip: 0,
-            init: vec![ContainerRun::IDLE; class.init_containers.len()],
-            apps: vec![ContainerRun::IDLE; class.containers.len()],
-            stopping: None,
-            done: false,
-            due: None,
+            seen_at: now,
+            stage: Stage::Syncing,
+            sandbox: false,
+            had_sandbox: false,
+            in_sync: false,
+            dirty: true,
+            reported_end: false,
+            busy: None,
+            init: init as u16,
+            containers,
+            ending: None,
         }
     }
 
-    /// Begins the termination, or shortens its grace.
-    pub fn stop(&mut self, cx: &mut Cx, grace_s: u32) {
-        match self.stopping {
-            Some((_, old)) if old <= grace_s => return,
-            Some((began_at, _)) => self.stopping = Some((began_at, grace_s)),
-            None => self.stopping = Some((cx.now, grace_s)),
-        }
-        let (began_at, grace_s) = self.stopping.expect("just set");
-        let containers = cx.class.containers.iter().zip(&cx.programs.1).zip(&mut self.apps);
-        for ((spec, program), run) in containers {
-            stop_container(cx.now, began_at, grace_s, spec, program, run, &mut cx.notes);
-        }
-        let ends_at = self.apps.iter().filter_map(|run| run.stop.map(|stop| stop.ends_at)).max().unwrap_or(cx.now);
-        let sidecars = cx.class.init_containers.iter().zip(&cx.programs.0).zip(&mut self.init);
-        for ((spec, program), run) in sidecars {
-            let left = grace_s.saturating_sub(ends_at.since(began_at).as_secs() as u32);
-            stop_container(ends_at, ends_at, left, spec, program, run, &mut cx.notes);
-        }
-    }
-
-    /// Does everything that is due at `cx.now`, and notes when to look next. `true` when something changed.
-    pub fn step(&mut self, cx: &mut Cx) -> bool {
-        let before = self.clone();
-        if cx.now >= self.sandbox_at && !self.done {
-            loop {
-                let at = self.clone();
-                self.pass(cx);
-                if *self == at {
-                    break;
-                }
-            }
-        }
-        self.due = self.next_due(cx);
-        before != *self
-    }
-
-    fn pass(&mut self, cx: &mut Cx) {
-        let class = cx.class.clone();
-        let programs = cx.programs.clone();
-        for at in 0..self.init.len() {
-            ends_and_probes(cx, &class.init_containers[at], &programs.0[at], &mut self.init[at], self.stopping.is_some());
-        }
-        for at in 0..self.apps.len() {
-            ends_and_probes(cx, &class.containers[at], &programs.1[at], &mut self.apps[at], self.stopping.is_some());
-        }
-        if self.stopping.is_some() {
-            let over = |run: &ContainerRun| !matches!(run.state, State::Running { .. });
-            self.done = self.init.iter().chain(&self.apps).all(over);
-            return;
-        }
-        if !self.start_inits(cx, &class, &programs.0) {
-            return;
-        }
-        for at in 0..self.apps.len() {
-            let policy = class.containers[at].restart_policy.unwrap_or(class.restart_policy);
-            advance(cx, &class.containers[at], &programs.1[at], policy, &mut self.apps[at]);
-            let waits = match self.apps[at].state {
-                State::Running { hooked_at, .. } => cx.now < hooked_at,
-                State::Pulling { .. } | State::Starting { .. } => true,
-                _ => false,
+    /// Brings the pod up to the moment: what is due happens, in its order, until nothing more follows.
+    pub(crate) fn step(&mut self, cx: &mut Cx) {
+        loop {
+            self.deadline_exceeded(cx);
+            self.run_probes(cx);
+            let ended = self.end_containers(cx);
+            let moved = match self.stage {
+                Stage::Syncing => self.sync(cx),
+                Stage::Terminating => self.terminate(cx),
+                Stage::Finished => false,
             };
-            if waits {
-                return;
+            if !ended && !moved {
+                break;
             }
         }
-        self.finish_if_over(&class);
+        if self.busy.is_none() {
+            self.report(cx);
+        }
     }
 
-    /// Starts init containers in order; `true` once all are done or, for sidecars, started.
-    fn start_inits(&mut self, cx: &mut Cx, class: &PodClass, programs: &[Arc<Program>]) -> bool {
-        for (at, program) in programs.iter().enumerate() {
-            let spec = &class.init_containers[at];
-            if spec.sidecar() {
-                advance(cx, spec, program, RestartPolicy::Always, &mut self.init[at]);
-                if !self.init[at].started() && self.init[at].restarts == 0 {
-                    return false;
-                }
+    /// Reports the pod's status if something that can be seen has changed.
+    pub(crate) fn report(&mut self, cx: &mut Cx) {
+        if std::mem::take(&mut self.dirty) {
+            let status = self.status(cx);
+            cx.out.reports.push(status);
+        }
+    }
+
+    /// Whether an app container of it has ever run.
+    pub fn initialized(&self) -> bool {
+        self.containers[self.init as usize..].iter().any(|container| container.starts > 0)
+    }
+
+    /// Ends the containers whose time has come. Whether any did.
+    fn end_containers(&mut self, cx: &mut Cx) -> bool {
+        let mut any = false;
+        for container in &mut self.containers {
+            let (Process::Running { since }, Some(exit)) = (container.process, container.exit) else { continue };
+            if exit.at > cx.now {
                 continue;
             }
-            if matches!(self.init[at].state, State::Exited(end) if end.exit_code == 0) {
-                continue;
-            }
-            let policy = if class.restart_policy == RestartPolicy::Never { RestartPolicy::Never } else { RestartPolicy::OnFailure };
-            advance(cx, spec, program, policy, &mut self.init[at]);
-            if matches!(self.init[at].state, State::Exited(end) if end.exit_code != 0 && policy == RestartPolicy::Never) {
-                self.done = true;
-            }
-            if !matches!(self.init[at].state, State::Exited(end) if end.exit_code == 0) {
-                return false;
-            }
+            let end = Terminated { exit_code: exit.code, reason: exit.reason, started_at: since, finished_at: exit.at };
+            container.process = Process::Ended(end);
+            container.exit = None;
+            (container.started, container.ready, container.killing, container.post_start) = (false, false, false, false);
+            any = true;
         }
-        true
+        // While a pod is being stopped its worker waits for all containers before it reports.
+        self.dirty |= any && self.stage == Stage::Syncing;
+        any
     }
 
-    /// The pod is over when all containers have ended and none starts again; sidecars end with it.
-    fn finish_if_over(&mut self, class: &PodClass) {
-        let over = self.apps.iter().zip(&class.containers).all(|(run, spec)| {
-            let policy = spec.restart_policy.unwrap_or(class.restart_policy);
-            matches!(run.state, State::Exited(end) if !restarts(policy, end.exit_code))
-        });
-        if over {
-            self.done = true;
-            for run in &mut self.init {
-                if let State::Running { since, .. } = run.state {
-                    let finished_at = self
-                        .apps
-                        .iter()
-                        .filter_map(|app| if let State::Exited(end) = app.state { Some(end.finished_at) } else { None })
-                        .max();
-                    let end =
-                        Terminated { exit_code: 0, reason: words::COMPLETED, started_at: since, finished_at: finished_at.unwrap_or(since) };
-                    run.state = State::Exited(end);
-                }
-            }
-        }
-    }
-
-    fn next_due(&self, cx: &Cx) -> Option<SimTime> {
-        if self.done {
+    /// When the pod must be looked at again if nothing disturbs; `None`: never.
+    pub(crate) fn next(&self, cx: &mut Cx) -> Option<SimTime> {
+        if self.stage == Stage::Finished {
             return None;
         }
-        if cx.now < self.sandbox_at {
-            return Some(if cx.now < self.start_at { self.start_at } else { self.sandbox_at });
+        let now = cx.now;
+        let mut next = self.busy.map(|busy| busy.until);
+        let mut sooner = |at: Option<SimTime>| {
+            if let Some(at) = at.filter(|&at| at > now) {
+                next = Some(next.map_or(at, |next| next.min(at)));
+            }
+        };
+        if let Some(ending) = self.ending.as_ref().filter(|ending| !ending.begun) {
+            sooner(Some(ending.begins_at));
         }
-        let deleting = self.stopping.is_some();
-        let init = self.init.iter().zip(&cx.class.init_containers).zip(&cx.programs.0);
-        let apps = self.apps.iter().zip(&cx.class.containers).zip(&cx.programs.1);
-        init.chain(apps).filter_map(|((run, spec), program)| due_of(cx.now, run, spec, program, deleting)).min()
-    }
-}
-
-fn due_of(now: SimTime, run: &ContainerRun, spec: &Container, program: &Program, deleting: bool) -> Option<SimTime> {
-    let own = match run.state {
-        State::Pulling { until } | State::Starting { until } | State::ImageBackOff { until, .. } | State::CrashLoop { until, .. } => {
-            Some(until)
-        }
-        State::Running { hooked_at, .. } => Some(hooked_at),
-        State::Idle | State::Exited(_) => None,
-    };
-    let end = run.own_end(program).map(|end| end.0);
-    let stop = run.stop.map(|stop| stop.ends_at);
-    let probe = run.next_probe(spec, program, deleting).map(|(_, outcome, _)| outcome.at);
-    [own, end, stop, probe].into_iter().flatten().filter(|&at| at > now).min()
-}
-
-/// Plans the end of one container: preStop, TERM, and KILL when the grace is over. Source: `spec/kubelet.md` §13.
-fn stop_container(
-    now: SimTime,
-    began_at: SimTime,
-    grace_s: u32,
-    spec: &Container,
-    program: &Program,
-    run: &mut ContainerRun,
-    notes: &mut Vec<Note>,
-) {
-    if !matches!(run.state, State::Running { .. }) {
-        return;
-    }
-    if run.stop.is_none_or(|stop| stop.restarts) {
-        notes.push(Note::Stopping(spec.name));
-    }
-    let (ends_at, exit_code) = end_after_stop(began_at, grace_s, spec, program);
-    run.stop = Some(Stop { ends_at: ends_at.max(now), exit_code, restarts: false });
-}
-
-fn end_after_stop(began_at: SimTime, grace_s: u32, spec: &Container, program: &Program) -> (SimTime, i32) {
-    let grace = SimDuration::from_secs(u64::from(grace_s));
-    let hook = match spec.pre_stop {
-        Some(Handler::Sleep(span)) if grace_s > 0 => span.min(grace),
-        Some(_) if grace_s > 0 => program.pre_stop.min(grace),
-        _ => SimDuration::ZERO,
-    };
-    let remaining = SimDuration::from_secs(u64::from(grace_s).saturating_sub(hook.as_secs())).max(KILL_AFTER_MIN);
-    match program.on_term {
-        Some((after, code)) if after < remaining => (began_at + hook + after, code),
-        _ => (began_at + hook + remaining, KILLED),
-    }
-}
-
-/// Ends that are due, and probes whose results change now.
-fn ends_and_probes(cx: &mut Cx, spec: &Container, program: &Program, run: &mut ContainerRun, deleting: bool) {
-    let reason = |code: i32| if code == 0 { words::COMPLETED } else { words::ERROR };
-    if let Some(stop) = run.stop.filter(|stop| stop.ends_at <= cx.now) {
-        run.exit(stop.ends_at, stop.exit_code, reason(stop.exit_code));
-        return;
-    }
-    if let Some((at, code)) = run.own_end(program).filter(|end| end.0 <= cx.now) {
-        run.exit(at, code, reason(code));
-        return;
-    }
-    while let Some((which, outcome, probe)) = run.next_probe(spec, program, deleting).filter(|(_, outcome, _)| outcome.at <= cx.now) {
-        run.probes[which] = probe;
-        if let Some(failure) = outcome.failure {
-            cx.notes.push(Note::Unhealthy(["Liveness", "Readiness", "Startup"][which], failure));
-        }
-        match which {
-            STARTUP if outcome.result => run.started_at = Some(outcome.at),
-            READINESS => {}
-            LIVENESS if outcome.result => {}
-            _ => {
-                cx.notes.push(Note::ProbeKill(spec.name, which == LIVENESS));
-                let probe_grace = [spec.liveness, None, spec.startup][which].and_then(|probe| probe.grace_s);
-                let (ends_at, exit_code) = end_after_stop(outcome.at, probe_grace.unwrap_or(cx.class.grace_s), spec, program);
-                run.stop = Some(Stop { ends_at, exit_code, restarts: true });
-                return;
+        for container in &self.containers {
+            if container.running_since().is_some() {
+                sooner(container.exit.map(|exit| exit.at));
+            } else if self.stage == Stage::Syncing {
+                sooner(container.retry_at);
             }
         }
-    }
-}
-
-/// Moves a container on that is not running: image, creation, start, restart.
-fn advance(cx: &mut Cx, spec: &Container, program: &Program, policy: RestartPolicy, run: &mut ContainerRun) {
-    loop {
-        match run.state {
-            State::Idle => pull(cx, spec, program, run, PULL_BACKOFF.0),
-            State::Pulling { until } if until <= cx.now => {
-                cx.pulled.push(spec.image);
-                cx.notes.push(Note::Pulled(spec.image, false));
-                run.state = State::Starting { until: cx.now + cx.latency.container_start };
-            }
-            State::ImageBackOff { until, next, .. } if until <= cx.now => pull(cx, spec, program, run, next),
-            State::Starting { until } if until <= cx.now => {
-                run.run(cx.now, spec, program);
-                cx.notes.push(Note::Started);
-            }
-            State::Exited(end) if restarts(policy, end.exit_code) => {
-                let at = run.restart_at(cx.now, end);
-                if at <= cx.now {
-                    again(cx, spec, program, run, end);
-                } else {
-                    cx.notes.push(Note::BackOff(spec.name));
-                    run.state = State::CrashLoop { end, until: at };
-                }
-            }
-            State::CrashLoop { end, until } if until <= cx.now => {
-                run.restart_at(cx.now, end);
-                again(cx, spec, program, run, end);
-            }
-            _ => return,
+        if self.stage == Stage::Syncing && cx.class.active_deadline.is_some() {
+            sooner(self.deadline(cx));
         }
+        sooner(self.next_probe(cx));
+        next
     }
-}
-
-fn again(cx: &mut Cx, spec: &Container, program: &Program, run: &mut ContainerRun, end: Terminated) {
-    run.last = Some(end);
-    run.restarts += 1;
-    pull(cx, spec, program, run, PULL_BACKOFF.0);
-}
-
-/// Begins the pull of a container's image, or goes on when it is there. Source: `spec/kubelet.md` §7.
-fn pull(cx: &mut Cx, spec: &Container, program: &Program, run: &mut ContainerRun, delay: SimDuration) {
-    if (cx.present)(spec.image) && !spec.pull_always {
-        cx.notes.push(Note::Pulled(spec.image, true));
-        run.state = State::Starting { until: cx.now + cx.latency.container_start };
-        return;
-    }
-    if (cx.missing)(spec.image, program) {
-        let again_later = matches!(run.state, State::ImageBackOff { .. });
-        cx.notes.push(if again_later { Note::PullBackOff(spec.image) } else { Note::PullFailed(spec.image) });
-        run.state = State::ImageBackOff { until: cx.now + delay, next: delay.saturating_mul(2).min(PULL_BACKOFF.1), fresh: !again_later };
-        return;
-    }
-    cx.notes.push(Note::Pulling(spec.image));
-    let bytes_ns = u128::from(program.image_bytes) * 1_000_000_000 / u128::from(cx.latency.pull_bytes_per_s);
-    let transfer = SimDuration(u64::try_from(bytes_ns).unwrap_or(u64::MAX));
-    run.state = State::Pulling { until: cx.now + cx.latency.pull + transfer };
 }

@@ -1,132 +1,229 @@
-//! Probes: results of ticks at start + initialDelay + k × period, without a wake-up for a tick that changes nothing.
-//! Source: `spec/kubelet.md` §10, `design.md` §2.
+//! Probes: one worker for each container and kind of probe, ticking from the pod's first sync.
+//!
+//! A worker's ticks are at `anchor + k × period`, k ≥ 1: the first run, at once, still finds no container. Ticks that answer
+//! well and bring no counter to its threshold are only counted when something else happens, so that a probe that keeps
+//! succeeding costs nothing; every failing tick is an event and therefore runs. With [`EveryTick`] every tick runs. Both ways give
+//! the same journal.
+//!
+//! Source: kubernetes v1.36, `pkg/kubelet/prober/worker.go`, `doProbe`; `spec/kubelet.md` §10.
 
+use bevy_ecs::resource::Resource;
 use serde::{Deserialize, Serialize};
 use wavetank_engine::model::pod_class::Probe;
 use wavetank_engine::scene::program::{Failure, Outage};
 use wavetank_engine::time::{SimDuration, SimTime};
 
-/// What a probe worker holds: the stored result, and the run of equal answers that led to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProbeRun {
-    /// The stored result; `None` before a startup probe has one.
-    pub result: Option<bool>,
-    last: Option<bool>,
-    count: u32,
-    /// Number of the next tick.
-    tick: u64,
+/// Whether every tick of every probe runs, instead of those alone that change something. ECS resource.
+#[derive(Debug, Clone, Copy, Default, Resource)]
+pub struct EveryTick(pub bool);
+
+/// Kind of a probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum ProbeKind {
+    Startup,
+    Liveness,
+    Readiness,
 }
 
-/// A change of the stored result.
+/// What a worker has stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum Outcome {
+    Unknown,
+    Success,
+    Failure,
+}
+
+/// One worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Worker {
+    /// Kind of its probe.
+    pub kind: ProbeKind,
+    /// Result stored.
+    pub outcome: Outcome,
+    /// Whether the last answers were good; `None` before the first.
+    pub last: Option<bool>,
+    /// How many answers in a row were like the last.
+    pub run: u32,
+    /// It waits for a new container.
+    pub on_hold: bool,
+    /// Ticks up to here are done.
+    pub done_to: SimTime,
+    /// A probe is under way that will fail at this time, too late.
+    pub timing_out: Option<SimTime>,
+}
+
+/// What a worker has to do with: its probe, its ticks, its container.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// The probe's parameters.
+    pub probe: &'a Probe,
+    /// When the worker began to tick.
+    pub anchor: SimTime,
+    /// When the container started.
+    pub started_at: SimTime,
+    /// When its endpoint does not answer well, since the container's start; sorted, apart.
+    pub outages: &'a [Outage],
+}
+
+impl Scope<'_> {
+    fn period(&self) -> SimDuration {
+        SimDuration::from_secs(u64::from(self.probe.period_s.max(1)))
+    }
+
+    /// The first tick at or after a time.
+    fn tick_from(&self, at: SimTime) -> SimTime {
+        let period = self.period().0;
+        let ticks = at.since(self.anchor).0.div_ceil(period).max(1);
+        self.anchor + SimDuration(ticks.saturating_mul(period))
+    }
+
+    /// How the endpoint fails at a time; `None`: it answers well.
+    pub fn failure_at(&self, at: SimTime) -> Option<Failure> {
+        let age = at.since(self.started_at);
+        self.outages.iter().find(|o| o.from <= age && o.until.is_none_or(|until| age < until)).map(|o| o.how)
+    }
+
+    /// When the initial delay is over. `startedAt` is known to the second.
+    pub fn begins_at(&self) -> SimTime {
+        self.started_at.cut_to_second() + SimDuration::from_secs(u64::from(self.probe.initial_delay_s))
+    }
+
+    /// The first tick at or after `from` that fails.
+    fn failing_tick(&self, from: SimTime) -> Option<SimTime> {
+        let ticks = self.outages.iter().filter_map(|outage| {
+            let tick = self.tick_from((self.started_at + outage.from).max(from));
+            outage.until.is_none_or(|until| tick < self.started_at + until).then_some(tick)
+        });
+        ticks.min()
+    }
+}
+
+/// What one tick or one end of a probe brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outcome {
-    /// When.
-    pub at: SimTime,
-    /// The new result.
-    pub result: bool,
-    /// How the endpoint failed, when it did.
+pub struct Ticked {
+    /// How it failed; `None`: it answered well.
     pub failure: Option<Failure>,
+    /// Whether the stored result is another now.
+    pub changed: bool,
 }
 
-impl ProbeRun {
-    /// A worker of a container that just started. `initial`: the result before the first tick.
-    pub const fn fresh(initial: Option<bool>) -> ProbeRun {
-        ProbeRun { result: initial, last: None, count: 0, tick: 0 }
+impl Worker {
+    /// A worker that begins to tick at `anchor`.
+    pub fn new(kind: ProbeKind, anchor: SimTime) -> Worker {
+        Worker { kind, outcome: initial(kind), last: None, run: 0, on_hold: false, done_to: anchor, timing_out: None }
     }
 
-    /// The next change of the stored result at a tick not before `from`, with the worker as it is then; `None` when it never changes.
-    pub fn next_change(self, probe: &Probe, outages: &[Outage], since: SimTime, from: SimTime) -> Option<(Outcome, ProbeRun)> {
-        let first = since + SimDuration::from_secs(u64::from(probe.initial_delay_s));
-        let period = SimDuration::from_secs(u64::from(probe.period_s));
-        let mut run = self;
-        let tick_at = |tick: u64| first + period.saturating_mul(tick);
-        let tick_from = |at: SimTime| if at <= first { 0 } else { at.since(first).0.div_ceil(period.0) };
-        run.tick = run.tick.max(tick_from(from));
-        loop {
-            let at = tick_at(run.tick);
-            let failure = failure_at(outages, at.since(since));
-            let answer = failure.is_none();
-            run.count = if run.last == Some(answer) { run.count + 1 } else { 1 };
-            run.last = Some(answer);
-            run.tick += 1;
-            let threshold = if answer { probe.success_threshold } else { probe.failure_threshold };
-            if run.count >= threshold && run.result != Some(answer) {
-                run.result = Some(answer);
-                return Some((Outcome { at, result: answer, failure }, run));
-            }
-            if run.count >= threshold && run.result == Some(answer) {
-                // The same answers change nothing until the endpoint changes.
-                let change = next_boundary(outages, at.since(since))?;
-                let tick = tick_from(since + change);
-                if tick > run.tick {
-                    run.tick = tick;
-                }
-            }
+    /// A new container: probing goes on from the initial result.
+    pub fn container_started(&mut self, now: SimTime) {
+        self.outcome = initial(self.kind);
+        self.on_hold = false;
+        self.timing_out = None;
+        self.done_to = self.done_to.max(now);
+    }
+
+    /// When something has to be done if nothing disturbs; `None`: nothing ever.
+    pub fn next(&self, scope: &Scope, every_tick: bool) -> Option<SimTime> {
+        if self.on_hold {
+            return None;
         }
-    }
-}
-
-/// How an endpoint fails at a time since the container's start; `None`: it answers well.
-pub fn failure_at(outages: &[Outage], since_start: SimDuration) -> Option<Failure> {
-    outages
-        .iter()
-        .find(|outage| outage.from <= since_start && outage.until.is_none_or(|until| since_start < until))
-        .map(|outage| outage.how)
-}
-
-/// The next time since the container's start at which the answer may be another.
-fn next_boundary(outages: &[Outage], after: SimDuration) -> Option<SimDuration> {
-    outages.iter().flat_map(|outage| [Some(outage.from), outage.until]).flatten().filter(|&at| at > after).min()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use wavetank_engine::model::pod_class::Handler;
-
-    fn probe(initial_delay_s: u32, period_s: u32, success_threshold: u32, failure_threshold: u32) -> Probe {
-        Probe { handler: Handler::Grpc(1), initial_delay_s, period_s, timeout_s: 1, success_threshold, failure_threshold, grace_s: None }
-    }
-
-    fn outage(from_s: u64, until_s: Option<u64>) -> Outage {
-        Outage { from: SimDuration::from_secs(from_s), until: until_s.map(SimDuration::from_secs), how: Failure::Answer }
-    }
-
-    /// Every tick looked at one by one.
-    fn slowly(mut run: ProbeRun, probe: &Probe, outages: &[Outage], ticks: u64) -> Vec<(u64, bool)> {
-        let mut changes = Vec::new();
-        for tick in 0..ticks {
-            let at = u64::from(probe.initial_delay_s) + tick * u64::from(probe.period_s);
-            let answer = failure_at(outages, SimDuration::from_secs(at)).is_none();
-            run.count = if run.last == Some(answer) { run.count + 1 } else { 1 };
-            run.last = Some(answer);
-            let threshold = if answer { probe.success_threshold } else { probe.failure_threshold };
-            if run.count >= threshold && run.result != Some(answer) {
-                run.result = Some(answer);
-                changes.push((at, answer));
-            }
+        if self.timing_out.is_some() {
+            return self.timing_out;
         }
-        changes
+        let tick = self.next_tick(scope);
+        if every_tick {
+            return Some(tick);
+        }
+        let failing = scope.failing_tick(tick);
+        if self.outcome == Outcome::Success {
+            return failing;
+        }
+        let have = if self.last == Some(true) { self.run } else { 0 };
+        let left = scope.probe.success_threshold.max(1).saturating_sub(have).max(1);
+        let reached = tick + scope.period().saturating_mul(u64::from(left - 1));
+        Some(failing.map_or(reached, |failing| failing.min(reached)))
     }
 
-    #[test]
-    fn skipping_ticks_changes_nothing() {
-        for (initial, period, success, failure) in [(0, 1, 1, 1), (3, 5, 1, 3), (0, 10, 2, 2), (7, 2, 3, 1)] {
-            for outages in [vec![], vec![outage(0, Some(4))], vec![outage(20, Some(41)), outage(60, Some(63))], vec![outage(12, None)]] {
-                for start in [Some(false), Some(true), None] {
-                    let probe = probe(initial, period, success, failure);
-                    let want = slowly(ProbeRun::fresh(start), &probe, &outages, 100);
-                    let (mut run, mut from, mut got) = (ProbeRun::fresh(start), SimTime::ZERO, Vec::new());
-                    while let Some((outcome, next)) = run.next_change(&probe, &outages, SimTime::ZERO, from) {
-                        if outcome.at > SimTime::from_secs(u64::from(initial) + 99 * u64::from(period)) {
-                            break;
-                        }
-                        got.push((outcome.at.0 / 1_000_000_000, outcome.result));
-                        (run, from) = (next, outcome.at);
-                    }
-                    assert_eq!(got, want, "{initial} {period} {success} {failure} {outages:?} {start:?}");
-                }
-            }
+    fn next_tick(&self, scope: &Scope) -> SimTime {
+        scope.tick_from((self.done_to + SimDuration(1)).max(scope.begins_at()))
+    }
+
+    /// Brings the worker up to `now`: counts the good ticks before it and runs what is due at it.
+    pub fn advance(&mut self, scope: &Scope, now: SimTime) -> Option<Ticked> {
+        if self.on_hold {
+            self.done_to = self.done_to.max(now);
+            return None;
         }
+        if let Some(ends_at) = self.timing_out {
+            if ends_at > now {
+                return None;
+            }
+            self.timing_out = None;
+            self.done_to = self.done_to.max(now);
+            return Some(self.take(scope.probe, Some(Failure::Timeout)));
+        }
+        let tick = self.next_tick(scope);
+        if tick > now {
+            return None;
+        }
+        let good = now.since(tick).0.div_ceil(scope.period().0);
+        if good > 0 {
+            let good = u32::try_from(good).unwrap_or(u32::MAX);
+            self.run = if self.last == Some(true) { self.run.saturating_add(good) } else { good };
+            self.last = Some(true);
+        }
+        self.done_to = now;
+        if scope.tick_from(now) == now { self.probe_now(scope, now) } else { None }
+    }
+
+    /// Probes at once: a tick, or because the container has just started.
+    pub fn probe_now(&mut self, scope: &Scope, now: SimTime) -> Option<Ticked> {
+        if now < scope.begins_at() || self.on_hold {
+            return None;
+        }
+        let failure = scope.failure_at(now);
+        if failure == Some(Failure::Timeout) {
+            self.timing_out = Some(now + SimDuration::from_secs(u64::from(scope.probe.timeout_s.max(1))));
+            return None;
+        }
+        Some(self.take(scope.probe, failure))
+    }
+
+    /// Counts an answer.
+    pub fn take(&mut self, probe: &Probe, failure: Option<Failure>) -> Ticked {
+        let good = failure.is_none();
+        if self.last == Some(good) {
+            self.run = self.run.saturating_add(1);
+        } else {
+            self.last = Some(good);
+            self.run = 1;
+        }
+        let threshold = if good { probe.success_threshold } else { probe.failure_threshold };
+        if self.run < threshold {
+            return Ticked { failure, changed: false };
+        }
+        let outcome = if good { Outcome::Success } else { Outcome::Failure };
+        let changed = self.outcome != outcome;
+        self.outcome = outcome;
+        let lasting = match self.kind {
+            ProbeKind::Startup => true,
+            ProbeKind::Liveness => !good,
+            ProbeKind::Readiness => false,
+        };
+        if lasting {
+            self.on_hold = true;
+            self.run = 0;
+        }
+        Ticked { failure, changed }
+    }
+}
+
+/// The result stored for a new container.
+fn initial(kind: ProbeKind) -> Outcome {
+    match kind {
+        ProbeKind::Startup => Outcome::Unknown,
+        ProbeKind::Liveness => Outcome::Success,
+        ProbeKind::Readiness => Outcome::Failure,
     }
 }

@@ -1,130 +1,146 @@
-//! What the kubelet reports of a pod: phase, conditions, container statuses. Source: `spec/kubelet.md` §11, §12.
+//! The status that a kubelet reports of a pod.
+//!
+//! Source: kubernetes v1.36, `pkg/kubelet/kubelet_pods.go`, `generateAPIPodStatus`; `spec/kubelet.md` §11, §12.
 
-use crate::kubelet::container::{ContainerRun, State, restarts};
-use crate::kubelet::pod_run::PodRun;
-use wavetank_engine::model::meta::{Condition, ConditionStatus, set_condition};
-use wavetank_engine::model::pod::{ContainerState, ContainerStatus, PodPhase, PodStatus, Terminated};
-use wavetank_engine::model::pod_class::{Container, PodClass, RestartPolicy};
-use wavetank_engine::names::{Names, Sym};
-use wavetank_engine::time::SimTime;
+use crate::kubelet::conditions::{Lack, containers_ready, initialized, message};
+use crate::kubelet::phase::{PodFacts, Seen, phase};
+use crate::kubelet::pod_run::{Cx, PodRun, Process, Stage};
+use smallvec::SmallVec;
+use wavetank_engine::model::meta::{Condition, ConditionStatus, condition};
+use wavetank_engine::model::pod::{ContainerState, ContainerStatus, PodPhase, PodStatus};
+use wavetank_engine::names::Sym;
 use wavetank_engine::words;
 
-/// The status that the kubelet reports now, over what the API has: conditions of others stay.
-pub fn report(run: &PodRun, class: &PodClass, present: &PodStatus, now: SimTime, names: &mut Names) -> PodStatus {
-    let mut status = present.clone();
-    status.start_at = present.start_at.or(Some(run.start_at));
-    status.pod_ip = run.ip;
-    let sandbox = now >= run.sandbox_at;
-    let starting = if class.init_containers.is_empty() { words::CONTAINER_CREATING } else { words::POD_INITIALIZING };
-    status.init_containers = run.init.iter().zip(&class.init_containers).map(|(one, spec)| init_status(one, spec, starting)).collect();
-    status.containers = run.apps.iter().zip(&class.containers).map(|(one, spec)| container_status(one, spec, starting)).collect();
-    let phase = phase(run, class);
-    status.phase = if present.phase.terminal() { present.phase } else { phase };
-    let over = status.phase.terminal();
-    let ended = if status.phase == PodPhase::Succeeded { words::POD_COMPLETED } else { words::POD_FAILED };
-    let set = |status: &mut PodStatus, kind, holds: bool, reason: Sym, message: Sym| {
-        let word = if holds { ConditionStatus::True } else { ConditionStatus::False };
-        set_condition(&mut status.conditions, Condition { kind, status: word, reason, message, transition_at: now, update_at: now });
-    };
-    set(&mut status, words::POD_READY_TO_START_CONTAINERS, sandbox && !run.done, Sym::EMPTY, Sym::EMPTY);
-    let initialized = initialized(run, class);
-    let (reason, message) = match (initialized, status.phase) {
-        (_, PodPhase::Succeeded) => (words::POD_COMPLETED, Sym::EMPTY),
-        (true, _) => (Sym::EMPTY, Sym::EMPTY),
-        (false, _) => {
-            let open = run.init.iter().zip(&class.init_containers).filter(|(one, spec)| !init_done(one, spec));
-            (words::CONTAINERS_NOT_INITIALIZED, listed(names, "containers with incomplete status: ", open.map(|(_, spec)| spec.name)))
+/// `reason` of a container that ended with a code.
+pub(super) fn exit_reason(code: i32) -> Sym {
+    if code == 0 { words::COMPLETED } else { words::ERROR }
+}
+
+/// A condition's status, reason and message.
+type Stand = (bool, Sym, Sym);
+
+impl PodRun {
+    /// What the phase depends on beside containers.
+    pub(super) fn facts(&self, cx: &Cx, terminal: bool) -> PodFacts {
+        PodFacts { restart_policy: cx.class.restart_policy, terminal, initialized: self.initialized() }
+    }
+
+    /// One container as phase and conditions see it.
+    pub(super) fn seen(&self, at: usize, cx: &Cx) -> Seen {
+        Seen { restart_policy: cx.container(at).restart_policy, status: Some(self.container_status(at, cx)) }
+    }
+
+    fn container_status(&self, at: usize, cx: &Cx) -> ContainerStatus {
+        let container = &self.containers[at];
+        let regular_init = at < self.init as usize && !cx.container(at).sidecar();
+        if container.hidden && container.running_since().is_some() {
+            let reason = if self.init > 0 { words::POD_INITIALIZING } else { words::CONTAINER_CREATING };
+            let waiting = ContainerState::Waiting { reason, message: Sym::EMPTY };
+            let state = container.last.map_or(waiting, ContainerState::Terminated);
+            return ContainerStatus { state, last: None, restarts: container.starts.saturating_sub(2), ready: false, started: false };
         }
-    };
-    let initialized = initialized || status.phase == PodPhase::Succeeded;
-    set(&mut status, words::INITIALIZED, initialized, reason, message);
-    let sidecars = run.init.iter().zip(&class.init_containers).filter(|(_, spec)| spec.sidecar());
-    let unready: Vec<Sym> =
-        run.apps.iter().zip(&class.containers).chain(sidecars).filter(|(one, spec)| !one.ready(spec)).map(|(_, spec)| spec.name).collect();
-    let ready = unready.is_empty() && !over;
-    let (reason, message) = match (ready, over) {
-        (true, _) => (Sym::EMPTY, Sym::EMPTY),
-        (false, true) => (ended, Sym::EMPTY),
-        (false, false) => (words::CONTAINERS_NOT_READY, listed(names, "containers with unready status: ", unready.into_iter())),
-    };
-    set(&mut status, words::CONTAINERS_READY, ready, reason, message);
-    set(&mut status, words::READY, ready, reason, message);
-    status
-}
-
-fn listed(names: &mut Names, prefix: &str, containers: impl Iterator<Item = Sym>) -> Sym {
-    let list: Vec<&str> = containers.map(|name| names.text(name)).collect();
-    let text = format!("{prefix}[{}]", list.join(" "));
-    names.sym(&text)
-}
-
-fn init_done(run: &ContainerRun, spec: &Container) -> bool {
-    if spec.sidecar() { run.started() } else { matches!(run.state, State::Exited(end) if end.exit_code == 0) }
-}
-
-fn initialized(run: &PodRun, class: &PodClass) -> bool {
-    let active = run
-        .apps
-        .iter()
-        .any(|app| app.restarts > 0 || matches!(app.state, State::Running { .. } | State::Exited(_) | State::CrashLoop { .. }));
-    active || run.init.iter().zip(&class.init_containers).all(|(one, spec)| init_done(one, spec))
-}
-
-fn waiting(reason: Sym) -> ContainerState {
-    ContainerState::Waiting { reason, message: Sym::EMPTY }
-}
-
-fn container_status(run: &ContainerRun, spec: &Container, starting: Sym) -> ContainerStatus {
-    let (state, last) = match run.state {
-        State::Running { since, .. } => (ContainerState::Running { since }, run.last),
-        State::Exited(end) => (ContainerState::Terminated(end), run.last),
-        State::CrashLoop { end, .. } => (waiting(words::CRASH_LOOP_BACK_OFF), Some(end)),
-        State::ImageBackOff { fresh, .. } => (waiting(if fresh { words::ERR_IMAGE_PULL } else { words::IMAGE_PULL_BACK_OFF }), run.last),
-        State::Idle | State::Pulling { .. } | State::Starting { .. } => (waiting(starting), run.last),
-    };
-    ContainerStatus { state, last, restarts: run.restarts, ready: run.ready(spec), started: run.started() }
-}
-
-fn init_status(run: &ContainerRun, spec: &Container, starting: Sym) -> ContainerStatus {
-    let mut status = container_status(run, spec, starting);
-    if !spec.sidecar() {
-        status.ready = matches!(run.state, State::Exited(end) if end.exit_code == 0);
-        status.started = matches!(run.state, State::Running { .. });
+        let state = match container.process {
+            Process::Waiting { reason, message } => ContainerState::Waiting { reason, message },
+            Process::Running { since } => ContainerState::Running { since },
+            Process::Ended(end) => ContainerState::Terminated(end),
+        };
+        let done = regular_init && matches!(container.process, Process::Ended(end) if end.exit_code == 0);
+        ContainerStatus {
+            state,
+            last: container.last,
+            restarts: container.starts.saturating_sub(1),
+            ready: container.ready || done,
+            started: container.started,
+        }
     }
-    status
+
+    /// The status now.
+    pub(super) fn status(&self, cx: &mut Cx) -> PodStatus {
+        let terminal = self.stage == Stage::Finished;
+        let init_count = self.init as usize;
+        let seen: SmallVec<[Seen; 4]> = (0..self.containers.len()).map(|at| self.seen(at, cx)).collect();
+        let (init, app) = seen.split_at(init_count);
+        let mut phase = phase(self.facts(cx, terminal), init.iter().copied(), app.iter().copied());
+        let failure = self.ending.as_ref().and_then(|ending| ending.failure).filter(|_| terminal);
+        if terminal && (failure.is_some() || !phase.terminal()) {
+            phase = PodPhase::Failed;
+        } else if !terminal && phase.terminal() {
+            // The end is not reported while containers may still run.
+            phase = if self.initialized() { PodPhase::Running } else { PodPhase::Pending };
+        }
+        let statuses = |list: &[Seen]| list.iter().filter_map(|seen| seen.status).collect::<Vec<_>>();
+        let (reason, message) = failure.unwrap_or((Sym::EMPTY, Sym::EMPTY));
+        PodStatus {
+            phase,
+            reason,
+            message,
+            nominated_node: Sym::EMPTY,
+            start_at: Some(self.seen_at),
+            pod_ip: self.ip,
+            conditions: self.conditions(phase, init, app, cx),
+            init_containers: statuses(init),
+            containers: statuses(app),
+        }
+    }
+
+    fn conditions(&self, phase: PodPhase, init: &[Seen], app: &[Seen], cx: &mut Cx) -> Vec<Condition> {
+        let began = (true, Sym::EMPTY, Sym::EMPTY);
+        let initialized = match initialized(phase, init, app) {
+            Ok(completed) => (true, if completed { words::POD_COMPLETED } else { Sym::EMPTY }, Sym::EMPTY),
+            Err(lack) => falls_short(&lack, words::CONTAINERS_NOT_INITIALIZED, "incomplete", cx),
+        };
+        let containers_ready = match containers_ready(phase, init, app) {
+            Ok(()) => began,
+            Err(lack) => falls_short(&lack, words::CONTAINERS_NOT_READY, "unready", cx),
+        };
+        let ready = if containers_ready.0 && !cx.gates.is_empty() { gates(cx) } else { containers_ready };
+        let list = [
+            (words::POD_READY_TO_START_CONTAINERS, (self.sandbox, Sym::EMPTY, Sym::EMPTY)),
+            (words::INITIALIZED, initialized),
+            (words::READY, ready),
+            (words::CONTAINERS_READY, containers_ready),
+            (words::POD_SCHEDULED, began),
+        ];
+        let now = cx.now;
+        let made = list.into_iter().map(|(kind, (holds, reason, message)): (Sym, Stand)| Condition {
+            kind,
+            status: if holds { ConditionStatus::True } else { ConditionStatus::False },
+            reason,
+            message,
+            transition_at: now,
+            update_at: now,
+        });
+        made.collect()
+    }
 }
 
-/// The phase table, from top to bottom. Source: `spec/kubelet.md` §11.
-fn phase(run: &PodRun, class: &PodClass) -> PodPhase {
-    let end_of = |one: &ContainerRun| match one.state {
-        State::Exited(end) | State::CrashLoop { end, .. } => Some(end),
-        State::Idle | State::Pulling { .. } | State::ImageBackOff { .. } | State::Starting { .. } => one.last,
-        State::Running { .. } => None,
-    };
-    let regular = || run.init.iter().zip(&class.init_containers).filter(|(_, spec)| !spec.sidecar());
-    let failed = |(one, _): &(&ContainerRun, &Container)| end_of(one).is_some_and(|end: Terminated| end.exit_code != 0);
-    if class.restart_policy == RestartPolicy::Never && regular().any(|pair| failed(&pair)) {
-        return PodPhase::Failed;
+fn falls_short(lack: &Lack, reason: Sym, short: &str, cx: &mut Cx) -> Stand {
+    match lack {
+        Lack::Completed => (false, words::POD_COMPLETED, Sym::EMPTY),
+        Lack::Failed => (false, words::POD_FAILED, Sym::EMPTY),
+        Lack::Containers { unknown, unready } => {
+            let text = message(unknown, unready, short, |at| cx.names.text(cx.container(at).name));
+            (false, reason, cx.names.sym(&text))
+        }
     }
-    let stopped = |one: &ContainerRun| end_of(one).is_some();
-    let waiting = |one: &ContainerRun| !matches!(one.state, State::Running { .. }) && !stopped(one);
-    let active = run.apps.iter().any(|one| !waiting(one));
-    let pending_init = regular().any(|(one, _)| !matches!(one.state, State::Exited(end) if end.exit_code == 0));
-    let pending_sidecar = run.init.iter().zip(&class.init_containers).any(|(one, spec)| spec.sidecar() && !one.started());
-    if !run.done && (pending_init || pending_sidecar && !active) || !run.done && run.apps.iter().any(waiting) {
-        return PodPhase::Pending;
+}
+
+/// Whether all readiness gates are True.
+fn gates(cx: &mut Cx) -> Stand {
+    let mut wrong = Vec::new();
+    for &gate in cx.gates {
+        let name = cx.names.text(gate);
+        match condition(cx.stored, gate) {
+            None => wrong.push(format!("corresponding condition of pod readiness gate {name:?} does not exist.")),
+            Some(found) if found.status != ConditionStatus::True => {
+                wrong.push(format!("the status of pod readiness gate {name:?} is not \"True\", but {}", found.status.text()));
+            }
+            Some(_) => {}
+        }
     }
-    if run.apps.iter().any(|one| matches!(one.state, State::Running { .. })) {
-        return PodPhase::Running;
+    if wrong.is_empty() {
+        return (true, Sym::EMPTY, Sym::EMPTY);
     }
-    let good = run.apps.iter().all(|one| matches!(one.state, State::Exited(end) if end.exit_code == 0));
-    let again = run.apps.iter().zip(&class.containers).any(|(one, spec)| {
-        let policy = spec.restart_policy.unwrap_or(class.restart_policy);
-        end_of(one).is_some_and(|end| restarts(policy, end.exit_code))
-    });
-    match (run.done, again, good) {
-        (false, true, _) => PodPhase::Running,
-        (_, _, true) => PodPhase::Succeeded,
-        _ => PodPhase::Failed,
-    }
+    let text = wrong.join(", ");
+    (false, cx.texts.gates_not_ready, cx.names.sym(&text))
 }
