@@ -35,6 +35,7 @@ words! {
     // Taint keys.
     TAINT_NOT_READY = "node.kubernetes.io/not-ready", TAINT_UNREACHABLE = "node.kubernetes.io/unreachable",
     TAINT_UNSCHEDULABLE = "node.kubernetes.io/unschedulable",
+    EXCLUDE_DISRUPTION_LABEL = "node.kubernetes.io/exclude-disruption",
     TAINT_MEMORY_PRESSURE = "node.kubernetes.io/memory-pressure", TAINT_DISK_PRESSURE = "node.kubernetes.io/disk-pressure",
     TAINT_PID_PRESSURE = "node.kubernetes.io/pid-pressure", TAINT_NETWORK_UNAVAILABLE = "node.kubernetes.io/network-unavailable",
     // Resources.

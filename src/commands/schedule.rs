@@ -75,5 +75,6 @@ fn whom_text(whom: Whom) -> String {
         Whom::Dependents => "every object that names it as an owner".to_string(),
         Whom::ItselfIfOrphaned => "itself, when an owner that it names is not there".to_string(),
         Whom::Single => "the behaviour's one key".to_string(),
+        Whom::ItselfIfBound => "itself, when bound to a node".to_string(),
     }
 }

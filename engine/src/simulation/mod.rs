@@ -156,7 +156,7 @@ impl Simulation {
     }
 
     /// Has behaviours that asked for it ([`Simulation::wake_on_faults`]) look at a node whose fault changed.
-    pub(crate) fn wake_for_fault(&mut self, node: ObjRef) {
+    pub fn wake_for_fault(&mut self, node: ObjRef) {
         for queue in self.fault_queues.clone() {
             self.world.resource_mut::<Queues>().push(queue, node, Revision(0));
         }

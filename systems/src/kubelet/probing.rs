@@ -141,7 +141,11 @@ impl PodRun {
     pub(super) fn look_at_container(&mut self, at: usize, cx: &mut Cx) {
         let container = &mut self.containers[at];
         let Some(started_at) = container.running_since() else { return };
-        if at < self.init as usize && !cx.container(at).sidecar() || container.post_start {
+        if at < self.init as usize && !cx.container(at).sidecar() {
+            container.started = true;
+            return;
+        }
+        if container.post_start {
             return;
         }
         let Some(more) = container.more.as_mut().filter(|more| !more.workers.is_empty()) else {

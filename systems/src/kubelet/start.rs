@@ -125,7 +125,8 @@ impl PodRun {
         container.starts += 1;
         container.process = Process::Running { since: now };
         (container.image_ready, container.killing, container.forced, container.retry_at) = (false, false, false, None);
-        let exits = program.exits.filter(|_| program.crashes.is_none_or(|crashes| container.starts <= crashes));
+        let later = program.crashes.is_some_and(|crashes| container.starts > crashes);
+        let exits = if later { program.exits_later } else { program.exits };
         container.exit = exits.map(|(after, code)| Exit { at: now + after, code, reason: exit_reason(code) });
         if memory_limit > 0 && program.memory_bytes > memory_limit as u64 {
             container.exit = Some(Exit { at: now, code: 137, reason: words::OOM_KILLED });
