@@ -1,5 +1,7 @@
 //! Nodes that fall silent, come back, or join.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 mod common;
 
 use common::{Cluster, millis, secs};

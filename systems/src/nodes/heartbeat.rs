@@ -90,6 +90,7 @@ pub fn plan(good: bool, starts: bool, heartbeat_from: SimTime, now: SimTime) -> 
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "a report reads the node, its fault and what was said before")]
 fn sync(
     mut work: Work<Heartbeat>,
     statuses: View<Heartbeat, NodeStatus>,
