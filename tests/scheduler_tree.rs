@@ -1,5 +1,7 @@
 //! The class trees of the scheduler decide as the plain look at all nodes does, over drawn clusters, pods and changes.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first row it cannot read")]
+
 use proptest::prelude::*;
 use serde_json::json;
 use std::sync::Arc;
