@@ -20,7 +20,7 @@ const WINDOW: SimDuration = SimDuration::from_secs(600);
 const BURST: u64 = 25;
 /// How long until one more may come.
 const REFILL: SimDuration = SimDuration::from_secs(300);
-/// Groups and objects remembered at most; the oldest are forgotten first. The original remembers 4,096 in each process.
+/// Groups and objects remembered before the newest; the oldest are forgotten first. The original remembers 4,096 in each process.
 const KEPT_MAX: usize = 65_536;
 
 /// Similar events: the same source, object, type and reason.
@@ -95,15 +95,16 @@ impl<K, V> Default for Memory<K, V> {
 
 impl<K: Hash + Eq + Copy, V: Default> Memory<K, V> {
     fn entry(&mut self, key: K) -> &mut V {
-        if !self.table.contains_key(&key) {
-            if self.order.len() >= KEPT_MAX
-                && let Some(oldest) = self.order.pop_front()
-            {
-                self.table.remove(&oldest);
-            }
-            self.order.push_back(key);
+        if self.order.len() > KEPT_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.table.remove(&oldest);
         }
-        self.table.entry(key).or_default()
+        let order = &mut self.order;
+        self.table.entry(key).or_insert_with(|| {
+            order.push_back(key);
+            V::default()
+        })
     }
 }
 
@@ -137,10 +138,10 @@ mod tests {
     #[test]
     fn the_oldest_are_forgotten() {
         let mut correlator = Correlator::default();
-        for uid in 0..=KEPT_MAX as u64 {
+        for uid in 0..=KEPT_MAX as u64 + 1 {
             correlator.admits(SimTime::ZERO, Sym(1), Uid(uid));
         }
-        assert_eq!(correlator.buckets.table.len(), KEPT_MAX);
+        assert_eq!(correlator.buckets.table.len(), KEPT_MAX + 1);
         assert!(!correlator.buckets.table.contains_key(&(Sym(1), Uid(0))));
     }
 }

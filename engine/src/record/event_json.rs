@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 /// All events still kept as v1 Events, in order of first appearance.
 pub fn event_list(sim: &Simulation) -> Vec<Value> {
     let rows = sim.get::<Events>().rows();
-    rows.enumerate().map(|(number, row)| event_json(sim, number as u64, row)).collect()
+    rows.enumerate().map(|(number, row)| event_json(sim, number as u64, &row)).collect()
 }
 
 fn event_json(sim: &Simulation, number: u64, row: &EventRow) -> Value {

@@ -161,9 +161,12 @@ struct Window<'t> {
 }
 
 impl Window<'_> {
-    /// Place of the nth feasible node of the window.
+    /// Place of the nth feasible node of the window, which is shorter than the order.
     fn place(&self, nth: usize) -> usize {
-        self.tree.select((self.first + nth) % self.total)
+        let rank = self.first + nth;
+        let rank = if rank >= self.total { rank - self.total } else { rank };
+        // Where all nodes are feasible, rank and place are one.
+        if self.total == self.places { rank } else { self.tree.select(rank) }
     }
 
     /// Best score among the nodes `from..to` of the window.
