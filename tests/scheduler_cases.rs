@@ -71,6 +71,8 @@ fn built(case: &Value) -> bool {
     let mut features = case["features"].as_array().unwrap().iter().filter_map(Value::as_str);
     !features.any(|feature| NOT_BUILT.contains(&feature))
         && case["mode"] == "single"
+        // A pod that names its node never comes to the scheduler.
+        && case["pending"][0]["spec"].get("nodeName").is_none()
         && case["expected"].get("preFilterNodes").is_none()
         && case["expected"].get("preFilter").is_none()
         && case["expected"].get("viaNominatedNode").is_none()
@@ -136,7 +138,7 @@ fn read_taint(names: &mut Names, taint: &Value) -> NodeTaint {
 }
 
 fn judge(case: &Value) -> Result<(), String> {
-    let mut cluster = Cluster::default();
+    let mut cluster = Cluster { names: Names::new(), ..Cluster::default() };
     let list = |field: &str| case["objects"].get(field).and_then(Value::as_array).cloned().unwrap_or_default();
     list("nodes").iter().enumerate().for_each(|(number, node)| cluster.add_node(number, node));
     list("pods").iter().for_each(|pod| cluster.add_pod(pod));
