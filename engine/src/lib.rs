@@ -8,6 +8,7 @@
 
 pub mod agenda;
 pub mod api;
+pub mod by_slot;
 pub mod draw;
 pub mod hash;
 pub mod ids;
@@ -19,4 +20,5 @@ pub mod scene;
 pub mod simulation;
 pub mod source;
 pub mod time;
+mod uid_table;
 pub mod words;

@@ -1,15 +1,18 @@
 //! The index of the store: where each object is, its revision, and the lists it stands in. Values stand in components.
 
 use crate::api::links::Links;
-use crate::hash::{LookupMap, LookupSet};
+use crate::hash::{FixedState, LookupMap, LookupSet};
 use crate::ids::{Kind, ObjRef, ObjectKey, Revision, Slot, Uid};
 use crate::model::labels::LabelSetId;
 use crate::model::meta::OwnerRef;
 use crate::model::select::SelectorId;
 use crate::names::Sym;
+use crate::uid_table::UidTable;
 use bevy_ecs::entity::Entity;
+use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::hash::BuildHasher;
 
 /// What the index knows of the object in a slot.
 #[derive(Debug, Clone, Copy)]
@@ -49,8 +52,9 @@ pub struct Objects {
     free: Vec<Slot>,
     next_uid: u64,
     head: Revision,
-    by_key: LookupMap<ObjectKey, ObjRef>,
-    by_uid: LookupMap<Uid, Slot>,
+    /// Slots of living objects by key.
+    by_key: HashTable<u32>,
+    by_uid: UidTable,
     in_namespace: Links<(Kind, Sym)>,
     of_kind: Links<Kind>,
     controlled: Links<Uid>,
@@ -95,12 +99,14 @@ impl Objects {
 
     /// The living object with a key.
     pub fn by_key(&self, key: ObjectKey) -> Option<ObjRef> {
-        self.by_key.get(&key).copied()
+        let at = |slot: u32| self.rows[slot as usize].as_ref().expect("listed slots are taken");
+        let slot = self.by_key.find(FixedState.hash_one(key), |&slot| at(slot).key == key)?;
+        Some(at(*slot).object)
     }
 
     /// The object with an identity, living or not yet forgotten.
     pub fn by_uid(&self, uid: Uid) -> Option<ObjRef> {
-        self.by_uid.get(&uid).map(|&slot| ObjRef { uid, slot })
+        self.by_uid.get(uid).map(|slot| ObjRef { uid, slot: Slot(slot) })
     }
 
     /// Rows of one kind in one namespace, gone ones included, in order of creation (a re-used slot keeps that order).
@@ -219,8 +225,7 @@ impl Objects {
     pub(crate) fn insert(&mut self, row: Row) {
         let slot = row.object.slot;
         self.alive += 1;
-        self.by_key.insert(row.key, row.object);
-        self.by_uid.insert(row.object.uid, slot);
+        self.by_uid.insert(row.object.uid, slot.0);
         self.in_namespace.insert((row.key.kind, row.key.namespace), slot);
         self.of_kind.insert(row.key.kind, slot);
         self.link_controller(&row);
@@ -231,6 +236,14 @@ impl Objects {
             self.labelled.insert((row.key.namespace, row.labels), slot);
         }
         self.rows[slot.at()] = Some(row);
+        self.list_key(slot, row.key);
+    }
+
+    /// Lets the living object in a slot be found by its key.
+    fn list_key(&mut self, slot: Slot, key: ObjectKey) {
+        let rows = &self.rows;
+        let hash = |&slot: &u32| FixedState.hash_one(rows[slot as usize].as_ref().expect("listed slots are taken").key);
+        self.by_key.insert_unique(FixedState.hash_one(key), slot.0, hash);
     }
 
     fn link_controller(&mut self, row: &Row) {
@@ -279,8 +292,9 @@ impl Objects {
         let row = self.rows[object.slot.at()].as_mut().expect("only living objects are removed");
         row.gone = gone;
         row.revision = gone;
-        let key = row.key;
-        self.by_key.remove(&key);
+        if let Ok(found) = self.by_key.find_entry(FixedState.hash_one(row.key), |&slot| slot == object.slot.0) {
+            found.remove();
+        }
         self.tombstones.push_back(object);
         self.alive -= 1;
     }
@@ -294,7 +308,7 @@ impl Objects {
                 break;
             }
             self.tombstones.pop_front();
-            self.by_uid.remove(&object.uid);
+            self.by_uid.remove(object.uid);
             self.owned.remove(&object.uid);
             self.absent.remove(&object.uid);
             self.in_namespace.remove((row.key.kind, row.key.namespace), object.slot);
@@ -336,11 +350,13 @@ impl Objects {
     /// The reverse of [`Objects::dump`]; `entity` gives the entity of each row.
     pub(crate) fn restore(dump: ObjectsDump, mut entity: impl FnMut(Slot) -> Entity) -> Objects {
         let rows: Vec<Option<Row>> = dump.rows.into_iter().map(|row| row.map(|row| row.row(entity(row.object.slot)))).collect();
-        let living = || rows.iter().flatten().filter(|row| row.gone == Revision::HEAD);
-        Objects {
-            by_key: living().map(|row| (row.key, row.object)).collect(),
-            by_uid: rows.iter().flatten().map(|row| (row.object.uid, row.object.slot)).collect(),
-            alive: living().count(),
+        let mut by_uid = UidTable::default();
+        rows.iter().flatten().for_each(|row| by_uid.insert(row.object.uid, row.object.slot.0));
+        let living: Vec<Row> = rows.iter().flatten().filter(|row| row.gone == Revision::HEAD).copied().collect();
+        let mut objects = Objects {
+            by_key: HashTable::with_capacity(living.len()),
+            by_uid,
+            alive: living.len(),
             free: dump.free,
             next_uid: dump.next_uid,
             head: dump.head,
@@ -355,7 +371,9 @@ impl Objects {
             owned: dump.owned.into_iter().collect(),
             absent: dump.absent.into_iter().collect(),
             rows,
-        }
+        };
+        living.iter().for_each(|row| objects.list_key(row.object.slot, row.key));
+        objects
     }
 }
 

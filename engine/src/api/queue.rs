@@ -4,6 +4,7 @@
 //! the key's next turn. Failed keys come back after 5 ms × 2^n. Source: `spec/workloads.md` §1.
 
 use crate::api::request::{Actor, QueueId, Reply, Request, Verb};
+use crate::by_slot::BySlot;
 use crate::hash::LookupMap;
 use crate::ids::{ObjRef, Revision, Uid};
 use crate::simulation::clock::{Clock, Due};
@@ -12,6 +13,7 @@ use bevy_ecs::prelude::{Res, ResMut};
 use bevy_ecs::resource::Resource;
 use bevy_ecs::system::SystemParam;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 
@@ -19,6 +21,9 @@ use std::marker::PhantomData;
 pub const RETRY_FIRST: SimDuration = SimDuration::from_millis(5);
 /// Longest delay of a failed key.
 pub const RETRY_MAX: SimDuration = SimDuration::from_secs(1000);
+
+/// Replies to the requests of one turn; mostly one.
+pub type Replies = SmallVec<[Reply; 1]>;
 
 /// One turn of a key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,9 +33,21 @@ pub struct Item {
     /// The revision that woke it first since its last turn; 0 for a timer.
     pub cause: Revision,
     /// Replies to the requests of its last turn, in the order asked.
-    pub replies: Vec<Reply>,
+    pub replies: Replies,
     /// Whether a wake rule or a timer asked for this turn, and not replies alone.
     pub woken: bool,
+}
+
+/// Where a key stands.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Mark {
+    /// Ready, for more than replies alone.
+    #[default]
+    Woken,
+    /// Ready because its replies came.
+    Answered,
+    /// Requests are under way: place in the list of those.
+    Busy(u32),
 }
 
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
@@ -38,16 +55,17 @@ struct Busy {
     pending: u32,
     cause: Revision,
     woken: Option<Revision>,
-    replies: Vec<Reply>,
+    replies: Replies,
 }
 
 /// One work queue.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub struct WorkQueue {
     ready: VecDeque<Item>,
-    /// Keys ready; true: for more than replies alone.
-    queued: LookupMap<Uid, bool>,
-    busy: LookupMap<Uid, Busy>,
+    marks: BySlot<Mark>,
+    /// Keys with requests under way, and places free among them.
+    busy: Vec<Busy>,
+    free: Vec<u32>,
     failures: LookupMap<Uid, u32>,
     delayed: LookupMap<Uid, SimTime>,
 }
@@ -55,19 +73,22 @@ pub struct WorkQueue {
 impl WorkQueue {
     /// Puts a key into the queue unless it is there.
     pub fn push(&mut self, object: ObjRef, cause: Revision) {
-        if !self.busy.is_empty()
-            && let Some(busy) = self.busy.get_mut(&object.uid)
-        {
-            busy.woken.get_or_insert(cause);
-        } else if self.queued.insert(object.uid, true).is_none() {
-            self.ready.push_back(Item { object, cause, replies: Vec::new(), woken: true });
+        match self.marks.get_mut(object) {
+            Some(Mark::Busy(place)) => {
+                self.busy[*place as usize].woken.get_or_insert(cause);
+            }
+            Some(mark) => *mark = Mark::Woken,
+            None => {
+                self.marks.insert(object, Mark::Woken);
+                self.ready.push_back(Item { object, cause, replies: Replies::new(), woken: true });
+            }
         }
     }
 
     /// Takes the next key.
     pub fn pop(&mut self) -> Option<Item> {
         let mut item = self.ready.pop_front()?;
-        item.woken = self.queued.remove(&item.object.uid).unwrap_or(true);
+        item.woken = self.marks.remove(item.object) != Some(Mark::Answered);
         Some(item)
     }
 
@@ -82,20 +103,41 @@ impl WorkQueue {
     }
 
     fn ask(&mut self, item: ObjRef, cause: Revision) {
-        let busy = self.busy.entry(item.uid).or_default();
+        let place = match self.marks.get(item) {
+            Some(Mark::Busy(place)) => *place,
+            mark => {
+                // A key that asks while it is in the queue has its turn later, with the replies.
+                let waiting = mark.and_then(|_| self.ready.iter().position(|ready| ready.object == item));
+                let waiting = waiting.and_then(|at| self.ready.remove(at));
+                let place = self.free.pop().unwrap_or_else(|| {
+                    self.busy.push(Busy::default());
+                    self.busy.len() as u32 - 1
+                });
+                if let Some(waiting) = waiting {
+                    let busy = &mut self.busy[place as usize];
+                    (busy.woken, busy.replies) =
+                        (self.marks.get(item).filter(|mark| **mark == Mark::Woken).map(|_| waiting.cause), waiting.replies);
+                }
+                self.marks.insert(item, Mark::Busy(place));
+                place
+            }
+        };
+        let busy = &mut self.busy[place as usize];
         busy.pending += 1;
         busy.cause = cause;
     }
 
     /// Notes a reply; when it was the last one awaited the key is ready again, with all its replies.
     pub(crate) fn reply(&mut self, object: ObjRef, reply: Reply) {
-        let Some(busy) = self.busy.get_mut(&object.uid) else { return };
+        let Some(&Mark::Busy(place)) = self.marks.get(object) else { return };
+        let busy = &mut self.busy[place as usize];
         busy.replies.push(reply);
         busy.pending -= 1;
         if busy.pending == 0 {
-            let busy = self.busy.remove(&object.uid).expect("it was just there");
+            let busy = std::mem::take(busy);
+            self.free.push(place);
             let woken = busy.woken.is_some();
-            self.queued.insert(object.uid, woken);
+            self.marks.insert(object, if woken { Mark::Woken } else { Mark::Answered });
             self.ready.push_back(Item { object, cause: busy.woken.unwrap_or(busy.cause), replies: busy.replies, woken });
         }
     }

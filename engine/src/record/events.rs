@@ -1,12 +1,12 @@
 //! Events (the API kind) as rows: reason and arguments as symbols, text made on demand, counted and combined as client-go does.
 
-use crate::hash::{FixedState, LookupMap};
+use crate::hash::{FixedState, LookupMap, LookupSet};
 use crate::ids::{Kind, ObjectKey, Uid};
 use crate::names::{Name, Names, Sym};
 use crate::record::correlate::{Correlator, GroupKey};
 use crate::time::{SimDuration, SimTime};
+use crate::uid_table::UidTable;
 use bevy_ecs::resource::Resource;
-use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
@@ -87,7 +87,13 @@ struct Kept {
     first_at: SimTime,
     last_at: SimTime,
     args: Args,
+    /// Number of the object's row before this one, [`NONE`] for its first.
+    before: u32,
 }
+
+const NONE: u32 = u32::MAX;
+/// While an object has fewer rows nothing about it can have been dropped.
+const ROWS_UNTRACKED: usize = 24;
 
 /// Arguments of a message, eight bytes each.
 type Args = SmallVec<[Packed; 3]>;
@@ -124,8 +130,10 @@ pub struct Events {
     dropped: u64,
     forms: Vec<Form>,
     form_numbers: LookupMap<Form, u32>,
-    /// Places of the rows, counted from the first that there ever was and cut to 32 bits, by what makes an event the same as another.
-    repeats: HashTable<u32>,
+    /// Number of each object's last row. Rows are counted from the first that there ever was, in 31 bits.
+    last: UidTable,
+    /// Objects that the correlator knows: the others had no two events of one source, type and reason, so their rows say all.
+    tracked: LookupSet<Uid>,
     correlator: Correlator,
     /// The source that writes through the newer recorder, which neither combines nor drops.
     newer: Sym,
@@ -140,6 +148,7 @@ struct Saved {
     rows: VecDeque<Kept>,
     dropped: u64,
     forms: Vec<Form>,
+    tracked: LookupSet<Uid>,
     correlator: Correlator,
     newer: Sym,
     trail: Option<Vec<(u64, EventRow)>>,
@@ -148,21 +157,36 @@ struct Saved {
 
 impl From<Events> for Saved {
     fn from(events: Events) -> Saved {
-        let Events { rows, dropped, forms, correlator, newer, trail, total, .. } = events;
-        Saved { rows, dropped, forms, correlator, newer, trail, total }
+        let Events { rows, dropped, forms, tracked, correlator, newer, trail, total, .. } = events;
+        Saved { rows, dropped, forms, tracked, correlator, newer, trail, total }
     }
 }
 
 impl From<Saved> for Events {
     fn from(saved: Saved) -> Events {
-        let Saved { rows, dropped, forms, correlator, newer, trail, total } = saved;
+        let Saved { rows, dropped, forms, tracked, correlator, newer, trail, total } = saved;
         let form_numbers = forms.iter().zip(0..).map(|(&form, number)| (form, number)).collect();
-        let mut events = Events { rows, dropped, forms, form_numbers, repeats: HashTable::new(), correlator, newer, trail, total };
-        for at in 0..events.rows.len() {
-            events.index(at);
+        let mut last = UidTable::default();
+        for (row, number) in rows.iter().zip(dropped..) {
+            last.insert(row.uid, number_of_row(number));
         }
-        events
+        Events { rows, dropped, forms, form_numbers, last, tracked, correlator, newer, trail, total }
     }
+}
+
+/// What becomes of an event.
+enum Verdict {
+    Apart,
+    Combine,
+    Drop,
+}
+
+/// Bits of a row's number.
+const NUMBER_MASK: u32 = u32::MAX >> 1;
+
+/// A row's number as it is kept.
+fn number_of_row(number: u64) -> u32 {
+    number as u32 & NUMBER_MASK
 }
 
 /// What is reported.
@@ -193,14 +217,14 @@ impl Events {
     /// Reports an event. One equal to an earlier one in everything but time raises that one's count; after nine different messages
     /// of one source, object, type and reason the others share one row; too many about one object are dropped.
     pub fn report(&mut self, now: SimTime, report: Report) {
-        let is_newer = report.source == self.newer;
-        let group = GroupKey { source: report.source, about: report.uid, warning: report.warning, reason: report.reason };
-        let combined = !is_newer && self.correlator.combines(now, group, FixedState.hash_one((report.words, report.args)));
-        if !is_newer && !self.correlator.admits(now, report.source, report.uid) {
-            return;
-        }
+        let args: Args = report.args.iter().map(|&arg| Packed::of(arg)).collect();
+        let combined = match self.weigh(now, &report, &args) {
+            Verdict::Drop => return,
+            Verdict::Apart => false,
+            Verdict::Combine => true,
+        };
         self.total += 1;
-        let form = Form {
+        let form = self.number_of(Form {
             kind: report.about.kind,
             namespace: report.about.namespace,
             source: report.source,
@@ -208,24 +232,24 @@ impl Events {
             reason: report.reason,
             words: report.words,
             combined,
-        };
-        let form = self.number_of(form);
-        let args = report.args.iter().map(|&arg| Packed::of(arg)).collect();
-        let wanted = Kept { uid: report.uid, name: report.about.name, form, count: 1, first_at: now, last_at: now, args };
-        let at = match self.find(&wanted) {
+        });
+        let at = match self.find(report.uid, form, &args) {
             Some(at) => {
                 let row = &mut self.rows[at];
                 row.count += 1;
                 row.last_at = now;
-                (row.form, row.args) = (wanted.form, wanted.args);
+                (row.form, row.args) = (form, args);
                 at
             }
             None => {
                 while self.rows.front().is_some_and(|row| row.last_at + TTL < now || self.rows.len() >= ROWS_MAX) {
                     self.drop_oldest();
                 }
-                self.rows.push_back(wanted);
-                self.index(self.rows.len() - 1);
+                let number = number_of_row(self.dropped + self.rows.len() as u64);
+                let before = self.last.get(report.uid).unwrap_or(NONE);
+                self.last.insert(report.uid, number);
+                let (uid, name) = (report.uid, report.about.name);
+                self.rows.push_back(Kept { uid, name, form, count: 1, first_at: now, last_at: now, args, before });
                 self.rows.len() - 1
             }
         };
@@ -233,6 +257,51 @@ impl Events {
             let written = (self.dropped + at as u64, self.row(&self.rows[at]));
             self.trail.get_or_insert_default().push(written);
         }
+    }
+
+    /// What the recorder does with an event before it is written.
+    fn weigh(&mut self, now: SimTime, report: &Report, args: &Args) -> Verdict {
+        if report.source == self.newer {
+            return Verdict::Apart;
+        }
+        if !self.tracked.contains(&report.uid) {
+            let alike = |form: &Form| (form.source, form.warning, form.reason) == (report.source, report.warning, report.reason);
+            let first = !self.rows_about(report.uid).any(|at| alike(&self.forms[self.rows[at].form as usize]));
+            if first && self.rows_about(report.uid).take(ROWS_UNTRACKED).count() < ROWS_UNTRACKED {
+                return Verdict::Apart;
+            }
+            self.track(report.uid);
+        }
+        let group = GroupKey { source: report.source, about: report.uid, warning: report.warning, reason: report.reason };
+        let combined = self.correlator.combines(now, group, FixedState.hash_one((report.words, args)));
+        if !self.correlator.admits(now, report.source, report.uid) {
+            return Verdict::Drop;
+        }
+        if combined { Verdict::Combine } else { Verdict::Apart }
+    }
+
+    /// Tells the correlator of an object's events until now, each of which came once.
+    fn track(&mut self, uid: Uid) {
+        let mut rows: Vec<usize> = self.rows_about(uid).collect();
+        rows.reverse();
+        for row in rows.into_iter().map(|at| &self.rows[at]) {
+            let form = &self.forms[row.form as usize];
+            if form.source != self.newer {
+                let group = GroupKey { source: form.source, about: uid, warning: form.warning, reason: form.reason };
+                self.correlator.combines(row.first_at, group, FixedState.hash_one((form.words, &row.args)));
+                self.correlator.admits(row.first_at, form.source, uid);
+            }
+        }
+        self.tracked.insert(uid);
+    }
+
+    /// Places of an object's rows, the newest first.
+    fn rows_about(&self, uid: Uid) -> impl Iterator<Item = usize> + '_ {
+        let place = |number: u32| {
+            let at = number.wrapping_sub(number_of_row(self.dropped)) & NUMBER_MASK;
+            Some(at as usize).filter(|&at| number != NONE && at < self.rows.len())
+        };
+        std::iter::successors(self.last.get(uid).and_then(place), move |&at| place(self.rows[at].before))
     }
 
     fn number_of(&mut self, form: Form) -> u32 {
@@ -243,35 +312,17 @@ impl Events {
         })
     }
 
-    /// What events have in common that share a row: all that is said, or for combined ones all but the message.
-    fn hash(forms: &[Form], row: &Kept) -> u64 {
-        let form = &forms[row.form as usize];
-        if form.combined {
-            FixedState.hash_one((row.uid.0, form.source.0, form.warning, form.reason.0))
-        } else {
-            FixedState.hash_one((row.uid.0, row.form, &row.args))
-        }
-    }
-
-    /// Place of the row that an event belongs to.
-    fn find(&self, wanted: &Kept) -> Option<usize> {
-        let Events { rows, forms, dropped, .. } = self;
-        let place = |number: u32| number.wrapping_sub(*dropped as u32) as usize;
-        let same = |number: &u32| {
-            let row = &rows[place(*number)];
-            let (a, b) = (&forms[row.form as usize], &forms[wanted.form as usize]);
-            row.uid == wanted.uid
-                && if b.combined { Form { words: b.words, ..*a } == *b } else { row.form == wanted.form && row.args == wanted.args }
-        };
-        self.repeats.find(Events::hash(forms, wanted), same).map(|&number| place(number))
-    }
-
-    /// Lets the row at a place be found.
-    fn index(&mut self, at: usize) {
-        let Events { rows, forms, dropped, repeats, .. } = self;
-        let place = |number: u32| number.wrapping_sub(*dropped as u32) as usize;
-        let number = (*dropped + at as u64) as u32;
-        repeats.insert_unique(Events::hash(forms, &rows[at]), number, |&number| Events::hash(forms, &rows[place(number)]));
+    /// Place of the row of an earlier event that says the same, or for combined ones the same but for the message.
+    fn find(&self, uid: Uid, form: u32, args: &Args) -> Option<usize> {
+        let wanted = &self.forms[form as usize];
+        self.rows_about(uid).find(|&at| {
+            let row = &self.rows[at];
+            if wanted.combined {
+                Form { words: wanted.words, ..self.forms[row.form as usize] } == *wanted
+            } else {
+                row.form == form && row.args == *args
+            }
+        })
     }
 
     fn row(&self, kept: &Kept) -> EventRow {
@@ -301,13 +352,13 @@ impl Events {
     }
 
     fn drop_oldest(&mut self) {
-        let Some(row) = self.rows.front() else { return };
-        let number = self.dropped as u32;
-        if let Ok(found) = self.repeats.find_entry(Events::hash(&self.forms, row), |&other| other == number) {
-            found.remove();
+        if let Some(row) = self.rows.pop_front() {
+            if self.last.get(row.uid) == Some(number_of_row(self.dropped)) {
+                self.last.remove(row.uid);
+                self.tracked.remove(&row.uid);
+            }
+            self.dropped += 1;
         }
-        self.rows.pop_front();
-        self.dropped += 1;
     }
 
     /// The rows, in order of first appearance.

@@ -2,8 +2,7 @@
 
 use crate::api::log::Entry;
 use crate::api::request::Actor;
-use crate::hash::LookupMap;
-use crate::ids::{ObjRef, ObjectKey, Uid};
+use crate::ids::{ObjRef, ObjectKey};
 use crate::time::SimTime;
 use bevy_ecs::resource::Resource;
 
@@ -14,7 +13,10 @@ pub const VERSIONS_MAX: u32 = 1000;
 #[derive(Debug, Default, Resource)]
 pub struct Fights {
     at: SimTime,
-    versions: LookupMap<Uid, u32>,
+    /// Number of the instant.
+    instant: u32,
+    /// By slot: the instant and the versions written within it.
+    versions: Vec<(u32, u32)>,
     found: Option<Fight>,
 }
 
@@ -35,12 +37,16 @@ impl Fights {
     pub(crate) fn wrote(&mut self, entry: &Entry) {
         if entry.at != self.at {
             self.at = entry.at;
-            self.versions.clear();
+            self.instant += 1;
         }
-        if entry.changes.meets(crate::api::state::Changes::ADDED) {
-            return;
+        let at = entry.object.slot.at();
+        if self.versions.len() <= at {
+            self.versions.resize(at + 1, (0, 0));
         }
-        let versions = self.versions.entry(entry.object.uid).or_insert(0);
+        let (instant, versions) = &mut self.versions[at];
+        if *instant != self.instant || entry.changes.meets(crate::api::state::Changes::ADDED) {
+            (*instant, *versions) = (self.instant, 0);
+        }
         *versions += 1;
         if *versions > VERSIONS_MAX && self.found.is_none() {
             self.found = Some(Fight { object: entry.object, key: entry.key, actor: entry.actor, versions: *versions });

@@ -31,6 +31,7 @@ use wavetank_engine::api::queue::{Item, Work};
 use wavetank_engine::api::request::Verb;
 use wavetank_engine::api::state::Changes;
 use wavetank_engine::api::store::{Listing, View};
+use wavetank_engine::by_slot::BySlot;
 use wavetank_engine::hash::LookupMap;
 use wavetank_engine::ids::{Kind, ObjRef, Uid};
 use wavetank_engine::model::labels::LabelSets;
@@ -69,7 +70,7 @@ const ROOM_BY_POD: u8 = plugin::NODE_RESOURCES_FIT | plugin::NODE_PORTS;
 const ROOM_BY_NODE: u8 = u8::MAX;
 
 /// Where a pod's requests are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Placed {
     node: Sym,
     class: ClassId,
@@ -81,9 +82,9 @@ pub struct SchedulerState {
     queue: SchedulingQueue,
     start: usize,
     /// Pods counted on a node.
-    placed: LookupMap<Uid, Placed>,
+    placed: BySlot<Placed>,
     /// Pods whose binding is under way.
-    binding: LookupMap<Uid, Waiting>,
+    binding: BySlot<Waiting>,
     /// Nodes in the order in which they were seen.
     seen_nodes: Vec<ObjRef>,
 }
@@ -214,10 +215,8 @@ impl SchedulerCache {
         for &node in &state.seen_nodes {
             self.put_node(node, reads, names);
         }
-        let mut placed: Vec<(&Uid, &Placed)> = state.placed.iter().collect();
-        placed.sort_by_key(|pair| *pair.0);
-        for (_, placed) in placed {
-            self.count(*placed, true, reads, names);
+        for (_, placed) in state.placed.sorted() {
+            self.count(placed, true, reads, names);
         }
     }
 
@@ -268,11 +267,13 @@ impl SchedulerCache {
     /// Counts the pods that were placed on a node before the scheduler saw it.
     fn count_all_on(&mut self, node: ObjRef, state: &SchedulerState, reads: &Reads, names: &mut Names) {
         let Some(name) = self.table.name_of(node.uid) else { return };
-        let mut pods: Vec<Uid> = reads.listing.on_node(name).map(|pod| pod.uid).chain(state.binding.keys().copied()).collect();
-        pods.sort_unstable();
-        pods.dedup();
-        for placed in pods.iter().filter_map(|pod| state.placed.get(pod)).filter(|placed| placed.node == name) {
-            self.count(*placed, true, reads, names);
+        let bound = reads.listing.on_node(name).map(|pod| (pod.uid, state.placed.get(pod).copied()));
+        let binding = state.binding.sorted().into_iter().map(|(uid, waiting)| (uid, state.placed.get(waiting.pod).copied()));
+        let mut pods: Vec<(Uid, Option<Placed>)> = bound.chain(binding).collect();
+        pods.sort_unstable_by_key(|pair| pair.0);
+        pods.dedup_by_key(|pair| pair.0);
+        for placed in pods.into_iter().filter_map(|pair| pair.1).filter(|placed| placed.node == name) {
+            self.count(placed, true, reads, names);
         }
     }
 
@@ -296,10 +297,10 @@ fn pod_changed(
 ) {
     let pod = item.object;
     let refused = item.replies.iter().any(|reply| !reply.ok());
-    if let Some(waiting) = state.binding.get(&pod.uid).copied().filter(|_| !item.replies.is_empty()) {
-        state.binding.remove(&pod.uid);
+    if let Some(waiting) = state.binding.get(pod).copied().filter(|_| !item.replies.is_empty()) {
+        state.binding.remove(pod);
         if refused {
-            if let Some(placed) = state.placed.remove(&pod.uid) {
+            if let Some(placed) = state.placed.remove(pod) {
                 cache.count(placed, false, reads, names);
             }
             if reads.listing.knows(pod) {
@@ -310,20 +311,20 @@ fn pod_changed(
     }
     let living = reads.pods.get(pod).filter(|_| reads.statuses.get(pod).is_some_and(|status| !status.phase.terminal()));
     let now_placed = living.filter(|living| !living.node.is_empty()).map(|living| Placed { node: living.node, class: living.class });
-    let before = state.placed.get(&pod.uid).copied();
-    if now_placed != before && !(now_placed.is_none() && state.binding.contains_key(&pod.uid)) {
+    let before = state.placed.get(pod).copied();
+    if now_placed != before && !(now_placed.is_none() && state.binding.contains(pod)) {
         if let Some(before) = before {
-            state.placed.remove(&pod.uid);
+            state.placed.remove(pod);
             cache.count(before, false, reads, names);
             state.queue.wake(ROOM_BY_POD, work.now());
         }
         if let Some(placed) = now_placed {
-            state.placed.insert(pod.uid, placed);
+            state.placed.insert(pod, placed);
             cache.count(placed, true, reads, names);
         }
     }
     match living {
-        Some(living) if living.node.is_empty() && !state.binding.contains_key(&pod.uid) => {
+        Some(living) if living.node.is_empty() && !state.binding.contains(pod) => {
             let terminating = reads.metas.get(pod).is_none_or(Meta::terminating);
             let facts = cache.class(names, &reads.classes, living.class);
             if facts.scheduler_name == words.default_scheduler && !terminating {
@@ -362,8 +363,8 @@ fn schedule_one(
             state.start = next_start;
             let node = cache.table.get(node).name;
             let placed = Placed { node, class: pod.class };
-            state.placed.insert(waiting.pod.uid, placed);
-            state.binding.insert(waiting.pod.uid, waiting);
+            state.placed.insert(waiting.pod, placed);
+            state.binding.insert(waiting.pod, waiting);
             cache.count(placed, true, reads, names);
             work.ask_for(waiting.pod, wavetank_engine::ids::Revision(0), Verb::Bind { pod: waiting.pod, node });
             let args = [Arg::Text(meta.namespace), Arg::Name(meta.name), Arg::Text(node)];
