@@ -61,6 +61,9 @@ pub enum Kind {
     Endpoints,
     EndpointSlice,
     HorizontalPodAutoscaler,
+    Job,
+    CronJob,
+    PodDisruptionBudget,
     /// Stored, listed and watched; nothing acts on it.
     Other(u16),
 }

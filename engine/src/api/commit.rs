@@ -170,6 +170,8 @@ fn delete(world: &mut World, act: Act, object: ObjRef, grace_s: Option<u32>, pro
         Some(Propagation::Orphan) => set_gc_finalizer(&mut meta, Some(words::ORPHAN)),
         Some(Propagation::Foreground) => set_gc_finalizer(&mut meta, Some(words::FOREGROUND_DELETION)),
         Some(Propagation::Background) => set_gc_finalizer(&mut meta, None),
+        // Source: `spec/workloads.md` §1, "Default propagation".
+        None if key.kind == Kind::Job && !has_gc_finalizer(&meta) => set_gc_finalizer(&mut meta, Some(words::ORPHAN)),
         None => {}
     }
     let held = !meta.finalizers.is_empty() || key.kind == Kind::Pod && meta.deletion.is_some_and(|d| d.grace_s > 0);
@@ -188,6 +190,10 @@ fn begin_deletion(meta: &mut Meta, now: SimTime, grace_s: u32) {
     if meta.generation > 0 {
         meta.generation += 1;
     }
+}
+
+fn has_gc_finalizer(meta: &Meta) -> bool {
+    meta.finalizers.iter().any(|f| *f == words::ORPHAN || *f == words::FOREGROUND_DELETION)
 }
 
 fn set_gc_finalizer(meta: &mut Meta, wanted: Option<Sym>) {
@@ -442,6 +448,8 @@ macro_rules! by_part {
     };
 }
 use crate::model::autoscaling::{HorizontalPodAutoscaler, HorizontalPodAutoscalerStatus};
+use crate::model::batch::{CronJob, CronJobStatus, Job, JobStatus};
+use crate::model::disruption::{PodDisruptionBudget, PodDisruptionBudgetStatus};
 use crate::model::network::{EndpointSlice, Endpoints, Service};
 use crate::model::node::{Node, NodeStatus};
 use crate::model::opaque::{Namespace, Opaque};

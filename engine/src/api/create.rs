@@ -11,6 +11,8 @@ use crate::draw::draw;
 use crate::hash::FixedState;
 use crate::ids::{Kind, ObjectKey, Revision, Uid};
 use crate::model::autoscaling::HorizontalPodAutoscalerStatus;
+use crate::model::batch::{CronJobStatus, Job, JobStatus};
+use crate::model::disruption::{PodDisruptionBudget, PodDisruptionBudgetStatus};
 use crate::model::kinds::Kinds;
 use crate::model::meta::{Meta, OwnerRef};
 use crate::model::network::Service;
@@ -113,12 +115,25 @@ fn fill_in(new: &mut NewObject) {
         Kind::HorizontalPodAutoscaler if !has(new, |s| matches!(s, StateValue::HorizontalPodAutoscalerStatus(_))) => {
             new.states.push(HorizontalPodAutoscalerStatus::default().into());
         }
+        Kind::Job if !has(new, |s| matches!(s, StateValue::JobStatus(_))) => new.states.push(JobStatus::default().into()),
+        Kind::CronJob if !has(new, |s| matches!(s, StateValue::CronJobStatus(_))) => new.states.push(CronJobStatus::default().into()),
+        Kind::PodDisruptionBudget if !has(new, |s| matches!(s, StateValue::PodDisruptionBudgetStatus(_))) => {
+            new.states.push(PodDisruptionBudgetStatus::default().into());
+        }
         Kind::Namespace if new.states.is_empty() => new.states.push(Namespace::default().into()),
         _ => {}
     }
-    if matches!(new.meta.kind, Kind::Pod | Kind::ReplicaSet | Kind::Deployment | Kind::EndpointSlice) {
+    if has_generation(new.meta.kind) {
         new.meta.generation = 1;
     }
+}
+
+/// Source: `spec/lifecycle.md` §1.
+fn has_generation(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Pod | Kind::ReplicaSet | Kind::Deployment | Kind::EndpointSlice | Kind::Job | Kind::CronJob | Kind::PodDisruptionBudget
+    )
 }
 
 fn store(world: &mut World, act: Act, mut new: NewObject) -> crate::ids::ObjRef {
@@ -190,6 +205,12 @@ pub(crate) fn selector_of(world: &World, entity: Entity) -> Option<SelectorId> {
     }
     if let Some(deployment) = world.get::<Obj<Deployment>>(entity) {
         return Some(deployment.value().selector);
+    }
+    if let Some(job) = world.get::<Obj<Job>>(entity) {
+        return Some(job.value().selector);
+    }
+    if let Some(budget) = world.get::<Obj<PodDisruptionBudget>>(entity) {
+        return budget.value().selector;
     }
     world.get::<Obj<Service>>(entity).and_then(|service| service.value().selector)
 }

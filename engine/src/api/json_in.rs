@@ -1,9 +1,14 @@
 //! Reads defaulted and validated Kubernetes JSON into the components of an object.
 
+mod batch;
+mod disruption;
+
 use crate::api::request::NewObject;
 use crate::api::state::StateValue;
 use crate::ids::Kind;
 use crate::model::autoscaling::{HorizontalPodAutoscaler, HorizontalPodAutoscalerStatus};
+use crate::model::batch::{CronJobStatus, JobStatus};
+use crate::model::disruption::PodDisruptionBudgetStatus;
 use crate::model::kinds::Kinds;
 use crate::model::labels::LabelSets;
 use crate::model::meta::{Condition, ConditionStatus, Meta, OwnerRef};
@@ -107,6 +112,9 @@ impl Tables<'_> {
             Kind::Endpoints => vec![self.endpoints(object).into()],
             Kind::EndpointSlice => vec![self.endpoint_slice(object).into()],
             Kind::HorizontalPodAutoscaler => vec![self.autoscaler(spec).into(), HorizontalPodAutoscalerStatus::default().into()],
+            Kind::Job => vec![self.job(spec).into(), JobStatus::default().into()],
+            Kind::CronJob => vec![self.cron_job(spec).into(), CronJobStatus::default().into()],
+            Kind::PodDisruptionBudget => vec![self.disruption_budget(spec).into(), PodDisruptionBudgetStatus::default().into()],
             Kind::Other(_) => {
                 let mut body = object.clone();
                 if let Some(fields) = body.as_object_mut() {

@@ -1,5 +1,8 @@
 //! Writes objects as the Kubernetes JSON that an API server would give.
 
+mod batch;
+mod disruption;
+
 use crate::api::objects::{Objects, Row};
 use crate::api::state::StateValue;
 use crate::ids::{Kind, ObjRef, ObjectKey, Uid, uid_text};
@@ -145,6 +148,12 @@ impl<'s> Cx<'s> {
                 let spec = object.get("spec").cloned().unwrap_or(Value::Null);
                 put(object, "status", self.autoscaler_status(&spec, status));
             }
+            StateValue::Job(job) => put(object, "spec", self.job(job)),
+            StateValue::JobStatus(status) => put(object, "status", self.job_status(status)),
+            StateValue::CronJob(cron_job) => put(object, "spec", self.cron_job(cron_job)),
+            StateValue::CronJobStatus(status) => put(object, "status", self.cron_job_status(row, status)),
+            StateValue::PodDisruptionBudget(budget) => put(object, "spec", budget.raw.value().clone()),
+            StateValue::PodDisruptionBudgetStatus(status) => put(object, "status", self.disruption_budget_status(status)),
             StateValue::Namespace(namespace) => {
                 put(object, "spec", json!({"finalizers": ["kubernetes"]}));
                 put(object, "status", json!({"phase": if namespace.terminating { "Terminating" } else { "Active" }}));

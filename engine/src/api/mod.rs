@@ -18,6 +18,12 @@ macro_rules! for_each_state {
             EndpointSlice,
             HorizontalPodAutoscaler,
             HorizontalPodAutoscalerStatus,
+            Job,
+            JobStatus,
+            CronJob,
+            CronJobStatus,
+            PodDisruptionBudget,
+            PodDisruptionBudgetStatus,
             Namespace,
             Opaque,
         }

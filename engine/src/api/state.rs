@@ -1,6 +1,8 @@
 //! The components that hold what the API shows of an object, their list, and what changes of them mean to watchers.
 
 use crate::model::autoscaling::{HorizontalPodAutoscaler, HorizontalPodAutoscalerStatus};
+use crate::model::batch::{CronJob, CronJobStatus, Job, JobStatus};
+use crate::model::disruption::{PodDisruptionBudget, PodDisruptionBudgetStatus};
 use crate::model::meta::Meta;
 use crate::model::network::{EndpointSlice, Endpoints, Service};
 use crate::model::node::{Node, NodeStatus};
@@ -171,5 +173,7 @@ macro_rules! plain_states {
 plain_states! {
     ReplicaSet => SPEC, ReplicaSetStatus => STATUS, Deployment => SPEC, DeploymentStatus => STATUS, Service => SPEC,
     Endpoints => SPEC, EndpointSlice => SPEC, HorizontalPodAutoscaler => SPEC, HorizontalPodAutoscalerStatus => STATUS,
+    Job => SPEC, JobStatus => STATUS, CronJob => SPEC, CronJobStatus => STATUS,
+    PodDisruptionBudget => SPEC, PodDisruptionBudgetStatus => STATUS,
     Namespace => STATUS, Opaque => SPEC,
 }

@@ -33,6 +33,9 @@ const BUILT: &[(Kind, &str, &str, &str, bool)] = &[
     (Kind::Endpoints, "Endpoints", "v1", "endpoints", true),
     (Kind::EndpointSlice, "EndpointSlice", "discovery.k8s.io/v1", "endpointslices", true),
     (Kind::HorizontalPodAutoscaler, "HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers", true),
+    (Kind::Job, "Job", "batch/v1", "jobs", true),
+    (Kind::CronJob, "CronJob", "batch/v1", "cronjobs", true),
+    (Kind::PodDisruptionBudget, "PodDisruptionBudget", "policy/v1", "poddisruptionbudgets", true),
 ];
 
 /// Well-known kinds whose scope is the cluster.

@@ -1,6 +1,8 @@
 //! The object model: components, values that objects are made of, interned tables, and rules that need no cluster.
 
 pub mod autoscaling;
+pub mod batch;
+pub mod disruption;
 pub mod int_or_percent;
 pub mod kinds;
 pub mod label_syntax;

@@ -1,5 +1,8 @@
 //! The fields of objects that a journal shows, in order, as text. An absent or empty value is left out.
 
+mod batch;
+mod disruption;
+
 use crate::api::state::StateValue;
 use crate::model::labels::{LabelSetId, LabelSets};
 use crate::model::meta::{Condition, Meta};
@@ -70,6 +73,12 @@ pub(crate) fn fields(cx: &Cx, value: &StateValue) -> Fields {
             conditions(cx, &status.conditions, &mut fields);
             fields
         }
+        StateValue::Job(job) => self::batch::job(cx, job),
+        StateValue::JobStatus(status) => self::batch::job_status(cx, status),
+        StateValue::CronJob(cron_job) => self::batch::cron_job(cx, cron_job),
+        StateValue::CronJobStatus(status) => self::batch::cron_job_status(cx, status),
+        StateValue::PodDisruptionBudget(budget) => self::disruption::budget(budget),
+        StateValue::PodDisruptionBudgetStatus(status) => self::disruption::budget_status(cx, status),
         StateValue::Namespace(namespace) => {
             vec![("status.phase".into(), if namespace.terminating { "Terminating".into() } else { "Active".into() })]
         }

@@ -210,6 +210,8 @@ fn condition(sim: &Simulation, object: ObjRef, kind: &str) -> Option<String> {
         StateValue::ReplicaSetStatus(status) => of(&status.conditions),
         StateValue::DeploymentStatus(status) => of(&status.conditions),
         StateValue::HorizontalPodAutoscalerStatus(status) => of(&status.conditions),
+        StateValue::JobStatus(status) => of(&status.conditions),
+        StateValue::PodDisruptionBudgetStatus(status) => of(&status.conditions),
         _ => None,
     })
 }

@@ -238,6 +238,9 @@ fn replace(sim: &mut Simulation, object: ObjRef, mut whole: Value) -> Result<(),
                 | StateValue::ReplicaSetStatus(_)
                 | StateValue::DeploymentStatus(_)
                 | StateValue::HorizontalPodAutoscalerStatus(_)
+                | StateValue::JobStatus(_)
+                | StateValue::CronJobStatus(_)
+                | StateValue::PodDisruptionBudgetStatus(_)
                 | StateValue::Namespace(_)
         );
         if !status {
