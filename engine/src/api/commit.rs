@@ -402,7 +402,7 @@ macro_rules! by_part {
         pub(crate) fn insert_value(world: &mut World, entity: bevy_ecs::entity::Entity, revision: Revision, value: StateValue) {
             let mut entity = world.entity_mut(entity);
             match value {
-                $(StateValue::$name(value) => { entity.insert(Obj { value: *value, written: revision, older: 0 }); })*
+                $(StateValue::$name(value) => { entity.insert(Obj::first(*value, revision)); })*
             }
         }
 

@@ -137,7 +137,6 @@ fn has_generation(kind: Kind) -> bool {
 }
 
 fn store(world: &mut World, act: Act, mut new: NewObject) -> crate::ids::ObjRef {
-    let entity = world.spawn_empty().id();
     let mut objects = world.resource_mut::<Objects>();
     let object = objects.take_slot();
     let revision = objects.advance();
@@ -150,11 +149,8 @@ fn store(world: &mut World, act: Act, mut new: NewObject) -> crate::ids::ObjRef 
     let hash = FixedState.hash_one((&new.meta, &new.states));
     world.resource_mut::<Journal>().fold(hash);
     let recording = world.resource::<Journal>().recording();
-    insert_value(world, entity, revision, new.meta.into());
     let recorded = if recording { new.states.clone() } else { Vec::new() };
-    for state in new.states {
-        insert_value(world, entity, revision, state);
-    }
+    let entity = spawn(world, revision, new);
     let node = world.get::<Obj<Pod>>(entity).map_or(Sym::EMPTY, |pod| pod.value().node);
     let selector = selector_of(world, entity);
     let row = Row { entity, object, key, created: revision, gone: Revision::HEAD, revision, controller, node, labels, selector };
@@ -187,6 +183,21 @@ fn store(world: &mut World, act: Act, mut new: NewObject) -> crate::ids::ObjRef 
     world.resource_mut::<Journal>().entered(&entry);
     world.resource_mut::<Fights>().wrote(&entry);
     object
+}
+
+/// The entity of a new object. A pod's parts go in together: one by one they would move the others from table to table.
+fn spawn(world: &mut World, revision: Revision, new: NewObject) -> Entity {
+    let NewObject { meta, mut states } = new;
+    if let [StateValue::Pod(_), StateValue::PodStatus(_)] = states[..]
+        && let (Some(StateValue::PodStatus(status)), Some(StateValue::Pod(pod))) = (states.pop(), states.pop())
+    {
+        return world.spawn((Obj::first(meta, revision), Obj::first(*pod, revision), Obj::first(*status, revision))).id();
+    }
+    let entity = world.spawn(Obj::first(meta, revision)).id();
+    for state in states {
+        insert_value(world, entity, revision, state);
+    }
+    entity
 }
 
 /// Owners that a manifest names without an identity of this run are those with the same kind and name.

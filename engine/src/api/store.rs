@@ -23,6 +23,10 @@ pub struct Obj<T: State> {
 }
 
 impl<T: State> Obj<T> {
+    pub(in crate::api) fn first(value: T, written: Revision) -> Obj<T> {
+        Obj { value, written, older: 0 }
+    }
+
     pub(crate) fn value(&self) -> &T {
         &self.value
     }

@@ -68,7 +68,12 @@ impl PodRun {
             // The end is not reported while containers may still run.
             phase = if self.initialized() { PodPhase::Running } else { PodPhase::Pending };
         }
-        let statuses = |list: &[Seen]| list.iter().filter_map(|seen| seen.status).collect::<Vec<_>>();
+        // A million pods keep these for long: no room to spare.
+        let statuses = |list: &[Seen]| {
+            let mut statuses = Vec::with_capacity(list.len());
+            statuses.extend(list.iter().filter_map(|seen| seen.status));
+            statuses
+        };
         let (reason, message) = failure.unwrap_or((Sym::EMPTY, Sym::EMPTY));
         PodStatus {
             phase,

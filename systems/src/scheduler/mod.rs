@@ -84,7 +84,7 @@ pub struct SchedulerState {
     /// Pods counted on a node.
     placed: BySlot<Placed>,
     /// Pods whose binding is under way.
-    binding: BySlot<Waiting>,
+    binding: LookupMap<Uid, Waiting>,
     /// Nodes in the order in which they were seen.
     seen_nodes: Vec<ObjRef>,
 }
@@ -268,7 +268,7 @@ impl SchedulerCache {
     fn count_all_on(&mut self, node: ObjRef, state: &SchedulerState, reads: &Reads, names: &mut Names) {
         let Some(name) = self.table.name_of(node.uid) else { return };
         let bound = reads.listing.on_node(name).map(|pod| (pod.uid, state.placed.get(pod).copied()));
-        let binding = state.binding.sorted().into_iter().map(|(uid, waiting)| (uid, state.placed.get(waiting.pod).copied()));
+        let binding = state.binding.iter().map(|(&uid, waiting)| (uid, state.placed.get(waiting.pod).copied()));
         let mut pods: Vec<(Uid, Option<Placed>)> = bound.chain(binding).collect();
         pods.sort_unstable_by_key(|pair| pair.0);
         pods.dedup_by_key(|pair| pair.0);
@@ -297,8 +297,8 @@ fn pod_changed(
 ) {
     let pod = item.object;
     let refused = item.replies.iter().any(|reply| !reply.ok());
-    if let Some(waiting) = state.binding.get(pod).copied().filter(|_| !item.replies.is_empty()) {
-        state.binding.remove(pod);
+    if let Some(waiting) = state.binding.get(&pod.uid).copied().filter(|_| !item.replies.is_empty()) {
+        state.binding.remove(&pod.uid);
         if refused {
             if let Some(placed) = state.placed.remove(pod) {
                 cache.count(placed, false, reads, names);
@@ -312,7 +312,7 @@ fn pod_changed(
     let living = reads.pods.get(pod).filter(|_| reads.statuses.get(pod).is_some_and(|status| !status.phase.terminal()));
     let now_placed = living.filter(|living| !living.node.is_empty()).map(|living| Placed { node: living.node, class: living.class });
     let before = state.placed.get(pod).copied();
-    if now_placed != before && !(now_placed.is_none() && state.binding.contains(pod)) {
+    if now_placed != before && !(now_placed.is_none() && state.binding.contains_key(&pod.uid)) {
         if let Some(before) = before {
             state.placed.remove(pod);
             cache.count(before, false, reads, names);
@@ -324,7 +324,7 @@ fn pod_changed(
         }
     }
     match living {
-        Some(living) if living.node.is_empty() && !state.binding.contains(pod) => {
+        Some(living) if living.node.is_empty() && !state.binding.contains_key(&pod.uid) => {
             let terminating = reads.metas.get(pod).is_none_or(Meta::terminating);
             let facts = cache.class(names, &reads.classes, living.class);
             if facts.scheduler_name == words.default_scheduler && !terminating {
@@ -364,7 +364,7 @@ fn schedule_one(
             let node = cache.table.get(node).name;
             let placed = Placed { node, class: pod.class };
             state.placed.insert(waiting.pod, placed);
-            state.binding.insert(waiting.pod, waiting);
+            state.binding.insert(waiting.pod.uid, waiting);
             cache.count(placed, true, reads, names);
             work.ask_for(waiting.pod, wavetank_engine::ids::Revision(0), Verb::Bind { pod: waiting.pod, node });
             let args = [Arg::Text(meta.namespace), Arg::Name(meta.name), Arg::Text(node)];

@@ -15,7 +15,7 @@ const UNSCHEDULABLE_MAX: SimDuration = SimDuration::from_secs(300);
 const FLUSH_PERIOD: SimDuration = SimDuration::from_secs(30);
 
 /// A pod that waits.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
     /// The pod.
     pub pod: ObjRef,
