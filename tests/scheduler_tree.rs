@@ -6,15 +6,17 @@ use proptest::prelude::*;
 use serde_json::json;
 use std::sync::Arc;
 use wavetank_engine::ids::Uid;
-use wavetank_engine::model::labels::LabelSets;
+use wavetank_engine::model::labels::{LabelSetId, LabelSets};
 use wavetank_engine::model::node::{Effect, NodeTaint};
 use wavetank_engine::model::pod_class::Classes;
 use wavetank_engine::model::resources::Resources;
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::words;
-use wavetank_systems::scheduler::cycle::{Decision, decide};
+use wavetank_systems::scheduler::cycle::{Cycle, Decision, decide};
 use wavetank_systems::scheduler::facts::ClassFacts;
 use wavetank_systems::scheduler::nodes::{NodeFacts, NodeTable};
+use wavetank_systems::scheduler::pods::{Group, Groups, Incoming, Namespaces, Nominations, Resident};
+use wavetank_systems::scheduler::profile::Profile;
 use wavetank_systems::scheduler::tree::ClassTree;
 
 /// A drawn node: zone, size, whether tainted, whether cordoned.
@@ -51,7 +53,11 @@ struct World {
     names: Names,
     labels: LabelSets,
     table: NodeTable,
-    classes: Vec<(ClassFacts, ClassTree)>,
+    groups: Groups,
+    nominations: Nominations,
+    namespaces: Namespaces,
+    profile: Profile,
+    classes: Vec<(Incoming, ClassTree)>,
     placed: Vec<(Uid, usize)>,
     start: usize,
 }
@@ -67,12 +73,36 @@ impl World {
             json!({"containers": [{"name": "c", "ports": [{"containerPort": 80, "hostPort": 80, "protocol": "TCP"}]}]}),
             json!({"containers": container("100m", "3Gi"), "nodeSelector": {"topology.kubernetes.io/zone": "zone-1"}}),
         ];
-        let digest = |spec: &serde_json::Value| {
+        let mut groups = Groups::default();
+        let mut digest = |spec: &serde_json::Value| {
             let id = classes.class_of(&mut names, spec);
-            (ClassFacts::of(&mut names, &classes.get(id).clone()), ClassTree::default())
+            let class = Arc::new(ClassFacts::of(&mut names, &classes.get(id).clone()));
+            let (namespace, labels) = (Sym::EMPTY, LabelSetId::EMPTY);
+            let group = groups.intern(Group { namespace, labels, terminating: false, terms: None });
+            let incoming = Incoming {
+                uid: Uid(0),
+                resident: Resident { class, group },
+                namespace,
+                labels,
+                node_name: Sym::EMPTY,
+                nominated_node: Sym::EMPTY,
+                default_selector: Arc::from([]),
+            };
+            (incoming, ClassTree::default())
         };
-        let classes = specs.iter().map(digest).collect();
-        let mut world = World { names, labels: LabelSets::default(), table: NodeTable::default(), classes, placed: Vec::new(), start: 0 };
+        let classes = specs.iter().map(&mut digest).collect();
+        let mut world = World {
+            names,
+            labels: LabelSets::default(),
+            table: NodeTable::default(),
+            groups,
+            nominations: Nominations::default(),
+            namespaces: Namespaces::default(),
+            profile: Profile::default(),
+            classes,
+            placed: Vec::new(),
+            start: 0,
+        };
         nodes.iter().enumerate().for_each(|(number, node)| world.put(number, *node));
         world
     }
@@ -85,19 +115,12 @@ impl World {
         let size = [("2", "8Gi", "3"), ("8", "8Gi", "10"), ("4", "32Gi", "110")][usize::from(size)];
         let allocatable = json!({"cpu": size.0, "memory": size.1, "pods": size.2});
         let taint = NodeTaint { key: self.names.sym("gpu"), value: Sym::EMPTY, effect: Effect::NoSchedule, added_at: None };
+        let (name, labels) = (self.names.sym(&format!("node-{number}")), self.labels.intern(&self.names, pairs));
+        let allocatable = Arc::new(Resources::from_json(&mut self.names, Some(&allocatable)));
         self.table.put(NodeFacts {
-            uid: Uid(number as u64),
-            name: self.names.sym(&format!("node-{number}")),
-            labels: self.labels.intern(&self.names, pairs),
             taints: Arc::from(if tainted { vec![taint] } else { Vec::new() }),
             unschedulable,
-            allocatable: Arc::new(Resources::from_json(&mut self.names, Some(&allocatable))),
-            used: Resources::default(),
-            scored_cpu_millicores: 0,
-            scored_memory_bytes: 0,
-            pods: 0,
-            ports: Vec::new(),
-            alive: true,
+            ..NodeFacts::empty(Uid(number as u64), name, labels, allocatable)
         });
     }
 
@@ -107,7 +130,7 @@ impl World {
             Step::Leave if !self.placed.is_empty() => {
                 let (node, class) = self.placed.remove(0);
                 if let Some(number) = self.table.name_of(node).and_then(|name| self.table.by_name(name)) {
-                    self.table.account(number, &self.classes[class].0, false);
+                    self.table.account(number, &self.classes[class].0.resident, false);
                 }
             }
             Step::Leave => {}
@@ -126,17 +149,27 @@ impl World {
             return Ok(());
         }
         self.start %= nodes;
-        let (facts, tree) = &mut self.classes[class];
-        tree.catch_up(facts, &self.table, &self.labels, &self.names);
-        let (fast, plain) = (tree.decide(&self.table, self.start), decide(facts, &self.table, &self.labels, &self.names, self.start));
+        let (pod, tree) = &mut self.classes[class];
+        tree.catch_up(&pod.resident.class, &self.profile, &self.table, &self.labels, &self.names);
+        let cycle = Cycle {
+            pod,
+            profile: &self.profile,
+            nodes: &self.table,
+            groups: &self.groups,
+            nominations: &self.nominations,
+            namespaces: &self.namespaces,
+            labels: &self.labels,
+            names: &self.names,
+        };
+        let (fast, plain) = (tree.decide(&self.table, 0, self.start), decide(&cycle, self.start));
         match plain {
-            Decision::Node { node, next_start } => {
-                prop_assert_eq!(fast, Some(Decision::Node { node, next_start }));
-                self.table.account(node, facts, true);
+            Decision::Node { node, next_start, nominated } => {
+                prop_assert_eq!(fast, Some(Decision::Node { node, next_start, nominated }));
+                self.table.account(node, &pod.resident, true);
                 self.placed.push((self.table.get(node).uid, class));
                 self.start = next_start;
             }
-            Decision::None { .. } => prop_assert_eq!(fast, None),
+            Decision::None(_) => prop_assert_eq!(fast, None),
         }
         Ok(())
     }

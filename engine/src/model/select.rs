@@ -21,6 +21,19 @@ pub struct Requirement {
     pub values: Vec<Sym>,
 }
 
+impl Requirement {
+    /// Whether a label set meets the requirement.
+    pub fn met_by(&self, labels: &LabelSets, set: LabelSetId) -> bool {
+        let value = labels.get(set, self.key);
+        match self.operator {
+            Operator::In => value.is_some_and(|value| self.values.contains(&value)),
+            Operator::NotIn => value.is_none_or(|value| !self.values.contains(&value)),
+            Operator::Exists => value.is_some(),
+            Operator::DoesNotExist => value.is_none(),
+        }
+    }
+}
+
 /// Operator of a requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs)]
@@ -52,19 +65,7 @@ impl Selectors {
 
     /// The selector of a `LabelSelector` in JSON (`matchLabels`, `matchExpressions`), validated before.
     pub fn of_label_selector(&mut self, names: &mut Names, selector: &Value) -> SelectorId {
-        let mut requirements = equalities(names, selector.get("matchLabels"));
-        for expression in selector.get("matchExpressions").and_then(Value::as_array).into_iter().flatten() {
-            let operator = match expression.get("operator").and_then(Value::as_str) {
-                Some("In") => Operator::In,
-                Some("NotIn") => Operator::NotIn,
-                Some("Exists") => Operator::Exists,
-                _ => Operator::DoesNotExist,
-            };
-            let values = expression.get("values").and_then(Value::as_array).into_iter().flatten();
-            let values = values.filter_map(Value::as_str).map(|value| names.sym(value)).collect();
-            let key = names.sym(expression.get("key").and_then(Value::as_str).unwrap_or(""));
-            requirements.push(Requirement { key, operator, values });
-        }
+        let requirements = requirements_of(names, selector);
         self.intern(requirements)
     }
 
@@ -81,15 +82,7 @@ impl Selectors {
 
     /// Whether a label set meets every requirement.
     pub fn matches(&self, id: SelectorId, labels: &LabelSets, set: LabelSetId) -> bool {
-        self.get(id).iter().all(|requirement| {
-            let value = labels.get(set, requirement.key);
-            match requirement.operator {
-                Operator::In => value.is_some_and(|value| requirement.values.contains(&value)),
-                Operator::NotIn => value.is_none_or(|value| !requirement.values.contains(&value)),
-                Operator::Exists => value.is_some(),
-                Operator::DoesNotExist => value.is_none(),
-            }
-        })
+        self.get(id).iter().all(|requirement| requirement.met_by(labels, set))
     }
 
     pub(crate) fn dump(&self) -> Vec<Vec<Requirement>> {
@@ -103,6 +96,24 @@ impl Selectors {
         }
         selectors
     }
+}
+
+/// The requirements of a `LabelSelector` in JSON (`matchLabels`, `matchExpressions`), validated before.
+pub fn requirements_of(names: &mut Names, selector: &Value) -> Vec<Requirement> {
+    let mut requirements = equalities(names, selector.get("matchLabels"));
+    for expression in selector.get("matchExpressions").and_then(Value::as_array).into_iter().flatten() {
+        let operator = match expression.get("operator").and_then(Value::as_str) {
+            Some("In") => Operator::In,
+            Some("NotIn") => Operator::NotIn,
+            Some("Exists") => Operator::Exists,
+            _ => Operator::DoesNotExist,
+        };
+        let values = expression.get("values").and_then(Value::as_array).into_iter().flatten();
+        let values = values.filter_map(Value::as_str).map(|value| names.sym(value)).collect();
+        let key = names.sym(expression.get("key").and_then(Value::as_str).unwrap_or(""));
+        requirements.push(Requirement { key, operator, values });
+    }
+    requirements
 }
 
 fn equalities(names: &mut Names, map: Option<&Value>) -> Vec<Requirement> {

@@ -22,14 +22,12 @@ const SIMULATED: &[&str] = &[
 /// Fields of a pod spec that are kept and do nothing, with what is missing.
 const POD_FIELDS: &[&str] = &[
     "volumes",
-    "topologySpreadConstraints",
     "securityContext",
     "serviceAccountName",
     "runtimeClassName",
     "hostAliases",
     "dnsConfig",
     "readinessGates",
-    "schedulingGates",
     "resourceClaims",
     "activeDeadlineSeconds",
     "ephemeralContainers",
@@ -62,8 +60,6 @@ pub(crate) fn note(body: &KubeBody, found: &mut BTreeSet<String>) {
 
 fn pod(spec: Option<&Value>, found: &mut BTreeSet<String>) {
     fields(spec, POD_FIELDS, "Pod spec.", found);
-    let affinity = spec.and_then(|spec| spec.get("affinity"));
-    fields(affinity, &["podAffinity", "podAntiAffinity"], "Pod spec.affinity.", found);
     for list in ["containers", "initContainers"] {
         for container in spec.and_then(|spec| spec.get(list)).and_then(Value::as_array).into_iter().flatten() {
             fields(Some(container), CONTAINER_FIELDS, "Pod spec.containers.", found);

@@ -1,21 +1,38 @@
 //! One decision by a plain look at the nodes: the reference for the class trees.
 
-use crate::scheduler::facts::ClassFacts;
-use crate::scheduler::filter::{Refusal, matches_term, refusal};
-use crate::scheduler::nodes::{NodeFacts, NodeTable};
-use crate::scheduler::score::{MAX, balanced_allocation, least_allocated};
-use std::collections::BTreeMap;
+use crate::scheduler::failure::Failure;
+use crate::scheduler::filter::Filters;
+use crate::scheduler::nodes::NodeTable;
+use crate::scheduler::plugin::{MAX_SCORE, Plugin};
+use crate::scheduler::plugins::SCORES;
+use crate::scheduler::pods::{Groups, Incoming, Namespaces, Nominations};
+use crate::scheduler::profile::Profile;
 use wavetank_engine::model::labels::LabelSets;
-use wavetank_engine::model::node::Effect;
 use wavetank_engine::names::Names;
 
-/// Weight of TaintToleration. Source: `spec/scheduler.md` §1.
-pub const TAINT_WEIGHT: i64 = 3;
-/// Weight of NodeAffinity.
-pub const AFFINITY_WEIGHT: i64 = 2;
+/// What plugins see of a cycle.
+#[derive(Clone, Copy)]
+pub struct Cycle<'c> {
+    /// The pod.
+    pub pod: &'c Incoming,
+    /// The profile that schedules it.
+    pub profile: &'c Profile,
+    /// All nodes, in an order made before.
+    pub nodes: &'c NodeTable,
+    /// Groups of pods on nodes.
+    pub groups: &'c Groups,
+    /// Pods that reserve room.
+    pub nominations: &'c Nominations,
+    /// Namespaces.
+    pub namespaces: &'c Namespaces,
+    /// Label sets.
+    pub labels: &'c LabelSets,
+    /// Texts.
+    pub names: &'c Names,
+}
 
 /// What a cycle decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
     /// The node to bind to, and where the next cycle starts to look.
     Node {
@@ -23,78 +40,122 @@ pub enum Decision {
         node: u32,
         /// Next start, as a place in the order.
         next_start: usize,
+        /// Whether the pod's own nominated node was taken, without a look at others.
+        nominated: bool,
     },
     /// No node can run the pod.
-    None {
-        /// The whole message.
-        message: String,
-        /// Plugins that refused, as bits.
-        plugins: u8,
-    },
+    None(Box<Failure>),
 }
 
-/// How many feasible nodes are enough. Source: `spec/scheduler.md` §2, `numFeasibleNodesToFind`.
-pub fn feasible_wanted(nodes: usize) -> usize {
+/// How many feasible nodes are enough; `percentage` 0: by the number of nodes. Source: `spec/scheduler.md` §2, `numFeasibleNodesToFind`.
+pub fn feasible_wanted(nodes: usize, percentage: u32) -> usize {
     if nodes < 100 {
         return nodes;
     }
-    let percent = (50usize.saturating_sub(nodes / 125)).max(5);
-    (nodes * percent / 100).max(100)
+    let percent = if percentage > 0 { percentage as usize } else { 50usize.saturating_sub(nodes / 125).max(5) };
+    (nodes * percent / 100).max(100).min(nodes)
 }
 
 /// Decides by looking at nodes one by one from `start`.
 ///
 /// Choice: the original looks at nodes in parallel; we look one by one.
-pub fn decide(facts: &ClassFacts, table: &NodeTable, labels: &LabelSets, names: &Names, start: usize) -> Decision {
-    let order = table.ordered();
-    let wanted = feasible_wanted(order.len());
-    let mut feasible: Vec<u32> = Vec::new();
-    let mut examined = 0;
-    for step in 0..order.len() {
-        let number = order[(start + step) % order.len()];
-        examined += 1;
-        if refusal(facts, table.get(number), labels, names).is_none() {
-            feasible.push(number);
-            if feasible.len() == wanted {
-                break;
-            }
+pub fn decide(cycle: &Cycle, start: usize) -> Decision {
+    let found = examine(cycle, start);
+    match found.feasible[..] {
+        [] => Decision::None(Box::new(found.failure)),
+        [node] => Decision::Node { node, next_start: found.next_start, nominated: found.nominated },
+        _ => {
+            let node = found.feasible[pick(&scores(cycle, &found.feasible).totals)];
+            Decision::Node { node, next_start: found.next_start, nominated: false }
         }
     }
-    if feasible.is_empty() {
-        return refused(facts, table, labels, names);
+}
+
+/// Feasible nodes, and why the others are not.
+#[derive(Debug, Clone)]
+pub struct Examined {
+    /// Feasible nodes, in the order in which they were found; at most as many as are enough.
+    pub feasible: Vec<u32>,
+    /// Whether the pod's own nominated node was tried first and passed: no other node was looked at.
+    pub nominated: bool,
+    /// Refusals so far.
+    pub failure: Failure,
+    /// Where the next cycle starts to look.
+    pub next_start: usize,
+}
+
+/// Runs the filters. Source: `schedule_one.go`, `findNodesThatFitPod`.
+pub fn examine(cycle: &Cycle, start: usize) -> Examined {
+    let order = cycle.nodes.ordered();
+    let mut found = Examined { feasible: Vec::new(), nominated: false, failure: Failure::new(order.len()), next_start: start };
+    if order.is_empty() {
+        return found;
     }
-    let node = if feasible.len() == 1 { feasible[0] } else { feasible[pick(&scores(facts, table, labels, names, &feasible))] };
-    Decision::Node { node, next_start: (start + examined) % order.len() }
-}
-
-/// Total scores of the feasible nodes. Source: `spec/scheduler.md` §4.
-pub fn scores(facts: &ClassFacts, table: &NodeTable, labels: &LabelSets, names: &Names, feasible: &[u32]) -> Vec<i64> {
-    let soft: Vec<i64> = feasible.iter().map(|&number| untolerated_soft_taints(facts, table.get(number))).collect();
-    let most = soft.iter().copied().max().unwrap_or(0);
-    let preference = |number: u32| {
-        let node = table.get(number);
-        facts.preferred.iter().filter(|(_, term)| matches_term(term, node, labels, names)).map(|(weight, _)| *weight).sum::<i64>()
+    let filters = match Filters::prepare(*cycle) {
+        Ok(filters) => filters,
+        Err(refusal) => {
+            found.failure.refuse_all(refusal, order);
+            return found;
+        }
     };
-    let preferred: Vec<i64> = feasible.iter().map(|&number| if facts.preferred.is_empty() { 0 } else { preference(number) }).collect();
-    let preferred_most = preferred.iter().copied().max().unwrap_or(0);
-    let total = |at: usize| {
-        let node = table.get(feasible[at]);
-        let taint = if most == 0 { MAX } else { MAX - MAX * soft[at] / most };
-        let affinity = if preferred_most == 0 { 0 } else { MAX * preferred[at] / preferred_most };
-        TAINT_WEIGHT * taint + AFFINITY_WEIGHT * affinity + own_score(facts, node)
-    };
-    (0..feasible.len()).map(total).collect()
+    if let Some(number) = own_nomination(cycle)
+        && filters.refusal(number).is_none()
+    {
+        found.feasible.push(number);
+        found.nominated = true;
+        return found;
+    }
+    let few: Option<Vec<u32>> = filters.only.as_ref().map(|(names, plugins)| {
+        let few: Vec<u32> = order.iter().copied().filter(|&number| names.contains(&cycle.nodes.get(number).name)).collect();
+        found.failure.leave_out(*plugins, order.len() - few.len());
+        few
+    });
+    let list = few.as_deref().unwrap_or(order);
+    let wanted = feasible_wanted(list.len(), cycle.profile.percentage_of_nodes_to_score);
+    let mut examined = 0;
+    for step in 0..list.len() {
+        let number = list[(start + step) % list.len()];
+        examined += 1;
+        match filters.refusal(number) {
+            Some(refusal) => found.failure.add(number, refusal),
+            None => found.feasible.push(number),
+        }
+        if found.feasible.len() == wanted {
+            break;
+        }
+    }
+    found.next_start = (start + examined) % order.len();
+    found
 }
 
-/// Scores of a node that do not depend on other nodes.
-pub fn own_score(facts: &ClassFacts, node: &NodeFacts) -> i64 {
-    least_allocated(facts, node) + balanced_allocation(facts, node)
+fn own_nomination(cycle: &Cycle) -> Option<u32> {
+    let node = cycle.pod.nominated_node;
+    if node.is_empty() { None } else { cycle.nodes.by_name(node) }
 }
 
-fn untolerated_soft_taints(facts: &ClassFacts, node: &NodeFacts) -> i64 {
-    let soft = node.taints.iter().filter(|taint| taint.effect == Effect::PreferNoSchedule);
-    soft.filter(|taint| !facts.tolerations.iter().any(|t| t.effect.is_none_or(|e| e == Effect::PreferNoSchedule) && t.tolerates(taint)))
-        .count() as i64
+/// Scores of feasible nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scored {
+    /// The plugins that had something to say, in order, with their weights and normalised scores.
+    pub columns: Vec<(Plugin, i64, Vec<i64>)>,
+    /// Weighted sums.
+    pub totals: Vec<i64>,
+}
+
+/// Scores the feasible nodes. Source: `spec/scheduler.md` §4.
+pub fn scores(cycle: &Cycle, feasible: &[u32]) -> Scored {
+    let mut scored = Scored { columns: Vec::new(), totals: vec![0; feasible.len()] };
+    for &(plugin, weight) in &cycle.profile.scores {
+        let column = match SCORES.iter().find(|score| score.plugin() == plugin) {
+            Some(score) => score.scores(cycle, feasible),
+            None => Some(vec![0; feasible.len()]),
+        };
+        let Some(column) = column else { continue };
+        debug_assert!(column.iter().all(|score| (0..=MAX_SCORE).contains(score)), "scores of {plugin:?} are normalised: {column:?}");
+        scored.totals.iter_mut().zip(&column).for_each(|(total, score)| *total += weight * score);
+        scored.columns.push((plugin, weight, column));
+    }
+    scored
 }
 
 /// The place of the best score: among equals the root of Go's heap over the list. Source: `spec/scheduler.md` §2.
@@ -110,59 +171,25 @@ pub fn pick(scores: &[i64]) -> usize {
     0
 }
 
-/// The failure message: a histogram of reasons, and what preemption has to say. Source: `spec/scheduler.md` §7.
-fn refused(facts: &ClassFacts, table: &NodeTable, labels: &LabelSets, names: &Names) -> Decision {
-    let order = table.ordered();
-    if order.is_empty() {
-        return Decision::None { message: "no nodes available to schedule pods".into(), plugins: 0 };
-    }
-    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
-    let (mut helpless, mut plugins) = (0, 0);
-    let mut kinds: Vec<(Refusal, usize)> = Vec::new();
-    for &number in order {
-        let Some(refusal) = refusal(facts, table.get(number), labels, names) else { continue };
-        match kinds.iter_mut().find(|kind| kind.0 == refusal) {
-            Some(kind) => kind.1 += 1,
-            None => kinds.push((refusal, 1)),
-        }
-    }
-    for (refusal, count) in kinds {
-        plugins |= refusal.plugin();
-        if !refusal.resolvable() {
-            helpless += count;
-        }
-        for reason in refusal.reasons(names) {
-            *reasons.entry(reason).or_insert(0) += count;
-        }
-    }
-    let total = order.len();
-    let list = |mut parts: Vec<String>| {
-        parts.sort();
-        parts.join(", ")
-    };
-    let reasons = list(reasons.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect());
-    let mut preemption = Vec::new();
-    if helpless > 0 {
-        preemption.push(format!("{helpless} Preemption is not helpful for scheduling"));
-    }
-    if total > helpless {
-        preemption.push(format!("{} No preemption victims found for incoming pod", total - helpless));
-    }
-    let preemption = list(preemption);
-    let message = format!(
-        "0/{total} nodes are available: {reasons}. no new claims to deallocate, preemption: 0/{total} nodes are available: {preemption}."
-    );
-    Decision::None { message, plugins }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn enough_feasible_nodes() {
-        for (nodes, want) in [(5, 5), (99, 99), (100, 100), (1000, 420), (5000, 500), (20_000, 1000), (100_000, 5000)] {
-            assert_eq!(feasible_wanted(nodes), want, "{nodes}");
+        for (nodes, percentage, want) in [
+            (5, 0, 5),
+            (99, 0, 99),
+            (100, 0, 100),
+            (1000, 0, 420),
+            (5000, 0, 500),
+            (20_000, 0, 1000),
+            (100_000, 0, 5000),
+            (1000, 100, 1000),
+            (1000, 5, 100),
+            (1000, 30, 300),
+        ] {
+            assert_eq!(feasible_wanted(nodes, percentage), want, "{nodes} {percentage}");
         }
     }
 

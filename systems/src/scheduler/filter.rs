@@ -1,131 +1,141 @@
-//! Filters: whether a node can run a pod, and the first reason why not. Order and texts as kube-scheduler's.
+//! Filters of a cycle: the first reason why a node can't run a pod. Order and texts as kube-scheduler's.
 
-use crate::scheduler::facts::{ClassFacts, Term};
+use crate::scheduler::cycle::Cycle;
+use crate::scheduler::facts::ClassFacts;
 use crate::scheduler::nodes::NodeFacts;
-use smallvec::SmallVec;
+use crate::scheduler::plugin::{NodeFilter, Plugin, Plugins, Prepared, Reason, Refusal};
+use crate::scheduler::plugins::{FILTERS, node_affinity, node_name, node_ports, node_resources_fit, node_unschedulable, taint_toleration};
+use crate::scheduler::pods::Resident;
+use crate::scheduler::profile::Profile;
+use std::collections::BTreeSet;
 use wavetank_engine::model::labels::LabelSets;
-use wavetank_engine::model::node::Effect;
 use wavetank_engine::names::{Names, Sym};
-use wavetank_engine::words;
 
-/// Why a node can't run a pod: the first plugin that refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// NodeUnschedulable.
-    Unschedulable,
-    /// TaintToleration.
-    Taint,
-    /// NodeAffinity.
-    Affinity,
-    /// NodePorts.
-    Ports,
-    /// NodeResourcesFit: resources that are short, and whether one is asked for beyond the node's whole allocatable.
-    Resources(SmallVec<[Sym; 2]>, bool),
+/// The first refusal by plugins that look at one node alone; `None` when they let the pod pass. `asked`: the node that the pod names.
+/// Source: `spec/scheduler.md` §1, order of the default plugins.
+pub fn own_refusal(
+    facts: &ClassFacts,
+    profile: &Profile,
+    asked: Sym,
+    node: &NodeFacts,
+    labels: &LabelSets,
+    names: &Names,
+) -> Option<Refusal> {
+    let runs = |plugin| profile.filters.has(plugin);
+    let by = |plugin, refusal: Option<Refusal>| refusal.filter(|_| runs(plugin));
+    by(Plugin::NodeUnschedulable, node_unschedulable::refusal(facts, node))
+        .or_else(|| by(Plugin::NodeName, node_name::refusal(asked, node)))
+        .or_else(|| by(Plugin::TaintToleration, taint_toleration::refusal(facts, node)))
+        .or_else(|| by(Plugin::NodeAffinity, node_affinity::refusal(facts, profile, node, labels, names)))
+        .or_else(|| by(Plugin::NodePorts, node_ports::refusal(facts, node)))
+        .or_else(|| by(Plugin::NodeResourcesFit, node_resources_fit::refusal(facts, profile, node, names)))
 }
 
-/// Number of a plugin that refuses, for requeueing hints: bits.
-pub mod plugin {
-    /// NodeUnschedulable.
-    pub const NODE_UNSCHEDULABLE: u8 = 1;
-    /// TaintToleration.
-    pub const TAINT_TOLERATION: u8 = 2;
-    /// NodeAffinity.
-    pub const NODE_AFFINITY: u8 = 4;
-    /// NodePorts.
-    pub const NODE_PORTS: u8 = 8;
-    /// NodeResourcesFit.
-    pub const NODE_RESOURCES_FIT: u8 = 16;
+/// The filters of one cycle, prepared.
+pub struct Filters<'c> {
+    cycle: Cycle<'c>,
+    prepared: Vec<Box<dyn NodeFilter + 'c>>,
+    /// Names of the only nodes that may do, and the plugins that say so.
+    pub only: Option<(BTreeSet<Sym>, Plugins)>,
 }
 
-impl Refusal {
-    /// Whether preemption could help: code Unschedulable and not UnschedulableAndUnresolvable.
-    pub fn resolvable(&self) -> bool {
-        match self {
-            Refusal::Unschedulable | Refusal::Taint | Refusal::Affinity => false,
-            Refusal::Ports => true,
-            Refusal::Resources(_, beyond) => !beyond,
+impl<'c> Filters<'c> {
+    /// Lets every filter take in the cluster (PreFilter).
+    ///
+    /// # Errors
+    /// The refusal of a plugin that no node can please.
+    pub fn prepare(cycle: Cycle<'c>) -> Result<Filters<'c>, Refusal> {
+        let mut filters = Filters { cycle, prepared: Vec::new(), only: None };
+        if cycle.profile.filters.has(Plugin::NodeAffinity)
+            && let Some(names) = node_affinity::narrowed(&cycle.pod.resident.class)?
+        {
+            filters.narrow(Plugin::NodeAffinity, names);
+        }
+        for filter in FILTERS.iter().filter(|filter| cycle.profile.filters.has(filter.plugin())) {
+            match filter.prepare(&cycle) {
+                Prepared::Skip => {}
+                Prepared::Refused(refusal) => return Err(refusal),
+                Prepared::Ready { only, filter: prepared } => {
+                    filters.prepared.push(prepared);
+                    if let Some(names) = only {
+                        filters.narrow(filter.plugin(), names);
+                    }
+                }
+            }
+        }
+        match &filters.only {
+            Some((names, plugins)) if names.is_empty() => Err(nothing_left(*plugins)),
+            _ => Ok(filters),
         }
     }
 
-    /// The plugin's bit.
-    pub fn plugin(&self) -> u8 {
-        match self {
-            Refusal::Unschedulable => plugin::NODE_UNSCHEDULABLE,
-            Refusal::Taint => plugin::TAINT_TOLERATION,
-            Refusal::Affinity => plugin::NODE_AFFINITY,
-            Refusal::Ports => plugin::NODE_PORTS,
-            Refusal::Resources(..) => plugin::NODE_RESOURCES_FIT,
+    fn narrow(&mut self, plugin: Plugin, names: BTreeSet<Sym>) {
+        self.only = Some(match self.only.take() {
+            Some((before, plugins)) => (&before & &names, plugins.or(Plugins::one(plugin))),
+            None => (names, Plugins::one(plugin)),
+        });
+    }
+
+    /// Why a node can't run the pod; `None` when it can. With pods of equal or higher priority nominated to it, it must do both with
+    /// and without them. Source: `runtime/framework.go`, `RunFilterPluginsWithNominatedPods`.
+    pub fn refusal(&self, number: u32) -> Option<Refusal> {
+        let (cycle, node) = (&self.cycle, self.cycle.nodes.get(number));
+        let pod = cycle.pod;
+        if cycle.nominations.against(node.name, pod.uid, pod.resident.class.priority).next().is_some() {
+            let mut trial = self.trial(number);
+            for nominated in cycle.nominations.against(node.name, pod.uid, pod.resident.class.priority) {
+                trial.count(&nominated.resident, true);
+            }
+            if let Some(refusal) = trial.refusal() {
+                return Some(refusal);
+            }
+        }
+        self.judge(number, node, &self.prepared)
+    }
+
+    fn judge(&self, number: u32, node: &NodeFacts, prepared: &[Box<dyn NodeFilter + '_>]) -> Option<Refusal> {
+        let (cycle, pod) = (&self.cycle, self.cycle.pod);
+        own_refusal(&pod.resident.class, cycle.profile, pod.node_name, node, cycle.labels, cycle.names)
+            .or_else(|| prepared.iter().find_map(|filter| filter.refusal(number, node)))
+    }
+
+    /// A node to try on what pods come or go.
+    pub fn trial(&self, number: u32) -> Trial<'_, 'c> {
+        let prepared = self.prepared.iter().map(|filter| filter.copy()).collect();
+        Trial { filters: self, number, node: self.cycle.nodes.get(number).clone(), prepared }
+    }
+}
+
+/// A node with pods added or taken off, and the filters that know of it.
+pub struct Trial<'f, 'c> {
+    filters: &'f Filters<'c>,
+    number: u32,
+    node: NodeFacts,
+    prepared: Vec<Box<dyn NodeFilter + 'f>>,
+}
+
+impl Trial<'_, '_> {
+    /// Adds a pod to the node, or takes it off.
+    pub fn count(&mut self, pod: &Resident, add: bool) {
+        self.node.count(pod, add);
+        for filter in &mut self.prepared {
+            filter.count(pod, self.number, add);
         }
     }
 
-    /// Reasons, as the message counts them.
-    pub fn reasons(&self, names: &Names) -> Vec<String> {
-        match self {
-            Refusal::Unschedulable => vec!["node(s) were unschedulable".into()],
-            Refusal::Taint => vec!["node(s) had untolerated taint(s)".into()],
-            Refusal::Affinity => vec!["node(s) didn't match Pod's node affinity/selector".into()],
-            Refusal::Ports => vec!["node(s) didn't have free ports for the requested pod ports".into()],
-            Refusal::Resources(short, _) => short
-                .iter()
-                .map(
-                    |&resource| {
-                        if resource == words::PODS { "Too many pods".into() } else { format!("Insufficient {}", names.text(resource)) }
-                    },
-                )
-                .collect(),
-        }
+    /// Why the node as it is now can't run the pod of the cycle.
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.filters.judge(self.number, &self.node, &self.prepared)
     }
 }
 
-/// The first refusal of a node, or `None` when the pod fits. Source: `spec/scheduler.md` §1, order of the default plugins.
-pub fn refusal(facts: &ClassFacts, node: &NodeFacts, labels: &LabelSets, names: &Names) -> Option<Refusal> {
-    if node.unschedulable && !facts.tolerates_cordon() {
-        return Some(Refusal::Unschedulable);
-    }
-    let hard = node.taints.iter().filter(|taint| taint.effect != Effect::PreferNoSchedule);
-    if hard.into_iter().any(|taint| !facts.tolerates(taint)) {
-        return Some(Refusal::Taint);
-    }
-    if !matches_affinity(facts, node, labels, names) {
-        return Some(Refusal::Affinity);
-    }
-    if facts.ports.iter().any(|asked| node.ports.iter().any(|used| conflict(*asked, *used))) {
-        return Some(Refusal::Ports);
-    }
-    fit(facts, node)
-}
-
-fn conflict(a: crate::scheduler::facts::HostPort, b: crate::scheduler::facts::HostPort) -> bool {
-    a.port == b.port && a.protocol == b.protocol && (a.ip == b.ip || a.ip.is_empty() || b.ip.is_empty())
-}
-
-fn matches_affinity(facts: &ClassFacts, node: &NodeFacts, labels: &LabelSets, names: &Names) -> bool {
-    facts.node_selector.iter().all(|&(key, value)| labels.get(node.labels, key) == Some(value))
-        && facts.required.as_ref().is_none_or(|terms| terms.iter().any(|term| matches_term(term, node, labels, names)))
-}
-
-/// Whether a node matches a term; a term without requirements matches nothing. Source: `spec/scheduler.md` §5.
-pub fn matches_term(term: &Term, node: &NodeFacts, labels: &LabelSets, names: &Names) -> bool {
-    if term.expressions.is_empty() && term.names.is_empty() {
-        return false;
-    }
-    term.expressions.iter().all(|expression| expression.matches(names, labels.get(node.labels, expression.key)))
-        && term.names.iter().all(|expression| expression.matches(names, Some(node.name)))
-}
-
-/// NodeResourcesFit. Source: `spec/scheduler.md` §3.
-fn fit(facts: &ClassFacts, node: &NodeFacts) -> Option<Refusal> {
-    let mut short: SmallVec<[Sym; 2]> = SmallVec::new();
-    let mut beyond = false;
-    if node.pods + 1 > node.allocatable.pods {
-        short.push(words::PODS);
-    }
-    for (resource, asked) in facts.requests.pairs() {
-        let allocatable = node.allocatable.get(resource);
-        if asked > allocatable - node.used.get(resource) {
-            short.push(resource);
-            beyond |= asked > allocatable;
-        }
-    }
-    if short.is_empty() { None } else { Some(Refusal::Resources(short, beyond)) }
+/// Plugins that each name nodes, but none in common.
+fn nothing_left(plugins: Plugins) -> Refusal {
+    let names: Vec<&str> = plugins.iter().map(Plugin::name).collect();
+    let text = match names[..] {
+        [one] => format!("node(s) didn't satisfy plugin {one}"),
+        _ => format!("node(s) didn't satisfy plugin(s) [{}] simultaneously", names.join(" ")),
+    };
+    let plugin = plugins.iter().next().unwrap_or(Plugin::NodeAffinity);
+    Refusal { plugin, resolvable: false, reasons: smallvec::smallvec![Reason::Own(text.into())] }
 }

@@ -7,26 +7,33 @@
 //! | woken  | pod added, bound, ended or gone; node added, changed or gone |
 //! | source | kubernetes v1.36, `pkg/scheduler/schedule_one.go`, `ScheduleOne`; `spec/scheduler.md` |
 //!
-//! Reading order: `facts` (a pod class), `nodes` (node facts and their order), `filter`, `score`, `cycle` (one decision, plainly),
+//! Reading order: `facts` (a pod class), `pods` (pods on nodes, waiting, nominated), `nodes` (node facts and their order), `plugin`
+//! (names, answers, traits), `plugins` (one file each), `profile`, `filter`, `cycle` (one decision, plainly), `failure` (why none),
 //! `tree` (the same decision by change), `queue`.
 
+pub mod cache;
 pub mod cycle;
 pub mod facts;
+pub mod failure;
 pub mod filter;
+pub mod logarithm;
 pub mod nodes;
+pub mod plugin;
+pub mod plugins;
+pub mod pods;
+pub mod profile;
 pub mod queue;
-pub mod score;
 pub mod tree;
 
 use bevy_ecs::prelude::{Res, ResMut};
 use bevy_ecs::resource::Resource;
+use cache::{Placed, PodKind, SchedulerCache, SeenNode};
 use cycle::Decision;
-use facts::ClassFacts;
-use filter::plugin;
-use nodes::{NodeFacts, NodeTable};
+use plugin::Happenings;
+use plugins::{scheduling_gates, woken_by};
+use pods::Incoming;
 use queue::{SchedulingQueue, Waiting};
 use serde::{Deserialize, Serialize};
-use tree::ClassTree;
 use wavetank_engine::api::queue::{Item, Work};
 use wavetank_engine::api::request::Verb;
 use wavetank_engine::api::state::Changes;
@@ -38,7 +45,7 @@ use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::model::meta::{Condition, ConditionStatus, Meta, set_condition};
 use wavetank_engine::model::node::{Node, NodeStatus};
 use wavetank_engine::model::pod::{Pod, PodStatus};
-use wavetank_engine::model::pod_class::{ClassId, Classes};
+use wavetank_engine::model::pod_class::Classes;
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::record::events::{Arg, Events, Report};
 use wavetank_engine::simulation::Simulation;
@@ -52,29 +59,22 @@ pub struct SchedulerQueue;
 pub const WAKES: &[Wake] = &[
     Wake {
         kind: Kind::Pod,
-        on: Changes::ADDED.or(Changes::PLACEMENT).or(Changes::PHASE).or(Changes::GONE).or(Changes::DELETION),
+        on: Changes::ADDED
+            .or(Changes::PLACEMENT)
+            .or(Changes::PHASE)
+            .or(Changes::GONE)
+            .or(Changes::DELETION)
+            .or(Changes::LABELS)
+            .or(Changes::SPEC),
         whom: Whom::Itself,
     },
+    Wake { kind: Kind::Namespace, on: Changes::ADDED.or(Changes::LABELS).or(Changes::GONE), whom: Whom::Itself },
     Wake {
         kind: Kind::Node,
         on: Changes::ADDED.or(Changes::GONE).or(Changes::TAINTS).or(Changes::PLACEMENT).or(Changes::ALLOCATABLE).or(Changes::LABELS),
         whom: Whom::Itself,
     },
 ];
-
-/// Trees kept at most; a class beyond is decided by the plain look.
-const TREES_MAX: usize = 200;
-
-/// Events that may make room for pods refused by these plugins. Source: `spec/scheduler.md` §8.
-const ROOM_BY_POD: u8 = plugin::NODE_RESOURCES_FIT | plugin::NODE_PORTS;
-const ROOM_BY_NODE: u8 = u8::MAX;
-
-/// Where a pod's requests are counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Placed {
-    node: Sym,
-    class: ClassId,
-}
 
 /// The scheduler's memory that a checkpoint keeps; node facts and trees follow from the store and are made again.
 #[derive(Debug, Default, Serialize, Deserialize, Resource)]
@@ -87,28 +87,13 @@ pub struct SchedulerState {
     binding: LookupMap<Uid, Waiting>,
     /// Nodes in the order in which they were seen.
     seen_nodes: Vec<ObjRef>,
-}
-
-/// What follows from the store: node facts, class facts, trees.
-#[derive(Default, Resource)]
-pub struct SchedulerCache {
-    table: NodeTable,
-    classes: LookupMap<ClassId, ClassFacts>,
-    /// One class of each group that every node answers alike, in the order in which the groups were first seen.
-    leaders: Vec<ClassId>,
-    /// The leader of each class's group.
-    leader_of: LookupMap<ClassId, ClassId>,
-    /// One tree for each group, by its leader.
-    trees: LookupMap<ClassId, ClassTree>,
-    words: Option<Words>,
-    restored: bool,
-    /// Whether every decision of a tree is compared with the plain look.
-    pub check: bool,
+    /// Those nodes.
+    seen: std::collections::BTreeMap<Uid, SeenNode>,
 }
 
 /// Texts of events, interned once.
 #[derive(Debug, Clone, Copy)]
-struct Words {
+pub(crate) struct Words {
     source: Sym,
     scheduled: Sym,
     scheduled_words: Sym,
@@ -155,10 +140,13 @@ fn sync(
         if item.object == SINGLE {
             continue;
         }
-        if cache.is_node(&item, &reads) {
-            cache.node_changed(&item, state, &reads, &mut names, work.now());
-        } else {
-            pod_changed(&item, state, cache, &reads, &mut names, words, &mut work);
+        match reads.metas.get_even_gone(item.object).map(|meta| meta.kind) {
+            Some(Kind::Node) => {
+                let happened = cache.node_changed(item.object, state, &reads, &mut names);
+                state.queue.wake(woken_by(happened), work.now());
+            }
+            Some(Kind::Namespace) => cache.namespace_changed(item.object, &reads, &mut names),
+            _ => pod_changed(&item, state, cache, &reads, &mut names, words, &mut work),
         }
     }
     cache.table.trim_changes();
@@ -184,107 +172,6 @@ impl Words {
     }
 }
 
-impl SchedulerCache {
-    fn class(&mut self, names: &mut Names, classes: &Classes, id: ClassId) -> &ClassFacts {
-        self.classes.entry(id).or_insert_with(|| ClassFacts::of(names, classes.get(id)))
-    }
-
-    /// The class whose tree answers for `class`, which must have been digested: pods of many owners often ask for the same.
-    fn leader(&mut self, class: ClassId) -> ClassId {
-        if let Some(&leader) = self.leader_of.get(&class) {
-            return leader;
-        }
-        let facts = &self.classes[&class];
-        let leader = self.leaders.iter().copied().find(|leader| self.classes[leader].answered_like(facts));
-        if leader.is_none() {
-            self.leaders.push(class);
-        }
-        *self.leader_of.entry(class).or_insert(leader.unwrap_or(class))
-    }
-
-    fn is_node(&self, item: &Item, reads: &Reads) -> bool {
-        reads.nodes.get_even_gone(item.object).is_some()
-    }
-
-    /// After a resume: node facts are made again from the store, in the order in which the nodes were first seen.
-    fn restore(&mut self, state: &SchedulerState, reads: &Reads, names: &mut Names) {
-        if self.restored {
-            return;
-        }
-        self.restored = true;
-        for &node in &state.seen_nodes {
-            self.put_node(node, reads, names);
-        }
-        for (_, placed) in state.placed.sorted() {
-            self.count(placed, true, reads, names);
-        }
-    }
-
-    fn put_node(&mut self, object: ObjRef, reads: &Reads, names: &mut Names) -> bool {
-        let (Some(node), Some(status), Some(meta)) = (reads.nodes.get(object), reads.node_statuses.get(object), reads.metas.get(object))
-        else {
-            return false;
-        };
-        let name = names.render(meta.name);
-        self.table.put(NodeFacts {
-            uid: object.uid,
-            name: names.sym(&name),
-            labels: meta.labels,
-            taints: node.taints.clone(),
-            unschedulable: node.unschedulable,
-            allocatable: status.allocatable.clone(),
-            used: Default::default(),
-            scored_cpu_millicores: 0,
-            scored_memory_bytes: 0,
-            pods: 0,
-            ports: Vec::new(),
-            alive: true,
-        });
-        true
-    }
-
-    fn node_changed(
-        &mut self,
-        item: &Item,
-        state: &mut SchedulerState,
-        reads: &Reads,
-        names: &mut Names,
-        now: wavetank_engine::time::SimTime,
-    ) {
-        let known = self.table.knows(item.object.uid);
-        if self.put_node(item.object, reads, names) {
-            if !known {
-                state.seen_nodes.push(item.object);
-                self.count_all_on(item.object, state, reads, names);
-            }
-        } else {
-            self.table.remove(item.object.uid);
-            state.seen_nodes.retain(|node| *node != item.object);
-        }
-        state.queue.wake(ROOM_BY_NODE, now);
-    }
-
-    /// Counts the pods that were placed on a node before the scheduler saw it.
-    fn count_all_on(&mut self, node: ObjRef, state: &SchedulerState, reads: &Reads, names: &mut Names) {
-        let Some(name) = self.table.name_of(node.uid) else { return };
-        let bound = reads.listing.on_node(name).map(|pod| (pod.uid, state.placed.get(pod).copied()));
-        let binding = state.binding.iter().map(|(&uid, waiting)| (uid, state.placed.get(waiting.pod).copied()));
-        let mut pods: Vec<(Uid, Option<Placed>)> = bound.chain(binding).collect();
-        pods.sort_unstable_by_key(|pair| pair.0);
-        pods.dedup_by_key(|pair| pair.0);
-        for placed in pods.into_iter().filter_map(|pair| pair.1).filter(|placed| placed.node == name) {
-            self.count(placed, true, reads, names);
-        }
-    }
-
-    /// Counts a pod on its node, or takes it off.
-    fn count(&mut self, placed: Placed, add: bool, reads: &Reads, names: &mut Names) {
-        let Some(number) = self.table.by_name(placed.node) else { return };
-        let facts = self.classes.entry(placed.class).or_insert_with(|| ClassFacts::of(names, reads.classes.get(placed.class)));
-        self.table.account(number, facts, add);
-    }
-}
-
 /// Takes in a pod's present state, however often it is told of it.
 fn pod_changed(
     item: &Item,
@@ -297,6 +184,7 @@ fn pod_changed(
 ) {
     let pod = item.object;
     let refused = item.replies.iter().any(|reply| !reply.ok());
+    let was_binding = state.binding.contains_key(&pod.uid) && !item.replies.is_empty();
     if let Some(waiting) = state.binding.get(&pod.uid).copied().filter(|_| !item.replies.is_empty()) {
         state.binding.remove(&pod.uid);
         if refused {
@@ -310,24 +198,36 @@ fn pod_changed(
         }
     }
     let living = reads.pods.get(pod).filter(|_| reads.statuses.get(pod).is_some_and(|status| !status.phase.terminal()));
-    let now_placed = living.filter(|living| !living.node.is_empty()).map(|living| Placed { node: living.node, class: living.class });
+    let kind = |living: &Pod| {
+        let meta = reads.metas.get(pod)?;
+        Some(PodKind { class: living.class, namespace: meta.namespace, labels: meta.labels, terminating: meta.terminating() })
+    };
+    let now_placed =
+        living.filter(|living| !living.node.is_empty()).and_then(|living| Some(Placed { node: living.node, kind: kind(living)? }));
     let before = state.placed.get(pod).copied();
+    let bound = now_placed.is_some() && (before.is_none() || was_binding);
     if now_placed != before && !(now_placed.is_none() && state.binding.contains_key(&pod.uid)) {
         if let Some(before) = before {
             state.placed.remove(pod);
             cache.count(before, false, reads, names);
-            state.queue.wake(ROOM_BY_POD, work.now());
         }
         if let Some(placed) = now_placed {
             state.placed.insert(pod, placed);
             cache.count(placed, true, reads, names);
         }
+        let relabelled = before.zip(now_placed).is_some_and(|(before, now)| before.kind.labels != now.kind.labels);
+        let happened = Happenings::POD_GONE.when(before.is_some() && now_placed.is_none()).or(Happenings::POD_LABELS.when(relabelled));
+        state.queue.wake(woken_by(happened), work.now());
+    }
+    if bound {
+        state.queue.wake(woken_by(Happenings::POD_ASSIGNED), work.now());
     }
     match living {
         Some(living) if living.node.is_empty() && !state.binding.contains_key(&pod.uid) => {
             let terminating = reads.metas.get(pod).is_none_or(Meta::terminating);
-            let facts = cache.class(names, &reads.classes, living.class);
-            if facts.scheduler_name == words.default_scheduler && !terminating {
+            let facts = cache.class(names, reads, living.class);
+            let ours = facts.scheduler_name == words.default_scheduler && !terminating;
+            if ours && scheduling_gates::refusal(facts, names).is_none() {
                 let priority = facts.priority;
                 state.queue.add(pod, priority, work.now());
             } else {
@@ -358,11 +258,21 @@ fn schedule_one(
     let report = |warning, reason, words_sym, args: &[Arg], events: &mut Events, now| {
         events.report(now, Report { about, uid: waiting.pod.uid, source: words.source, warning, reason, words: words_sym, args });
     };
-    match decide(pod.class, state.start, cache, reads, names) {
-        Decision::Node { node, next_start } => {
+    let kind = PodKind { class: pod.class, namespace: meta.namespace, labels: meta.labels, terminating: false };
+    let incoming = Incoming {
+        uid: waiting.pod.uid,
+        resident: cache.resident(kind, reads, names),
+        namespace: meta.namespace,
+        labels: meta.labels,
+        node_name: Sym::EMPTY,
+        nominated_node: reads.statuses.get(waiting.pod).map_or(Sym::EMPTY, |status| status.nominated_node),
+        default_selector: cache.unselected.clone(),
+    };
+    match cache.decide(&incoming, pod.class, state.start, reads, names) {
+        Decision::Node { node, next_start, .. } => {
             state.start = next_start;
             let node = cache.table.get(node).name;
-            let placed = Placed { node, class: pod.class };
+            let placed = Placed { node, kind };
             state.placed.insert(waiting.pod, placed);
             state.binding.insert(waiting.pod.uid, waiting);
             cache.count(placed, true, reads, names);
@@ -370,8 +280,8 @@ fn schedule_one(
             let args = [Arg::Text(meta.namespace), Arg::Name(meta.name), Arg::Text(node)];
             report(false, words.scheduled, words.scheduled_words, &args, events, work.now());
         }
-        Decision::None { message, plugins } => {
-            let text = names.sym(&message);
+        Decision::None(failure) => {
+            let text = names.sym(&failure.message(names, &failure.without_victims()));
             report(true, words.failed, words.failed_words, &[Arg::Text(text)], events, work.now());
             if let Some(status) = reads.statuses.get(waiting.pod) {
                 let mut status = status.clone();
@@ -383,30 +293,7 @@ fn schedule_one(
                 );
                 work.tell(wavetank_engine::ids::Revision(0), Verb::Put { object: waiting.pod, expect: None, value: status.into() });
             }
-            state.queue.fail(waiting, plugins, work.now());
+            state.queue.fail(waiting, failure.plugins(), work.now());
         }
     }
-}
-
-/// Decides by the class's tree, or by the plain look where the class or the nodes need it.
-fn decide(class: ClassId, start: usize, cache: &mut SchedulerCache, reads: &Reads, names: &mut Names) -> Decision {
-    cache.class(names, &reads.classes, class);
-    let leader = cache.leader(class);
-    let SchedulerCache { table, classes, trees, check, .. } = cache;
-    let facts = classes.get(&class).expect("digested above");
-    let nodes = table.order(&reads.labels, names).len();
-    let start = if nodes == 0 { 0 } else { start % nodes };
-    let plain =
-        facts.preferred.is_empty() && !table.any_soft_taint() && nodes > 0 && (trees.len() < TREES_MAX || trees.contains_key(&leader));
-    if plain {
-        let tree = trees.entry(leader).or_default();
-        tree.catch_up(facts, table, &reads.labels, names);
-        if let Some(decision) = tree.decide(table, start) {
-            if *check {
-                assert_eq!(decision, cycle::decide(facts, table, &reads.labels, names, start), "the tree and the plain look decide alike");
-            }
-            return decision;
-        }
-    }
-    cycle::decide(facts, table, &reads.labels, names, start)
 }

@@ -1,6 +1,9 @@
 //! Node facts by node number, and the order in which nodes are looked at.
 
-use crate::scheduler::facts::{ClassFacts, HostPort};
+use crate::scheduler::facts::HostPort;
+use crate::scheduler::plugin::Happenings;
+use crate::scheduler::pods::{GroupId, Resident};
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use wavetank_engine::hash::LookupMap;
@@ -39,8 +42,73 @@ pub struct NodeFacts {
     pub pods: i64,
     /// Host ports in use.
     pub ports: Vec<HostPort>,
+    /// Its pods by group, with their numbers.
+    pub groups: SmallVec<[(GroupId, u32); 4]>,
+    /// Images that it reports, with their sizes in bytes.
+    pub images: Arc<[(Sym, i64)]>,
     /// Whether it is there.
     pub alive: bool,
+}
+
+impl NodeFacts {
+    /// A node without taints, images and pods.
+    pub fn empty(uid: Uid, name: Sym, labels: LabelSetId, allocatable: Arc<Resources>) -> NodeFacts {
+        NodeFacts {
+            uid,
+            name,
+            labels,
+            taints: Arc::from([]),
+            unschedulable: false,
+            allocatable,
+            used: Resources::default(),
+            scored_cpu_millicores: 0,
+            scored_memory_bytes: 0,
+            pods: 0,
+            ports: Vec::new(),
+            groups: SmallVec::new(),
+            images: Arc::from([]),
+            alive: true,
+        }
+    }
+
+    /// Adds a pod, or takes it off.
+    pub fn count(&mut self, pod: &Resident, add: bool) {
+        let facts = &pod.class;
+        let sign = if add { 1 } else { -1 };
+        if add {
+            self.used.add(&facts.requests);
+            self.ports.extend(&facts.ports);
+        } else {
+            self.used.sub(&facts.requests);
+            for port in &facts.ports {
+                if let Some(at) = self.ports.iter().position(|used| used == port) {
+                    self.ports.swap_remove(at);
+                }
+            }
+        }
+        self.pods += sign;
+        self.scored_cpu_millicores += sign * facts.scored_cpu_millicores;
+        self.scored_memory_bytes += sign * facts.scored_memory_bytes;
+        self.count_group(pod.group, add);
+    }
+
+    fn count_group(&mut self, group: GroupId, add: bool) {
+        match self.groups.iter().position(|entry| entry.0 == group) {
+            Some(at) if add => self.groups[at].1 += 1,
+            Some(at) if self.groups[at].1 > 1 => self.groups[at].1 -= 1,
+            Some(at) => {
+                self.groups.swap_remove(at);
+            }
+            None if add => self.groups.push((group, 1)),
+            None => {}
+        }
+    }
+
+    /// Moves a pod to another group.
+    pub fn regroup(&mut self, from: GroupId, to: GroupId) {
+        self.count_group(from, false);
+        self.count_group(to, true);
+    }
 }
 
 /// All nodes.
@@ -60,6 +128,8 @@ pub struct NodeTable {
     pub changes: Vec<u32>,
     /// PreferNoSchedule taints on living nodes.
     soft_taints: usize,
+    /// Images on living nodes: size and number of nodes.
+    images: LookupMap<Sym, (i64, u32)>,
 }
 
 impl NodeTable {
@@ -98,31 +168,36 @@ impl NodeTable {
         self.soft_taints > 0
     }
 
-    /// Adds a node or takes in its changes; usage is kept.
-    pub fn put(&mut self, fresh: NodeFacts) -> u32 {
+    /// Adds a node or takes in its changes; usage is kept. Returns what happened.
+    pub fn put(&mut self, fresh: NodeFacts) -> Happenings {
         let soft = |facts: &NodeFacts| facts.taints.iter().filter(|taint| taint.effect == Effect::PreferNoSchedule).count();
-        match self.by_uid.get(&fresh.uid).copied() {
-            Some(number) => {
-                let node = &mut self.nodes[number as usize];
-                self.soft_taints = self.soft_taints + soft(&fresh) - soft(node);
-                self.stale |= node.labels != fresh.labels;
-                node.labels = fresh.labels;
-                node.taints = fresh.taints;
-                node.unschedulable = fresh.unschedulable;
-                node.allocatable = fresh.allocatable;
-                self.changes.push(number);
-                number
-            }
-            None => {
-                let number = self.nodes.len() as u32;
-                self.by_uid.insert(fresh.uid, number);
-                self.by_name.insert(fresh.name, number);
-                self.soft_taints += soft(&fresh);
-                self.nodes.push(fresh);
-                self.stale = true;
-                number
-            }
-        }
+        self.soft_taints += soft(&fresh);
+        self.count_images(&fresh.images, true);
+        let Some(number) = self.by_uid.get(&fresh.uid).copied() else {
+            let number = self.nodes.len() as u32;
+            self.by_uid.insert(fresh.uid, number);
+            self.by_name.insert(fresh.name, number);
+            self.nodes.push(fresh);
+            self.stale = true;
+            return Happenings::NODE_ADDED;
+        };
+        let before = &self.nodes[number as usize];
+        let happened = Happenings::NODE_LABELS
+            .when(before.labels != fresh.labels)
+            .or(Happenings::NODE_TAINTS.when(before.taints != fresh.taints || before.unschedulable != fresh.unschedulable))
+            .or(Happenings::NODE_ALLOCATABLE.when(before.allocatable != fresh.allocatable));
+        self.soft_taints -= soft(before);
+        self.stale |= before.labels != fresh.labels;
+        let images = before.images.clone();
+        self.count_images(&images, false);
+        let node = &mut self.nodes[number as usize];
+        node.labels = fresh.labels;
+        node.taints = fresh.taints;
+        node.unschedulable = fresh.unschedulable;
+        node.allocatable = fresh.allocatable;
+        node.images = fresh.images;
+        self.changes.push(number);
+        happened
     }
 
     /// Takes a node out.
@@ -130,33 +205,45 @@ impl NodeTable {
         let Some(number) = self.by_uid.remove(&uid) else { return };
         let node = &mut self.nodes[number as usize];
         node.alive = false;
+        let images = std::mem::replace(&mut node.images, Arc::from([]));
         self.soft_taints -= node.taints.iter().filter(|taint| taint.effect == Effect::PreferNoSchedule).count();
         let name = node.name;
+        self.count_images(&images, false);
         if self.by_name.get(&name) == Some(&number) {
             self.by_name.remove(&name);
         }
         self.stale = true;
     }
 
-    /// Adds a pod's requests to a node, or takes them away.
-    pub fn account(&mut self, number: u32, facts: &ClassFacts, add: bool) {
-        let node = &mut self.nodes[number as usize];
-        let sign = if add { 1 } else { -1 };
-        if add {
-            node.used.add(&facts.requests);
-            node.ports.extend(&facts.ports);
-        } else {
-            node.used.sub(&facts.requests);
-            for port in &facts.ports {
-                if let Some(at) = node.ports.iter().position(|used| used == port) {
-                    node.ports.swap_remove(at);
-                }
+    /// Adds a pod to a node, or takes it off.
+    pub fn account(&mut self, number: u32, pod: &Resident, add: bool) {
+        self.nodes[number as usize].count(pod, add);
+        self.changes.push(number);
+    }
+
+    /// Moves a pod on a node to another group.
+    pub fn regroup(&mut self, number: u32, from: GroupId, to: GroupId) {
+        self.nodes[number as usize].regroup(from, to);
+    }
+
+    /// Size of an image in bytes, as the first node reported it, and the number of nodes that have it.
+    pub fn image(&self, image: Sym) -> (i64, u32) {
+        self.images.get(&image).copied().unwrap_or((0, 0))
+    }
+
+    /// Whether any living node reports images.
+    pub fn any_image(&self) -> bool {
+        !self.images.is_empty()
+    }
+
+    fn count_images(&mut self, images: &[(Sym, i64)], add: bool) {
+        for &(image, size) in images {
+            let entry = self.images.entry(image).or_insert((size, 0));
+            entry.1 = if add { entry.1 + 1 } else { entry.1.saturating_sub(1) };
+            if entry.1 == 0 {
+                self.images.remove(&image);
             }
         }
-        node.pods += sign;
-        node.scored_cpu_millicores += sign * facts.scored_cpu_millicores;
-        node.scored_memory_bytes += sign * facts.scored_memory_bytes;
-        self.changes.push(number);
     }
 
     /// Forgets old changes once there are many; trees are then built anew.

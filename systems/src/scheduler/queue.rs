@@ -1,5 +1,6 @@
 //! The scheduling queue: active, back-off and unschedulable pods. Source: `spec/scheduler.md` §8.
 
+use crate::scheduler::plugin::Plugins;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use wavetank_engine::ids::ObjRef;
@@ -25,8 +26,8 @@ pub struct Waiting {
     pub failures: u32,
     /// Time of entry.
     pub entered_at: SimTime,
-    /// Plugins that refused it last, as bits.
-    pub plugins: u8,
+    /// Plugins that refused it last.
+    pub plugins: Plugins,
     /// When it failed last.
     pub failed_at: SimTime,
     /// Whether it failed by an error, such as a refused binding, and not because no node could take it.
@@ -49,7 +50,7 @@ impl SchedulingQueue {
     /// Adds a pod that was never tried.
     pub fn add(&mut self, pod: ObjRef, priority: i32, now: SimTime) {
         if self.known.insert(pod) {
-            self.activate(Waiting { pod, priority, failures: 0, entered_at: now, plugins: 0, failed_at: now, by_error: false });
+            self.activate(Waiting { pod, priority, failures: 0, entered_at: now, plugins: Plugins::NONE, failed_at: now, by_error: false });
         }
     }
 
@@ -84,7 +85,7 @@ impl SchedulingQueue {
     }
 
     /// Puts a pod back that no node could take.
-    pub fn fail(&mut self, waiting: Waiting, plugins: u8, now: SimTime) {
+    pub fn fail(&mut self, waiting: Waiting, plugins: Plugins, now: SimTime) {
         let waiting = Waiting { failures: waiting.failures + 1, plugins, failed_at: now, by_error: false, ..waiting };
         self.known.insert(waiting.pod);
         self.unschedulable.insert(waiting.pod, waiting);
@@ -98,9 +99,9 @@ impl SchedulingQueue {
     }
 
     /// Moves unschedulable pods that one of these plugins refused: something happened that may make room for them.
-    pub fn wake(&mut self, plugins: u8, now: SimTime) {
+    pub fn wake(&mut self, plugins: Plugins, now: SimTime) {
         let interested: Vec<ObjRef> =
-            self.unschedulable.values().filter(|waiting| waiting.plugins & plugins != 0).map(|waiting| waiting.pod).collect();
+            self.unschedulable.values().filter(|waiting| waiting.plugins.meets(plugins)).map(|waiting| waiting.pod).collect();
         for pod in interested {
             let waiting = self.unschedulable.remove(&pod).expect("just found");
             if backoff_end(&waiting) <= now {
@@ -161,11 +162,11 @@ mod tests {
         let (high, low) = (queue.pop().unwrap(), queue.pop().unwrap());
         assert_eq!((high.pod, low.pod), (second, first), "the higher priority first");
         queue.error(high, now);
-        queue.fail(low, 1, now);
+        queue.fail(low, Plugins(1), now);
         assert_eq!(queue.pop(), None, "one waits for its time, one for an event");
-        queue.wake(2, now);
+        queue.wake(Plugins(2), now);
         assert_eq!(queue.pop(), None, "the event is none of its plugin's");
-        queue.wake(1, now);
+        queue.wake(Plugins(1), now);
         assert_eq!(queue.pop().unwrap().pod, first, "taken from back-off early");
         assert_eq!(queue.flush(now), Some(SimTime(1_000_000_000)), "a back-off ends on a whole second");
         queue.flush(SimTime(1_000_000_000));

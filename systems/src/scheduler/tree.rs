@@ -3,14 +3,18 @@
 //! A bind changes one node, which costs O(log n); a decision finds the sampled window by counting feasible nodes and the best one by
 //! range maxima. The answer is that of [`crate::scheduler::cycle::decide`], which a property test holds it to.
 
-use crate::scheduler::cycle::{Decision, TAINT_WEIGHT, feasible_wanted, own_score};
+use crate::scheduler::cycle::{Decision, feasible_wanted};
 use crate::scheduler::facts::ClassFacts;
-use crate::scheduler::filter::refusal;
+use crate::scheduler::filter::own_refusal;
 use crate::scheduler::nodes::NodeTable;
-use crate::scheduler::score::MAX;
+use crate::scheduler::plugins::balanced_allocation;
+use crate::scheduler::plugins::node_resources_fit::least_allocated;
+use crate::scheduler::profile::Profile;
 use wavetank_engine::model::labels::LabelSets;
-use wavetank_engine::names::Names;
+use wavetank_engine::names::{Names, Sym};
 
+/// Weight of TaintToleration times its score where no node has a PreferNoSchedule taint.
+const FLAT: i64 = 300;
 /// Score of a node that can't run the pod.
 const INFEASIBLE: i32 = -1;
 
@@ -31,27 +35,27 @@ pub struct ClassTree {
 
 impl ClassTree {
     /// Brings the tree up to date with the table.
-    pub fn catch_up(&mut self, facts: &ClassFacts, table: &NodeTable, labels: &LabelSets, names: &Names) {
+    pub fn catch_up(&mut self, facts: &ClassFacts, profile: &Profile, table: &NodeTable, labels: &LabelSets, names: &Names) {
         if self.epoch != table.epoch || self.leaves == 0 || table.changes.len() - self.seen > table.ordered().len() {
-            self.build(facts, table, labels, names);
+            self.build(facts, profile, table, labels, names);
             return;
         }
         while self.seen < table.changes.len() {
             let number = table.changes[self.seen];
             self.seen += 1;
             if let Some(place) = table.place(number) {
-                self.set(place, score(facts, table, number, labels, names));
+                self.set(place, score(facts, profile, table, number, labels, names));
             }
         }
     }
 
-    fn build(&mut self, facts: &ClassFacts, table: &NodeTable, labels: &LabelSets, names: &Names) {
+    fn build(&mut self, facts: &ClassFacts, profile: &Profile, table: &NodeTable, labels: &LabelSets, names: &Names) {
         let order = table.ordered();
         self.leaves = order.len().next_power_of_two();
         self.counts = vec![0; 2 * self.leaves];
         self.best = vec![INFEASIBLE; 2 * self.leaves];
         for (place, &number) in order.iter().enumerate() {
-            let score = score(facts, table, number, labels, names);
+            let score = score(facts, profile, table, number, labels, names);
             self.best[self.leaves + place] = score;
             self.counts[self.leaves + place] = u32::from(score != INFEASIBLE);
         }
@@ -129,26 +133,29 @@ impl ClassTree {
     }
 
     /// Decides as the plain look does, or `None` when no node is feasible (the plain look then makes the message).
-    pub fn decide(&self, table: &NodeTable, start: usize) -> Option<Decision> {
+    pub fn decide(&self, table: &NodeTable, percentage: u32, start: usize) -> Option<Decision> {
         let order = table.ordered();
         let total = self.counts.get(1).copied().unwrap_or(0) as usize;
         if total == 0 {
             return None;
         }
-        let wanted = feasible_wanted(order.len()).min(total);
+        let wanted = feasible_wanted(order.len(), percentage).min(total);
         let window = Window { tree: self, first: self.rank(start), total, places: order.len() };
         let last = window.place(wanted - 1);
-        let enough = wanted == feasible_wanted(order.len());
+        let enough = wanted == feasible_wanted(order.len(), percentage);
         let examined = if enough { (last + order.len() - start) % order.len() + 1 } else { order.len() };
         let node = order[window.place(window.pick(wanted))];
-        Some(Decision::Node { node, next_start: (start + examined) % order.len() })
+        Some(Decision::Node { node, next_start: (start + examined) % order.len(), nominated: false })
     }
 }
 
 /// Score of a node of a plain class, as the tree holds it: without PreferNoSchedule taints TaintToleration is flat.
-fn score(facts: &ClassFacts, table: &NodeTable, number: u32, labels: &LabelSets, names: &Names) -> i32 {
+fn score(facts: &ClassFacts, profile: &Profile, table: &NodeTable, number: u32, labels: &LabelSets, names: &Names) -> i32 {
     let node = table.get(number);
-    if refusal(facts, node, labels, names).is_some() { INFEASIBLE } else { (TAINT_WEIGHT * MAX + own_score(facts, node)) as i32 }
+    if own_refusal(facts, profile, Sym::EMPTY, node, labels, names).is_some() {
+        return INFEASIBLE;
+    }
+    (FLAT + least_allocated(facts, node) + balanced_allocation::by_default(facts, node)) as i32
 }
 
 /// The feasible nodes from the start on, round the end of the order.

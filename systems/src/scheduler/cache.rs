@@ -1,0 +1,271 @@
+//! What follows from the store: node facts, class facts, pods on nodes, and the trees over them.
+
+use crate::scheduler::cycle::{self, Cycle, Decision};
+use crate::scheduler::facts::ClassFacts;
+use crate::scheduler::nodes::{NodeFacts, NodeTable};
+use crate::scheduler::plugin::Happenings;
+use crate::scheduler::plugins::node_affinity;
+use crate::scheduler::pods::{Group, Groups, Incoming, Namespaces, Nominations, Resident};
+use crate::scheduler::profile::Profile;
+use crate::scheduler::tree::ClassTree;
+use crate::scheduler::{Reads, SchedulerState, Words};
+use bevy_ecs::resource::Resource;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use wavetank_engine::hash::LookupMap;
+use wavetank_engine::ids::{Kind, ObjRef, Uid};
+use wavetank_engine::model::labels::LabelSetId;
+use wavetank_engine::model::node::NodeTaint;
+use wavetank_engine::model::pod_class::ClassId;
+use wavetank_engine::model::resources::Resources;
+use wavetank_engine::model::select::Requirement;
+use wavetank_engine::names::{Names, Sym};
+
+/// Trees kept at most; a class beyond is decided by the plain look.
+const TREES_MAX: usize = 200;
+
+/// How a pod counts on a node, and where.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed {
+    /// The node's name.
+    pub node: Sym,
+    /// What it is.
+    pub kind: PodKind,
+}
+
+/// What tells a pod from others for the scheduler.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PodKind {
+    /// Its spec.
+    pub class: ClassId,
+    /// Its namespace.
+    pub namespace: Sym,
+    /// Its labels.
+    pub labels: LabelSetId,
+    /// Whether its deletion was asked for.
+    pub terminating: bool,
+}
+
+/// A node as the scheduler last saw it: after a resume, what changes next is judged against this.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct SeenNode {
+    name: Sym,
+    labels: LabelSetId,
+    taints: Arc<[NodeTaint]>,
+    unschedulable: bool,
+    allocatable: Arc<Resources>,
+    images: Arc<[(Sym, i64)]>,
+}
+
+/// Everything that the scheduler knows and that a checkpoint need not keep. ECS resource.
+#[derive(Default, Resource)]
+pub struct SchedulerCache {
+    pub(super) table: NodeTable,
+    pub(super) groups: Groups,
+    pub(super) nominations: Nominations,
+    pub(super) namespaces: Namespaces,
+    pub(super) profile: Profile,
+    classes: LookupMap<ClassId, Arc<ClassFacts>>,
+    residents: LookupMap<PodKind, Resident>,
+    /// One class of each group that every node answers alike, in the order in which the groups were first seen.
+    leaders: Vec<ClassId>,
+    /// The leader of each class's group.
+    leader_of: LookupMap<ClassId, ClassId>,
+    /// One tree for each group, by its leader.
+    trees: LookupMap<ClassId, ClassTree>,
+    /// The selector of pods that nothing selects.
+    pub(super) unselected: Arc<[Requirement]>,
+    pub(super) words: Option<Words>,
+    restored: bool,
+    /// Whether every decision of a tree is compared with the plain look.
+    pub check: bool,
+}
+
+impl SchedulerCache {
+    pub(super) fn class(&mut self, names: &mut Names, reads: &Reads, id: ClassId) -> &Arc<ClassFacts> {
+        self.classes.entry(id).or_insert_with(|| Arc::new(ClassFacts::of(names, reads.classes.get(id))))
+    }
+
+    /// How a pod of a kind counts on a node.
+    pub(super) fn resident(&mut self, kind: PodKind, reads: &Reads, names: &mut Names) -> Resident {
+        if let Some(resident) = self.residents.get(&kind) {
+            return resident.clone();
+        }
+        let class = self.class(names, reads, kind.class).clone();
+        let class = class.for_labels(&reads.labels, kind.labels).map_or(class, Arc::new);
+        let terms = class.terms.clone();
+        let group = self.groups.intern(Group { namespace: kind.namespace, labels: kind.labels, terminating: kind.terminating, terms });
+        self.residents.entry(kind).or_insert(Resident { class, group }).clone()
+    }
+
+    /// The class whose tree answers for `class`, which must have been digested: pods of many owners often ask for the same.
+    fn leader(&mut self, class: ClassId) -> ClassId {
+        if let Some(&leader) = self.leader_of.get(&class) {
+            return leader;
+        }
+        let facts = &self.classes[&class];
+        let leader = self.leaders.iter().copied().find(|leader| self.classes[leader].answered_like(facts));
+        if leader.is_none() {
+            self.leaders.push(class);
+        }
+        *self.leader_of.entry(class).or_insert(leader.unwrap_or(class))
+    }
+
+    /// At the start and after a resume: node facts are made again from the store, in the order in which the nodes were first seen.
+    pub(super) fn restore(&mut self, state: &SchedulerState, reads: &Reads, names: &mut Names) {
+        if self.restored {
+            return;
+        }
+        self.restored = true;
+        for &node in &state.seen_nodes {
+            if let Some(seen) = state.seen.get(&node.uid) {
+                self.put_node(node, seen);
+            }
+        }
+        let namespaces: Vec<ObjRef> = reads.listing.of_kind(Kind::Namespace).collect();
+        namespaces.into_iter().for_each(|namespace| self.namespace_changed(namespace, reads, names));
+        for (_, placed) in state.placed.sorted() {
+            self.count(placed, true, reads, names);
+        }
+    }
+
+    /// Takes in a namespace's present labels.
+    pub(super) fn namespace_changed(&mut self, object: ObjRef, reads: &Reads, names: &mut Names) {
+        match reads.metas.get(object) {
+            Some(meta) => {
+                let name = names.sym(&names.render(meta.name));
+                self.namespaces.put(name, meta.labels);
+            }
+            None => {
+                let Some(meta) = reads.metas.get_even_gone(object) else { return };
+                let name = names.sym(&names.render(meta.name));
+                self.namespaces.remove(name);
+            }
+        }
+    }
+
+    fn put_node(&mut self, object: ObjRef, seen: &SeenNode) -> Happenings {
+        self.table.put(NodeFacts {
+            taints: seen.taints.clone(),
+            unschedulable: seen.unschedulable,
+            images: seen.images.clone(),
+            ..NodeFacts::empty(object.uid, seen.name, seen.labels, seen.allocatable.clone())
+        })
+    }
+
+    /// Takes in a node's present state.
+    pub(super) fn node_changed(&mut self, object: ObjRef, state: &mut SchedulerState, reads: &Reads, names: &mut Names) -> Happenings {
+        let Some(seen) = see(object, reads, names) else {
+            self.table.remove(object.uid);
+            state.seen_nodes.retain(|node| *node != object);
+            state.seen.remove(&object.uid);
+            return Happenings::NODE_GONE;
+        };
+        let known = self.table.knows(object.uid);
+        let happened = self.put_node(object, &seen);
+        state.seen.insert(object.uid, seen);
+        if !known {
+            state.seen_nodes.push(object);
+            self.count_all_on(object, state, reads, names);
+        }
+        happened
+    }
+
+    /// Counts the pods that were placed on a node before the scheduler saw it.
+    fn count_all_on(&mut self, node: ObjRef, state: &SchedulerState, reads: &Reads, names: &mut Names) {
+        let Some(name) = self.table.name_of(node.uid) else { return };
+        let bound = reads.listing.on_node(name).map(|pod| (pod.uid, state.placed.get(pod).copied()));
+        let binding = state.binding.iter().map(|(&uid, waiting)| (uid, state.placed.get(waiting.pod).copied()));
+        let mut pods: Vec<(Uid, Option<Placed>)> = bound.chain(binding).collect();
+        pods.sort_unstable_by_key(|pair| pair.0);
+        pods.dedup_by_key(|pair| pair.0);
+        for placed in pods.into_iter().filter_map(|pair| pair.1).filter(|placed| placed.node == name) {
+            self.count(placed, true, reads, names);
+        }
+    }
+
+    /// Counts a pod on its node, or takes it off.
+    pub(super) fn count(&mut self, placed: Placed, add: bool, reads: &Reads, names: &mut Names) {
+        let resident = self.resident(placed.kind, reads, names);
+        if let Some(number) = self.table.by_name(placed.node) {
+            self.table.account(number, &resident, add);
+        }
+    }
+
+    /// Decides by the class's tree, or by the plain look where the pod or the nodes need it.
+    pub(super) fn decide(&mut self, pod: &Incoming, class: ClassId, start: usize, reads: &Reads, names: &Names) -> Decision {
+        let nodes = self.table.order(&reads.labels, names).len();
+        let start = if nodes == 0 { 0 } else { start % nodes };
+        if nodes > 0 && self.answers_alone(pod) {
+            let leader = self.leader(class);
+            if self.trees.len() < TREES_MAX || self.trees.contains_key(&leader) {
+                let tree = self.trees.entry(leader).or_default();
+                tree.catch_up(&pod.resident.class, &self.profile, &self.table, &reads.labels, names);
+                if let Some(decision) = tree.decide(&self.table, self.profile.percentage_of_nodes_to_score, start) {
+                    if self.check {
+                        let plain = cycle::decide(&self.cycle(pod, reads, names), start);
+                        assert_eq!(decision, plain, "the tree and the plain look decide alike");
+                    }
+                    return decision;
+                }
+            }
+        }
+        cycle::decide(&self.cycle(pod, reads, names), start)
+    }
+
+    /// What plugins see when they look for a place for a pod.
+    pub(super) fn cycle<'c>(&'c self, pod: &'c Incoming, reads: &'c Reads, names: &'c Names) -> Cycle<'c> {
+        Cycle {
+            pod,
+            profile: &self.profile,
+            nodes: &self.table,
+            groups: &self.groups,
+            nominations: &self.nominations,
+            namespaces: &self.namespaces,
+            labels: &reads.labels,
+            names,
+        }
+    }
+
+    /// Whether each node answers for the pod by itself, so that a class tree can keep the answers.
+    fn answers_alone(&self, pod: &Incoming) -> bool {
+        let facts = &pod.resident.class;
+        facts.preferred.is_empty()
+            && facts.spread.is_empty()
+            && facts.terms.is_none()
+            && pod.default_selector.is_empty()
+            && pod.nominated_node.is_empty()
+            && self.nominations.is_empty()
+            && !self.groups.any_terms()
+            && !self.table.any_soft_taint()
+            && !self.table.any_image()
+            && self.profile.is_default()
+            && matches!(node_affinity::narrowed(facts), Ok(None))
+    }
+}
+
+/// A node's present state; `None` when it is gone.
+fn see(object: ObjRef, reads: &Reads, names: &mut Names) -> Option<SeenNode> {
+    let (node, status, meta) = (reads.nodes.get(object)?, reads.node_statuses.get(object)?, reads.metas.get(object)?);
+    let name = names.render(meta.name);
+    Some(SeenNode {
+        name: names.sym(&name),
+        labels: meta.labels,
+        taints: node.taints.clone(),
+        unschedulable: node.unschedulable,
+        allocatable: status.allocatable.clone(),
+        images: images(names, status.rest.value()),
+    })
+}
+
+/// Images of a node's status, each under all its names, with their sizes in bytes.
+fn images(names: &mut Names, status: &serde_json::Value) -> Arc<[(Sym, i64)]> {
+    let list = status.get("images").and_then(serde_json::Value::as_array).into_iter().flatten();
+    let mut images = Vec::new();
+    for image in list {
+        let size = image.get("sizeBytes").and_then(serde_json::Value::as_i64).unwrap_or(0);
+        let texts = image.get("names").and_then(serde_json::Value::as_array).into_iter().flatten();
+        images.extend(texts.filter_map(serde_json::Value::as_str).map(|name| (names.sym(name), size)));
+    }
+    Arc::from(images)
+}

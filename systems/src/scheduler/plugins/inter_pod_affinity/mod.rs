@@ -1,0 +1,146 @@
+//! InterPodAffinity: pods near or far from pods. Source: `spec/scheduler.md` §4 and §5, `plugins/interpodaffinity`.
+
+mod filter;
+mod score;
+
+pub use filter::AffinityFilter;
+
+use crate::scheduler::plugin::Happenings;
+use crate::scheduler::pods::{Group, Namespaces, meets};
+use serde_json::Value;
+use std::sync::Arc;
+use wavetank_engine::model::labels::{LabelSetId, LabelSets};
+use wavetank_engine::model::select::{Operator, Requirement, requirements_of};
+use wavetank_engine::names::{Names, Sym};
+
+/// What may lift its refusal.
+pub const WAKES: Happenings = Happenings::POD_ASSIGNED
+    .or(Happenings::POD_GONE)
+    .or(Happenings::POD_LABELS)
+    .or(Happenings::POD_ITSELF)
+    .or(Happenings::NODE_ADDED)
+    .or(Happenings::NODE_LABELS)
+    .or(Happenings::NODE_TAINTS);
+
+/// The plugin.
+pub struct InterPodAffinity;
+
+/// Affinity and anti-affinity of a pod.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Terms {
+    /// `podAffinity.requiredDuringSchedulingIgnoredDuringExecution`.
+    pub near: Vec<PodTerm>,
+    /// `podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution`.
+    pub far: Vec<PodTerm>,
+    /// `podAffinity.preferredDuringSchedulingIgnoredDuringExecution`, with weights.
+    pub prefer_near: Vec<(i64, PodTerm)>,
+    /// `podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution`, with weights.
+    pub prefer_far: Vec<(i64, PodTerm)>,
+}
+
+/// One term: which pods, and what makes nodes one place.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PodTerm {
+    /// `topologyKey`.
+    pub key: Sym,
+    /// `labelSelector`; `None` (absent) matches nothing.
+    pub selector: Option<Arc<[Requirement]>>,
+    /// `namespaces`.
+    pub namespaces: Vec<Sym>,
+    /// `namespaceSelector`; `None` (absent) matches nothing.
+    pub namespace_selector: Option<Arc<[Requirement]>>,
+    /// `matchLabelKeys`.
+    pub label_keys: Vec<Sym>,
+    /// `mismatchLabelKeys`.
+    pub unlike_label_keys: Vec<Sym>,
+}
+
+impl Terms {
+    /// Reads `affinity`, validated before; `None` when it says nothing of pods.
+    pub fn of_json(names: &mut Names, affinity: &Value) -> Option<Terms> {
+        let list = |path: &str| affinity.pointer(path).and_then(Value::as_array).cloned().unwrap_or_default();
+        let required = |names: &mut Names, kind: &str| -> Vec<PodTerm> {
+            let terms = list(&format!("/{kind}/requiredDuringSchedulingIgnoredDuringExecution"));
+            terms.iter().map(|term| PodTerm::of_json(names, term)).collect()
+        };
+        let preferred = |names: &mut Names, kind: &str| -> Vec<(i64, PodTerm)> {
+            let terms = list(&format!("/{kind}/preferredDuringSchedulingIgnoredDuringExecution"));
+            let weight = |term: &Value| term.get("weight").and_then(Value::as_i64).unwrap_or(0);
+            terms.iter().map(|t| (weight(t), PodTerm::of_json(names, t.get("podAffinityTerm").unwrap_or(&Value::Null)))).collect()
+        };
+        let terms = Terms {
+            near: required(names, "podAffinity"),
+            far: required(names, "podAntiAffinity"),
+            prefer_near: preferred(names, "podAffinity"),
+            prefer_far: preferred(names, "podAntiAffinity"),
+        };
+        (terms != Terms::default()).then_some(terms)
+    }
+
+    /// All terms, to change them.
+    pub fn each_mut(&mut self) -> impl Iterator<Item = &mut PodTerm> {
+        let preferred = self.prefer_near.iter_mut().chain(&mut self.prefer_far).map(|(_, term)| term);
+        self.near.iter_mut().chain(&mut self.far).chain(preferred)
+    }
+
+    /// All terms.
+    pub fn each(&self) -> impl Iterator<Item = &PodTerm> {
+        let preferred = self.prefer_near.iter().chain(&self.prefer_far).map(|(_, term)| term);
+        self.near.iter().chain(&self.far).chain(preferred)
+    }
+}
+
+impl PodTerm {
+    fn of_json(names: &mut Names, term: &Value) -> PodTerm {
+        let texts = |names: &mut Names, field: &str| -> Vec<Sym> {
+            term.get(field).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(|text| names.sym(text)).collect()
+        };
+        let selector = |names: &mut Names, field: &str| -> Option<Arc<[Requirement]>> {
+            term.get(field).filter(|selector| !selector.is_null()).map(|selector| requirements_of(names, selector).into())
+        };
+        PodTerm {
+            key: names.sym(term.get("topologyKey").and_then(Value::as_str).unwrap_or("")),
+            selector: selector(names, "labelSelector"),
+            namespaces: texts(names, "namespaces"),
+            namespace_selector: selector(names, "namespaceSelector"),
+            label_keys: texts(names, "matchLabelKeys"),
+            unlike_label_keys: texts(names, "mismatchLabelKeys"),
+        }
+    }
+
+    /// Adds the requirements of `matchLabelKeys` and `mismatchLabelKeys` for a pod's own labels, as the API server does at creation.
+    pub fn merge_label_keys(&mut self, labels: &LabelSets, set: LabelSetId) {
+        let Some(selector) = &self.selector else { return };
+        let of = |keys: &[Sym], operator| -> Vec<Requirement> {
+            keys.iter().filter_map(|&key| Some(Requirement { key, operator, values: vec![labels.get(set, key)?] })).collect()
+        };
+        let more = of(&self.label_keys, Operator::In).into_iter().chain(of(&self.unlike_label_keys, Operator::NotIn));
+        self.selector = Some(selector.iter().cloned().chain(more).collect());
+    }
+
+    /// Whether a waiting pod's term means the pods of a group. Only namespaces that exist can be selected by label.
+    pub fn means(&self, own_namespace: Sym, group: &Group, labels: &LabelSets, namespaces: &Namespaces) -> bool {
+        let selected = |selector: &Arc<[Requirement]>| {
+            selector.is_empty() || namespaces.labels(group.namespace).is_some_and(|set| meets(selector, labels, set))
+        };
+        (self.names(own_namespace, group.namespace) || self.namespace_selector.as_ref().is_some_and(selected))
+            && self.selector.as_ref().is_some_and(|selector| meets(selector, labels, group.labels))
+    }
+
+    /// Whether a placed pod's term means a waiting pod.
+    pub fn means_waiting(&self, own_namespace: Sym, namespace: Sym, set: LabelSetId, labels: &LabelSets, namespaces: &Namespaces) -> bool {
+        let of_namespace = namespaces.labels(namespace).unwrap_or(LabelSetId::EMPTY);
+        let selected = |selector: &Arc<[Requirement]>| meets(selector, labels, of_namespace);
+        (self.names(own_namespace, namespace) || self.namespace_selector.as_ref().is_some_and(selected))
+            && self.selector.as_ref().is_some_and(|selector| meets(selector, labels, set))
+    }
+
+    /// Whether the term names a namespace; without names and selector it means its own pod's.
+    fn names(&self, own_namespace: Sym, namespace: Sym) -> bool {
+        if self.namespaces.is_empty() && self.namespace_selector.is_none() {
+            namespace == own_namespace
+        } else {
+            self.namespaces.contains(&namespace)
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The plugins, one file each. Volume plugins and preemption stand beside them.
+
+pub mod balanced_allocation;
+pub mod image_locality;
+pub mod inter_pod_affinity;
+pub mod node_affinity;
+pub mod node_name;
+pub mod node_ports;
+pub mod node_resources_fit;
+pub mod node_unschedulable;
+pub mod pod_topology_spread;
+pub mod scheduling_gates;
+pub mod taint_toleration;
+
+use crate::scheduler::plugin::{Filter, Happenings, Plugin, Plugins, Score};
+
+/// Filters that look beyond one node, in their order, after those of [`crate::scheduler::filter`].
+pub const FILTERS: &[&dyn Filter] = &[&pod_topology_spread::PodTopologySpread, &inter_pod_affinity::InterPodAffinity];
+
+/// Score plugins. DynamicResources has nothing to say without claims and always scores 0.
+pub const SCORES: &[&dyn Score] = &[
+    &taint_toleration::TaintToleration,
+    &node_affinity::NodeAffinity,
+    &node_resources_fit::NodeResourcesFit,
+    &pod_topology_spread::PodTopologySpread,
+    &inter_pod_affinity::InterPodAffinity,
+    &balanced_allocation::BalancedAllocation,
+    &image_locality::ImageLocality,
+];
+
+/// What may make a pod schedulable that a plugin refused.
+pub const WAKES: &[(Plugin, Happenings)] = &[
+    (Plugin::SchedulingGates, scheduling_gates::WAKES),
+    (Plugin::NodeUnschedulable, node_unschedulable::WAKES),
+    (Plugin::NodeName, node_name::WAKES),
+    (Plugin::TaintToleration, taint_toleration::WAKES),
+    (Plugin::NodeAffinity, node_affinity::WAKES),
+    (Plugin::NodePorts, node_ports::WAKES),
+    (Plugin::NodeResourcesFit, node_resources_fit::WAKES),
+    (Plugin::PodTopologySpread, pod_topology_spread::WAKES),
+    (Plugin::InterPodAffinity, inter_pod_affinity::WAKES),
+];
+
+/// The plugins whose refusals something that happened may lift.
+pub fn woken_by(happened: Happenings) -> Plugins {
+    WAKES.iter().filter(|(_, wakes)| wakes.meets(happened)).fold(Plugins::NONE, |set, (plugin, _)| set.or(Plugins::one(*plugin)))
+}

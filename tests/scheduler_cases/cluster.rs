@@ -1,0 +1,196 @@
+//! A case's cluster, as the scheduler holds it, and what the recorder did to its input.
+
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use wavetank_engine::api::defaults::apply_defaults;
+use wavetank_engine::ids::Uid;
+use wavetank_engine::model::labels::{LabelSetId, LabelSets};
+use wavetank_engine::model::node::{Effect, NodeTaint};
+use wavetank_engine::model::pod_class::Classes;
+use wavetank_engine::model::resources::Resources;
+use wavetank_engine::model::select::{Requirement, requirements_of};
+use wavetank_engine::names::{Names, Sym};
+use wavetank_engine::words;
+use wavetank_systems::scheduler::cycle::Cycle;
+use wavetank_systems::scheduler::facts::ClassFacts;
+use wavetank_systems::scheduler::nodes::{NodeFacts, NodeTable};
+use wavetank_systems::scheduler::plugins::pod_topology_spread::default_selector;
+use wavetank_systems::scheduler::pods::{Group, Groups, Incoming, Namespaces, Nominated, Nominations, Resident};
+use wavetank_systems::scheduler::profile::Profile;
+
+/// The scheduler's structures, filled from a case.
+#[derive(Default)]
+pub(crate) struct Cluster {
+    pub(crate) names: Names,
+    pub(crate) labels: LabelSets,
+    pub(crate) table: NodeTable,
+    pub(crate) groups: Groups,
+    pub(crate) nominations: Nominations,
+    pub(crate) namespaces: Namespaces,
+    pub(crate) profile: Profile,
+    classes: Classes,
+    pods: u64,
+    priorities: BTreeMap<String, i64>,
+    default_priority: i64,
+    /// Namespace and selector of Services.
+    services: Vec<(Sym, Vec<Requirement>)>,
+    /// Selectors of controllers by kind, namespace and name.
+    controllers: BTreeMap<(String, String, String), Vec<Requirement>>,
+}
+
+impl Cluster {
+    /// Reads a case's objects and profile.
+    pub(crate) fn of(case: &Value) -> Cluster {
+        let mut cluster = Cluster { names: Names::new(), ..Cluster::default() };
+        // The recorder looked at all nodes.
+        cluster.profile.percentage_of_nodes_to_score = 100;
+        for config in list(&case["profile"], "pluginConfig") {
+            cluster.profile.configure(&mut cluster.names, config["name"].as_str().unwrap(), &config["args"]);
+        }
+        let objects = &case["objects"];
+        let default = json!({"metadata": {"name": "default"}});
+        list(objects, "namespaces").iter().chain([&default]).for_each(|namespace| cluster.add_namespace(namespace));
+        list(objects, "nodes").iter().enumerate().for_each(|(number, node)| cluster.add_node(number, node));
+        for class in list(objects, "priorityClasses") {
+            let value = class["value"].as_i64().unwrap();
+            cluster.priorities.insert(text(&class["metadata"], "name"), value);
+            if class["globalDefault"] == true {
+                cluster.default_priority = value;
+            }
+        }
+        for service in list(objects, "services").iter().filter(|service| service["spec"]["selector"].is_object()) {
+            let selector = json!({"matchLabels": service["spec"]["selector"]});
+            let namespace = cluster.names.sym(&namespace(service));
+            cluster.services.push((namespace, requirements_of(&mut cluster.names, &selector)));
+        }
+        for (kind, field) in [("ReplicaSet", "replicaSets"), ("StatefulSet", "statefulSets")] {
+            for controller in list(objects, field) {
+                let key = (kind.to_string(), namespace(&controller), text(&controller["metadata"], "name"));
+                let selector = requirements_of(&mut cluster.names, &controller["spec"]["selector"]);
+                cluster.controllers.insert(key, selector);
+            }
+        }
+        cluster.table.order(&cluster.labels, &cluster.names);
+        list(objects, "pods").iter().for_each(|pod| cluster.add_pod(pod));
+        cluster
+    }
+
+    fn add_namespace(&mut self, namespace: &Value) {
+        let name = self.names.sym(namespace["metadata"]["name"].as_str().unwrap());
+        let labels = self.label_set(namespace);
+        if self.namespaces.labels(name).is_none() {
+            let labels = self.labels.with(&self.names, labels, words::NAMESPACE_LABEL, name);
+            self.namespaces.put(name, labels);
+        }
+    }
+
+    fn add_node(&mut self, number: usize, node: &Value) {
+        let labels = self.label_set(node);
+        let names = &mut self.names;
+        let taints: Arc<[NodeTaint]> = list(&node["spec"], "taints").iter().map(|taint| read_taint(names, taint)).collect();
+        let mut images = Vec::new();
+        for image in list(&node["status"], "images") {
+            let size = image["sizeBytes"].as_i64().unwrap();
+            images.extend(list(&image, "names").iter().map(|name| (names.sym(name.as_str().unwrap()), size)));
+        }
+        let allocatable = Arc::new(Resources::from_json(names, node.pointer("/status/allocatable")));
+        let name = names.sym(node["metadata"]["name"].as_str().unwrap());
+        self.table.put(NodeFacts {
+            taints,
+            unschedulable: node.pointer("/spec/unschedulable") == Some(&json!(true)),
+            images: images.into(),
+            ..NodeFacts::empty(Uid(number as u64), name, labels, allocatable)
+        });
+    }
+
+    fn add_pod(&mut self, pod: &Value) {
+        if matches!(pod.pointer("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed")) {
+            return;
+        }
+        let incoming = self.incoming(pod);
+        if incoming.node_name.is_empty() {
+            let priority = incoming.resident.class.priority;
+            let nominated = Nominated { uid: incoming.uid, priority, resident: incoming.resident };
+            self.nominations.put(incoming.nominated_node, nominated);
+        } else if let Some(number) = self.table.by_name(incoming.node_name) {
+            self.table.account(number, &incoming.resident, true);
+        }
+    }
+
+    /// A pod as the scheduler sees it.
+    pub(crate) fn incoming(&mut self, pod: &Value) -> Incoming {
+        let mut pod = pod.clone();
+        pod["apiVersion"] = json!("v1");
+        pod["kind"] = json!("Pod");
+        if pod["spec"].get("priority").is_none() {
+            let class = pod.pointer("/spec/priorityClassName").and_then(Value::as_str);
+            pod["spec"]["priority"] = json!(class.map_or(self.default_priority, |class| self.priorities[class]));
+        }
+        apply_defaults(&mut pod);
+        let class = self.classes.class_of(&mut self.names, &pod["spec"]);
+        let facts = ClassFacts::of(&mut self.names, &self.classes.get(class).clone());
+        let labels = self.label_set(&pod);
+        let facts = Arc::new(facts.for_labels(&self.labels, labels).unwrap_or(facts));
+        let namespace_sym = self.names.sym(&namespace(&pod));
+        let terminating = pod.pointer("/metadata/deletionTimestamp").is_some();
+        let group = Group { namespace: namespace_sym, labels, terminating, terms: facts.terms.clone() };
+        self.pods += 1;
+        let owner = list(&pod["metadata"], "ownerReferences").into_iter().find(|owner| owner["controller"] == true);
+        let controller = owner.and_then(|owner| self.controllers.get(&(text(&owner, "kind"), namespace(&pod), text(&owner, "name"))));
+        let services = self.services.iter().filter(|service| service.0 == namespace_sym).map(|service| service.1.as_slice());
+        let default_selector = default_selector(services, controller.map(Vec::as_slice), &self.labels, labels);
+        Incoming {
+            uid: Uid(self.pods),
+            resident: Resident { class: facts, group: self.groups.intern(group) },
+            namespace: namespace_sym,
+            labels,
+            node_name: self.names.sym(pod.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or("")),
+            nominated_node: self.names.sym(pod.pointer("/status/nominatedNodeName").and_then(Value::as_str).unwrap_or("")),
+            default_selector,
+        }
+    }
+
+    fn label_set(&mut self, object: &Value) -> LabelSetId {
+        let pairs = object.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
+        let pairs: Vec<(Sym, Sym)> = pairs.map(|(key, value)| (self.names.sym(key), self.names.sym(value.as_str().unwrap()))).collect();
+        self.labels.intern(&self.names, pairs)
+    }
+
+    /// What plugins see of a cycle for a pod.
+    pub(crate) fn cycle<'c>(&'c self, pod: &'c Incoming) -> Cycle<'c> {
+        Cycle {
+            pod,
+            profile: &self.profile,
+            nodes: &self.table,
+            groups: &self.groups,
+            nominations: &self.nominations,
+            namespaces: &self.namespaces,
+            labels: &self.labels,
+            names: &self.names,
+        }
+    }
+
+    /// Name of a node.
+    pub(crate) fn node_name(&self, number: u32) -> &str {
+        self.names.text(self.table.get(number).name)
+    }
+}
+
+fn read_taint(names: &mut Names, taint: &Value) -> NodeTaint {
+    let mut text = |field: &str| names.sym(taint.get(field).and_then(Value::as_str).unwrap_or(""));
+    NodeTaint { key: text("key"), value: text("value"), effect: Effect::parse(taint["effect"].as_str().unwrap()).unwrap(), added_at: None }
+}
+
+/// A list field, empty when absent.
+pub(crate) fn list(of: &Value, field: &str) -> Vec<Value> {
+    of.get(field).and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+fn text(of: &Value, field: &str) -> String {
+    of[field].as_str().unwrap().to_string()
+}
+
+fn namespace(object: &Value) -> String {
+    object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or("default").to_string()
+}
