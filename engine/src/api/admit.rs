@@ -63,19 +63,29 @@ pub struct Admission {
     pub(crate) delete: Vec<AdmitDelete>,
 }
 
-impl Admission {
-    pub(crate) fn create(&self, world: &mut World, act: Act, new: &mut NewObject) -> Result<(), Refusal> {
-        let mut cx = AdmitCx { world, now: act.now, actor: act.actor };
-        self.create.iter().try_for_each(|plugin| plugin(&mut cx, new))
+/// Calls the plugins of one kind in order, until one refuses.
+fn each<P: Copy>(
+    world: &mut World,
+    act: Act,
+    list: fn(&Admission) -> &[P],
+    mut call: impl FnMut(P, &mut AdmitCx) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let mut at = 0;
+    while let Some(&plugin) = list(world.resource::<Admission>()).get(at) {
+        call(plugin, &mut AdmitCx { world, now: act.now, actor: act.actor })?;
+        at += 1;
     }
+    Ok(())
+}
 
-    pub(crate) fn update(&self, world: &mut World, act: Act, object: ObjRef, values: &[StateValue]) -> Result<(), Refusal> {
-        let mut cx = AdmitCx { world, now: act.now, actor: act.actor };
-        self.update.iter().try_for_each(|plugin| plugin(&mut cx, object, values))
-    }
+pub(crate) fn admit_create(world: &mut World, act: Act, new: &mut NewObject) -> Result<(), Refusal> {
+    each(world, act, |admission| &admission.create, |plugin, cx| plugin(cx, new))
+}
 
-    pub(crate) fn delete(&self, world: &mut World, act: Act, object: ObjRef) -> Result<(), Refusal> {
-        let mut cx = AdmitCx { world, now: act.now, actor: act.actor };
-        self.delete.iter().try_for_each(|plugin| plugin(&mut cx, object))
-    }
+pub(crate) fn admit_update(world: &mut World, act: Act, object: ObjRef, values: &[StateValue]) -> Result<(), Refusal> {
+    each(world, act, |admission| &admission.update, |plugin, cx| plugin(cx, object, values))
+}
+
+pub(crate) fn admit_delete(world: &mut World, act: Act, object: ObjRef) -> Result<(), Refusal> {
+    each(world, act, |admission| &admission.delete, |plugin, cx| plugin(cx, object))
 }

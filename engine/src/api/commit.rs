@@ -1,6 +1,6 @@
 //! The API server: the one writer. It turns requests into changed objects, one log entry each, and answers.
 
-use crate::api::admit::Admission;
+use crate::api::admit::{admit_delete, admit_update};
 use crate::api::create;
 use crate::api::log::{Entry, Log};
 use crate::api::objects::Objects;
@@ -78,7 +78,7 @@ fn put(world: &mut World, act: Act, object: ObjRef, expect: Option<Revision>, va
         let (resource, name) = text_of(world, key);
         return Err(Refusal::conflict(&resource, &name));
     }
-    world.resource_scope(|world, admission: bevy_ecs::change_detection::Mut<Admission>| admission.update(world, act, object, &values))?;
+    admit_update(world, act, object, &values)?;
     let revision = write(world, act, object, values);
     finish_if_released(world, act, object);
     Ok(Reply::Done(revision.unwrap_or(present)))
@@ -147,7 +147,7 @@ fn bind(world: &mut World, act: Act, pod: ObjRef, node: Sym) -> Result<Reply, Re
 /// Source: `spec/lifecycle.md` §3.
 fn delete(world: &mut World, act: Act, object: ObjRef, grace_s: Option<u32>, propagation: Option<Propagation>) -> Result<Reply, Refusal> {
     let key = living(world, object)?;
-    world.resource_scope(|world, admission: bevy_ecs::change_detection::Mut<Admission>| admission.delete(world, act, object))?;
+    admit_delete(world, act, object)?;
     let row = *world.resource::<Objects>().row(object).expect("it lives");
     let mut meta = world.get::<Obj<Meta>>(row.entity).expect("every object has metadata").value.clone();
     let before = meta.clone();
@@ -268,19 +268,22 @@ fn bump_generation(world: &mut World, act: Act, entity: bevy_ecs::entity::Entity
 fn enter(world: &mut World, act: Act, object: ObjRef, entity: bevy_ecs::entity::Entity, revision: Revision, changes: Changes) {
     let taken = world.resource_mut::<Objects>().advance();
     assert_eq!(taken, revision, "one revision for each write");
-    let (controller, labels) = {
+    let old = *world.resource::<Objects>().row(object).expect("only living objects are written");
+    let (mut controller, mut labels) = (old.controller, old.labels);
+    if changes.meets(Changes::OWNERS.or(Changes::LABELS)) {
         let meta = &world.get::<Obj<Meta>>(entity).expect("every object has metadata").value;
-        (meta.controller_uid().unwrap_or_default(), meta.labels)
-    };
+        (controller, labels) = (meta.controller_uid().unwrap_or_default(), meta.labels);
+    }
     if changes.meets(Changes::OWNERS) {
         let owners = world.get::<Obj<Meta>>(entity).expect("every object has metadata").value.owners.clone();
         world.resource_mut::<Objects>().note_owners(object, &owners);
     }
-    let node = world.get::<Obj<Pod>>(entity).map_or(Sym::EMPTY, |pod| pod.value.node);
-    let selector = create::selector_of(world, entity);
-    let mut objects = world.resource_mut::<Objects>();
-    let old = *objects.row(object).expect("only living objects are written");
-    objects.update(object, |row| {
+    let (mut node, mut selector) = (old.node, old.selector);
+    if changes.meets(Changes::PLACEMENT.or(Changes::SPEC)) {
+        node = world.get::<Obj<Pod>>(entity).map_or(Sym::EMPTY, |pod| pod.value.node);
+        selector = create::selector_of(world, entity);
+    }
+    world.resource_mut::<Objects>().update(object, |row| {
         row.revision = revision;
         row.controller = controller;
         row.labels = labels;
@@ -367,8 +370,9 @@ fn write_one<T: State>(
         let created_at = world.get::<Obj<Meta>>(entity).expect("every object has metadata").value.created_at;
         world.resource_mut::<Tally>().take_in(object.uid, created_at, tally);
     }
-    world.resource_mut::<Journal>().fold(hash);
-    if world.resource::<Journal>().recording() {
+    let mut journal = world.resource_mut::<Journal>();
+    journal.fold(hash);
+    if journal.recording() {
         let new = world.get::<Obj<T>>(entity).expect("just written").value.clone();
         let lines = Journal::diff(world, act, object, revision, Some(&old.clone().into()), &new.into());
         world.resource_mut::<Journal>().add(lines);

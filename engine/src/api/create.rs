@@ -1,6 +1,6 @@
 //! Creation of objects: names, identity, first state.
 
-use crate::api::admit::Admission;
+use crate::api::admit::admit_create;
 use crate::api::commit::{Act, insert_value, text_of};
 use crate::api::log::{Entry, Log};
 use crate::api::objects::{Objects, Row};
@@ -26,7 +26,6 @@ use crate::record::fights::Fights;
 use crate::record::journal::Journal;
 use crate::record::tally::Tally;
 use crate::simulation::Seed;
-use bevy_ecs::change_detection::Mut;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::world::World;
 use std::hash::BuildHasher;
@@ -47,7 +46,7 @@ pub(crate) fn create(world: &mut World, act: Act, mut new: NewObject) -> Result<
         let (resource, name) = text_of(world, key);
         return Err(Refusal::already_exists(&resource, &name));
     }
-    world.resource_scope(|world, admission: Mut<Admission>| admission.create(world, act, &mut new))?;
+    admit_create(world, act, &mut new)?;
     fill_in(&mut new);
     Ok(Reply::Created(store(world, act, new)))
 }

@@ -58,6 +58,8 @@ pub struct Log {
 
 impl Log {
     pub(crate) fn push(&mut self, entry: Entry) {
+        let follows = self.entries.back().is_none_or(|last| last.revision.0 + 1 == entry.revision.0);
+        assert!(follows, "each revision has one entry, in order");
         self.total += 1;
         self.entries.push_back(entry);
     }
@@ -70,14 +72,15 @@ impl Log {
         if cursor < self.compacted {
             return Err(Expired { asked: cursor.0, oldest: self.compacted.0 });
         }
-        let from = self.entries.partition_point(|entry| entry.revision <= cursor);
-        Ok(self.entries.range(from..))
+        let first = self.entries.front().map_or(0, |entry| entry.revision.0);
+        let from = (cursor.0 + 1).saturating_sub(first).min(self.entries.len() as u64);
+        Ok(self.entries.range(from as usize..))
     }
 
     /// The entry of a revision, while the log holds it.
     pub fn entry(&self, revision: Revision) -> Option<&Entry> {
-        let at = self.entries.binary_search_by_key(&revision, |entry| entry.revision).ok()?;
-        self.entries.get(at)
+        let at = revision.0.checked_sub(self.entries.front()?.revision.0)?;
+        self.entries.get(at as usize)
     }
 
     /// Drops entries up to and including `revision`.
