@@ -6,10 +6,11 @@ use proptest::prelude::*;
 use serde_json::json;
 use std::sync::Arc;
 use wavetank_engine::ids::Uid;
-use wavetank_engine::model::labels::{LabelSetId, LabelSets};
+use wavetank_engine::model::labels::{LabelSets};
 use wavetank_engine::model::node::{Effect, NodeTaint};
-use wavetank_engine::model::pod_class::Classes;
+use wavetank_engine::model::pod_class::{ClassId, Classes};
 use wavetank_engine::model::resources::Resources;
+use wavetank_engine::model::select::{Operator, Requirement};
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::words;
 use wavetank_systems::scheduler::cycle::{Cycle, Decision, decide};
@@ -17,6 +18,7 @@ use wavetank_systems::scheduler::facts::ClassFacts;
 use wavetank_systems::scheduler::nodes::{NodeFacts, NodeTable};
 use wavetank_systems::scheduler::pods::{Group, Groups, Incoming, Namespaces, Nominations, Resident};
 use wavetank_systems::scheduler::profile::Profile;
+use wavetank_systems::scheduler::spread::{SpreadCounts, SpreadKey};
 use wavetank_systems::scheduler::tree::ClassTree;
 
 /// A drawn node: zone, size, whether tainted, whether cordoned.
@@ -41,7 +43,7 @@ fn node() -> impl Strategy<Value = Drawn> {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        30 => (0..5u8).prop_map(Step::Place),
+        30 => (0..9u8).prop_map(Step::Place),
         5 => Just(Step::Leave),
         2 => (0..400u16, node()).prop_map(|(number, node)| Step::Put(number, node)),
         1 => (0..400u16).prop_map(Step::Remove),
@@ -57,6 +59,7 @@ struct World {
     nominations: Nominations,
     namespaces: Namespaces,
     profile: Profile,
+    spread: SpreadCounts,
     classes: Vec<(Incoming, ClassTree)>,
     placed: Vec<(Uid, usize)>,
     start: usize,
@@ -64,7 +67,7 @@ struct World {
 
 impl World {
     fn new(nodes: &[Drawn]) -> World {
-        let (mut names, mut classes) = (Names::default(), Classes::default());
+        let (mut names, mut classes) = (Names::new(), Classes::default());
         let container = |cpu: &str, memory: &str| json!([{"name": "c", "resources": {"requests": {"cpu": cpu, "memory": memory}}}]);
         let specs = [
             json!({"containers": [{"name": "c"}]}),
@@ -74,31 +77,38 @@ impl World {
             json!({"containers": container("100m", "3Gi"), "nodeSelector": {"topology.kubernetes.io/zone": "zone-1"}}),
         ];
         let mut groups = Groups::default();
-        let mut digest = |spec: &serde_json::Value| {
+        let mut labels = LabelSets::default();
+        let app = names.sym("app");
+        let mut digest = |spec: &serde_json::Value, app_value: &str| {
             let id = classes.class_of(&mut names, spec);
             let class = Arc::new(ClassFacts::of(&mut names, &classes.get(id).clone()));
-            let (namespace, labels) = (Sym::EMPTY, LabelSetId::EMPTY);
-            let group = groups.intern(Group { namespace, labels, terminating: false, terms: None });
+            let value = names.sym(app_value);
+            let (namespace, set) = (Sym::EMPTY, labels.intern(&names, if value.is_empty() { vec![] } else { vec![(app, value)] }));
+            let group = groups.intern(Group { namespace, labels: set, terminating: false, terms: None });
+            let selector = Requirement { key: app, operator: Operator::In, values: vec![value] };
             let incoming = Incoming {
                 uid: Uid(0),
                 resident: Resident { class, group },
                 namespace,
-                labels,
+                labels: set,
                 node_name: Sym::EMPTY,
                 nominated_node: Sym::EMPTY,
-                default_selector: Arc::from([]),
+                default_selector: if value.is_empty() { Arc::from([]) } else { Arc::from([selector]) },
             };
             (incoming, ClassTree::default())
         };
-        let classes = specs.iter().map(&mut digest).collect();
+        let mut classes: Vec<(Incoming, ClassTree)> = specs.iter().map(|spec| digest(spec, "")).collect();
+        // The same selected by a Service or a controller: default constraints act.
+        classes.extend([(0, "web"), (1, "web"), (1, "shop"), (2, "shop")].map(|(spec, app)| digest(&specs[spec], app)));
         let mut world = World {
             names,
-            labels: LabelSets::default(),
+            labels,
             table: NodeTable::default(),
             groups,
             nominations: Nominations::default(),
             namespaces: Namespaces::default(),
             profile: Profile::default(),
+            spread: SpreadCounts::default(),
             classes,
             placed: Vec::new(),
             start: 0,
@@ -108,10 +118,10 @@ impl World {
     }
 
     fn put(&mut self, number: usize, (zone, size, tainted, unschedulable): Drawn) {
-        let pairs: Vec<(Sym, Sym)> = match zone {
-            0 => Vec::new(),
-            zone => vec![(words::ZONE_LABEL, self.names.sym(&format!("zone-{zone}")))],
-        };
+        let mut pairs: Vec<(Sym, Sym)> = vec![(words::HOSTNAME_LABEL, self.names.sym(&format!("node-{number}")))];
+        if zone > 0 {
+            pairs.push((words::ZONE_LABEL, self.names.sym(&format!("zone-{zone}"))));
+        }
         let size = [("2", "8Gi", "3"), ("8", "8Gi", "10"), ("4", "32Gi", "110")][usize::from(size)];
         let allocatable = json!({"cpu": size.0, "memory": size.1, "pods": size.2});
         let taint = NodeTaint { key: self.names.sym("gpu"), value: Sym::EMPTY, effect: Effect::NoSchedule, added_at: None };
@@ -130,7 +140,7 @@ impl World {
             Step::Leave if !self.placed.is_empty() => {
                 let (node, class) = self.placed.remove(0);
                 if let Some(number) = self.table.name_of(node).and_then(|name| self.table.by_name(name)) {
-                    self.table.account(number, &self.classes[class].0.resident, false);
+                    self.count(number, class, false);
                 }
             }
             Step::Leave => {}
@@ -141,6 +151,12 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    fn count(&mut self, number: u32, class: usize, add: bool) {
+        let resident = self.classes[class].0.resident.clone();
+        self.table.account(number, &resident, add);
+        self.spread.pod_counted(resident.group, number, add, &self.groups, &self.table, &self.labels);
     }
 
     fn place(&mut self, class: usize) -> Result<(), TestCaseError> {
@@ -161,11 +177,20 @@ impl World {
             labels: &self.labels,
             names: &self.names,
         };
-        let (fast, plain) = (tree.decide(&self.table, 0, self.start), decide(&cycle, self.start));
+        let plain = decide(&cycle, self.start);
+        let fast = if pod.default_selector.is_empty() {
+            tree.decide(&self.table, 0, self.start)
+        } else {
+            tree.want_zones(&self.table);
+            let leader = ClassId(class as u32);
+            let key = SpreadKey { namespace: pod.namespace, selector: pod.default_selector.clone(), leader };
+            let number = self.spread.number(&key, &self.groups, &self.labels);
+            self.spread.decide(number, tree, &self.table, 0, self.start)
+        };
         match plain {
             Decision::Node { node, next_start, nominated } => {
                 prop_assert_eq!(fast, Some(Decision::Node { node, next_start, nominated }));
-                self.table.account(node, &pod.resident, true);
+                self.count(node, class, true);
                 self.placed.push((self.table.get(node).uid, class));
                 self.start = next_start;
             }

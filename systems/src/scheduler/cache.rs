@@ -5,8 +5,10 @@ use crate::scheduler::facts::ClassFacts;
 use crate::scheduler::nodes::{NodeFacts, NodeTable};
 use crate::scheduler::plugin::Happenings;
 use crate::scheduler::plugins::node_affinity;
-use crate::scheduler::pods::{Group, Groups, Incoming, Namespaces, Nominations, Resident};
+use crate::scheduler::plugins::pod_topology_spread::default_selector;
+use crate::scheduler::pods::{Group, GroupId, Groups, Incoming, Namespaces, Nominations, Resident};
 use crate::scheduler::profile::Profile;
+use crate::scheduler::spread::{SpreadCounts, SpreadKey, ZONES_MAX};
 use crate::scheduler::tree::ClassTree;
 use crate::scheduler::{Reads, SchedulerState, Words};
 use bevy_ecs::resource::Resource;
@@ -15,6 +17,7 @@ use std::sync::Arc;
 use wavetank_engine::hash::LookupMap;
 use wavetank_engine::ids::{Kind, ObjRef, Uid};
 use wavetank_engine::model::labels::LabelSetId;
+use wavetank_engine::model::meta::Meta;
 use wavetank_engine::model::node::NodeTaint;
 use wavetank_engine::model::pod_class::ClassId;
 use wavetank_engine::model::resources::Resources;
@@ -46,6 +49,16 @@ pub struct PodKind {
     pub terminating: bool,
 }
 
+/// Namespace, labels and controller of a pod: what tells which selectors it has.
+type Selected = (Sym, LabelSetId, Uid);
+
+/// What is known of a kind of pods.
+struct Known {
+    resident: Resident,
+    /// Whether affinity of others touches such pods, and how many groups had affinity when that was found out.
+    touched: (bool, usize),
+}
+
 /// A node as the scheduler last saw it: after a resume, what changes next is judged against this.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct SeenNode {
@@ -66,15 +79,18 @@ pub struct SchedulerCache {
     pub(super) namespaces: Namespaces,
     pub(super) profile: Profile,
     classes: LookupMap<ClassId, Arc<ClassFacts>>,
-    residents: LookupMap<PodKind, Resident>,
+    residents: LookupMap<PodKind, Known>,
+    /// What default constraints select by, for pods of a namespace with labels and a controller.
+    selections: LookupMap<Selected, Arc<[Requirement]>>,
+    spread: SpreadCounts,
+    /// Numbers of the counts for pods so selected, by their class's leader.
+    spread_numbers: LookupMap<(Selected, ClassId), u32>,
     /// One class of each group that every node answers alike, in the order in which the groups were first seen.
     leaders: Vec<ClassId>,
     /// The leader of each class's group.
     leader_of: LookupMap<ClassId, ClassId>,
     /// One tree for each group, by its leader.
     trees: LookupMap<ClassId, ClassTree>,
-    /// The selector of pods that nothing selects.
-    pub(super) unselected: Arc<[Requirement]>,
     pub(super) words: Option<Words>,
     restored: bool,
     /// Whether every decision of a tree is compared with the plain look.
@@ -88,14 +104,50 @@ impl SchedulerCache {
 
     /// How a pod of a kind counts on a node.
     pub(super) fn resident(&mut self, kind: PodKind, reads: &Reads, names: &mut Names) -> Resident {
-        if let Some(resident) = self.residents.get(&kind) {
-            return resident.clone();
+        if let Some(known) = self.residents.get(&kind) {
+            return known.resident.clone();
         }
         let class = self.class(names, reads, kind.class).clone();
         let class = class.for_labels(&reads.labels, kind.labels).map_or(class, Arc::new);
         let terms = class.terms.clone();
         let group = self.groups.intern(Group { namespace: kind.namespace, labels: kind.labels, terminating: kind.terminating, terms });
-        self.residents.entry(kind).or_insert(Resident { class, group }).clone()
+        let resident = Resident { class, group };
+        self.residents.insert(kind, Known { resident: resident.clone(), touched: (false, 0) });
+        resident
+    }
+
+    /// Whether affinity or anti-affinity of pods on nodes means pods of a kind.
+    fn touched(&mut self, kind: PodKind, reads: &Reads) -> bool {
+        let with_terms = self.groups.with_terms();
+        if with_terms.is_empty() {
+            return false;
+        }
+        let Some(known) = self.residents.get_mut(&kind) else { return true };
+        if !known.touched.0 && known.touched.1 < with_terms.len() {
+            let means = |group: &GroupId| self.groups.get(*group).means_waiting(kind.namespace, kind.labels, &reads.labels, &self.namespaces);
+            known.touched = (with_terms[known.touched.1..].iter().any(means), with_terms.len());
+        }
+        known.touched.0
+    }
+
+    /// What Services and a controller select a pod by.
+    pub(super) fn default_selector(&mut self, meta: &Meta, reads: &Reads) -> Arc<[Requirement]> {
+        let selected = selected_by(meta);
+        if let Some(selector) = self.selections.get(&selected) {
+            return selector.clone();
+        }
+        let of = |object: ObjRef| reads.listing.row(object).and_then(|row| row.selector).map(|id| reads.selectors.get(id));
+        let services = reads.listing.in_namespace(Kind::Service, meta.namespace).filter_map(of);
+        let owner = meta.controller().filter(|owner| spreads(owner.kind, reads));
+        let controller = owner.and_then(|owner| reads.listing.by_uid(owner.uid?)).and_then(of);
+        let selector = default_selector(services, controller, &reads.labels, meta.labels);
+        self.selections.entry(selected).or_insert(selector).clone()
+    }
+
+    /// Forgets what selects which pods: a Service or a controller came, changed or went.
+    pub(super) fn selectors_changed(&mut self) {
+        self.selections.clear();
+        self.spread_numbers.clear();
     }
 
     /// The class whose tree answers for `class`, which must have been digested: pods of many owners often ask for the same.
@@ -135,6 +187,8 @@ impl SchedulerCache {
             Some(meta) => {
                 let name = names.sym(&names.render(meta.name));
                 self.namespaces.put(name, meta.labels);
+                // Terms may select namespaces by these labels.
+                self.residents.clear();
             }
             None => {
                 let Some(meta) = reads.metas.get_even_gone(object) else { return };
@@ -189,28 +243,54 @@ impl SchedulerCache {
         let resident = self.resident(placed.kind, reads, names);
         if let Some(number) = self.table.by_name(placed.node) {
             self.table.account(number, &resident, add);
+            self.spread.pod_counted(resident.group, number, add, &self.groups, &self.table, &reads.labels);
         }
     }
 
     /// Decides by the class's tree, or by the plain look where the pod or the nodes need it.
-    pub(super) fn decide(&mut self, pod: &Incoming, class: ClassId, start: usize, reads: &Reads, names: &Names) -> Decision {
+    pub(super) fn decide(&mut self, pod: &Incoming, kind: PodKind, meta: &Meta, start: usize, reads: &Reads, names: &Names) -> Decision {
         let nodes = self.table.order(&reads.labels, names).len();
         let start = if nodes == 0 { 0 } else { start % nodes };
-        if nodes > 0 && self.answers_alone(pod) {
-            let leader = self.leader(class);
-            if self.trees.len() < TREES_MAX || self.trees.contains_key(&leader) {
-                let tree = self.trees.entry(leader).or_default();
-                tree.catch_up(&pod.resident.class, &self.profile, &self.table, &reads.labels, names);
-                if let Some(decision) = tree.decide(&self.table, self.profile.percentage_of_nodes_to_score, start) {
-                    if self.check {
-                        let plain = cycle::decide(&self.cycle(pod, reads, names), start);
-                        assert_eq!(decision, plain, "the tree and the plain look decide alike");
-                    }
-                    return decision;
-                }
+        if nodes > 0
+            && self.answers_alone(pod)
+            && !self.touched(kind, reads)
+            && let Some(decision) = self.decide_by_tree(pod, kind.class, meta, start, reads, names)
+        {
+            if self.check {
+                let plain = cycle::decide(&self.cycle(pod, reads, names), start);
+                assert_eq!(decision, plain, "the tree and the plain look decide alike");
             }
+            return decision;
         }
         cycle::decide(&self.cycle(pod, reads, names), start)
+    }
+
+    /// `None` when no node is feasible, or when there are too many trees.
+    fn decide_by_tree(
+        &mut self,
+        pod: &Incoming,
+        class: ClassId,
+        meta: &Meta,
+        start: usize,
+        reads: &Reads,
+        names: &Names,
+    ) -> Option<Decision> {
+        let (leader, facts) = (self.leader(class), &pod.resident.class);
+        if self.trees.len() >= TREES_MAX && !self.trees.contains_key(&leader) {
+            return None;
+        }
+        let tree = self.trees.entry(leader).or_default();
+        tree.catch_up(facts, &self.profile, &self.table, &reads.labels, names);
+        let percentage = self.profile.percentage_of_nodes_to_score;
+        if pod.default_selector.is_empty() {
+            return tree.decide(&self.table, percentage, start);
+        }
+        tree.want_zones(&self.table);
+        let number = *self.spread_numbers.entry((selected_by(meta), leader)).or_insert_with(|| {
+            let key = SpreadKey { namespace: pod.namespace, selector: pod.default_selector.clone(), leader };
+            self.spread.number(&key, &self.groups, &reads.labels)
+        });
+        self.spread.decide(number, tree, &self.table, percentage, start)
     }
 
     /// What plugins see when they look for a place for a pod.
@@ -227,21 +307,31 @@ impl SchedulerCache {
         }
     }
 
-    /// Whether each node answers for the pod by itself, so that a class tree can keep the answers.
+    /// Whether each node answers for the pod by itself, default spreading apart, so that a class tree can keep the answers.
     fn answers_alone(&self, pod: &Incoming) -> bool {
         let facts = &pod.resident.class;
-        facts.preferred.is_empty()
+        let spreads = pod.default_selector.is_empty()
+            || self.table.zones() <= ZONES_MAX && facts.node_selector.is_empty() && facts.required.is_none();
+        spreads
+            && facts.preferred.is_empty()
             && facts.spread.is_empty()
             && facts.terms.is_none()
-            && pod.default_selector.is_empty()
             && pod.nominated_node.is_empty()
             && self.nominations.is_empty()
-            && !self.groups.any_terms()
             && !self.table.any_soft_taint()
             && !self.table.any_image()
             && self.profile.is_default()
             && matches!(node_affinity::narrowed(facts), Ok(None))
     }
+}
+
+fn selected_by(meta: &Meta) -> Selected {
+    (meta.namespace, meta.labels, meta.controller_uid().unwrap_or_default())
+}
+
+/// Whether default constraints take in the selector of a controller of this kind.
+fn spreads(kind: Kind, reads: &Reads) -> bool {
+    matches!(reads.kinds.info(kind).kind.as_ref(), "ReplicaSet" | "StatefulSet" | "ReplicationController")
 }
 
 /// A node's present state; `None` when it is gone.

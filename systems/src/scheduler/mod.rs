@@ -9,7 +9,7 @@
 //!
 //! Reading order: `facts` (a pod class), `pods` (pods on nodes, waiting, nominated), `nodes` (node facts and their order), `plugin`
 //! (names, answers, traits), `plugins` (one file each), `profile`, `filter`, `cycle` (one decision, plainly), `failure` (why none),
-//! `tree` (the same decision by change), `queue`.
+//! `tree` (the same decision by change), `spread` (the same under default constraints), `queue`.
 
 pub mod cache;
 pub mod cycle;
@@ -23,6 +23,7 @@ pub mod plugins;
 pub mod pods;
 pub mod profile;
 pub mod queue;
+pub mod spread;
 pub mod tree;
 
 use bevy_ecs::prelude::{Res, ResMut};
@@ -41,11 +42,13 @@ use wavetank_engine::api::store::{Listing, View};
 use wavetank_engine::by_slot::BySlot;
 use wavetank_engine::hash::LookupMap;
 use wavetank_engine::ids::{Kind, ObjRef, Uid};
+use wavetank_engine::model::kinds::Kinds;
 use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::model::meta::{Condition, ConditionStatus, Meta, set_condition};
 use wavetank_engine::model::node::{Node, NodeStatus};
 use wavetank_engine::model::pod::{Pod, PodStatus};
 use wavetank_engine::model::pod_class::Classes;
+use wavetank_engine::model::select::Selectors;
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::record::events::{Arg, Events, Report};
 use wavetank_engine::simulation::Simulation;
@@ -69,6 +72,8 @@ pub const WAKES: &[Wake] = &[
         whom: Whom::Itself,
     },
     Wake { kind: Kind::Namespace, on: Changes::ADDED.or(Changes::LABELS).or(Changes::GONE), whom: Whom::Itself },
+    Wake { kind: Kind::Service, on: Changes::ADDED.or(Changes::SPEC).or(Changes::GONE), whom: Whom::Itself },
+    Wake { kind: Kind::ReplicaSet, on: Changes::GONE, whom: Whom::Itself },
     Wake {
         kind: Kind::Node,
         on: Changes::ADDED.or(Changes::GONE).or(Changes::TAINTS).or(Changes::PLACEMENT).or(Changes::ALLOCATABLE).or(Changes::LABELS),
@@ -119,6 +124,8 @@ pub struct Reads<'w, 's> {
     node_statuses: View<'w, 's, SchedulerQueue, NodeStatus>,
     listing: Listing<'w, SchedulerQueue>,
     labels: Res<'w, LabelSets>,
+    selectors: Res<'w, Selectors>,
+    kinds: Res<'w, Kinds>,
     classes: Res<'w, Classes>,
 }
 
@@ -146,6 +153,7 @@ fn sync(
                 state.queue.wake(woken_by(happened), work.now());
             }
             Some(Kind::Namespace) => cache.namespace_changed(item.object, &reads, &mut names),
+            Some(Kind::Service | Kind::ReplicaSet) => cache.selectors_changed(),
             _ => pod_changed(&item, state, cache, &reads, &mut names, words, &mut work),
         }
     }
@@ -266,9 +274,9 @@ fn schedule_one(
         labels: meta.labels,
         node_name: Sym::EMPTY,
         nominated_node: reads.statuses.get(waiting.pod).map_or(Sym::EMPTY, |status| status.nominated_node),
-        default_selector: cache.unselected.clone(),
+        default_selector: cache.default_selector(meta, reads),
     };
-    match cache.decide(&incoming, pod.class, state.start, reads, names) {
+    match cache.decide(&incoming, kind, meta, state.start, reads, names) {
         Decision::Node { node, next_start, .. } => {
             state.start = next_start;
             let node = cache.table.get(node).name;

@@ -121,6 +121,10 @@ pub struct NodeTable {
     order: Vec<u32>,
     /// Place of each node in `order`; `u32::MAX` for none.
     places: Vec<u32>,
+    /// Spreading zone of the node at each place.
+    zone_at: Vec<u32>,
+    /// Values of the zone label, by number of the spreading zone, in the order of places; `None`: nodes without one.
+    zone_values: Vec<Option<Sym>>,
     stale: bool,
     /// Raised when the order or the set of nodes changes: class trees are built anew.
     pub epoch: u64,
@@ -279,12 +283,42 @@ impl NodeTable {
             for nth in 0..longest {
                 self.order.extend(zones.iter().filter_map(|zone| zone.get(nth)));
             }
+            self.number_zones(labels);
             self.places = vec![u32::MAX; self.nodes.len()];
             for (place, &number) in self.order.iter().enumerate() {
                 self.places[number as usize] = place as u32;
             }
         }
         &self.order
+    }
+
+    fn number_zones(&mut self, labels: &LabelSets) {
+        let mut numbers: LookupMap<Option<Sym>, u32> = LookupMap::default();
+        self.zone_values.clear();
+        self.zone_at.clear();
+        for &number in &self.order {
+            let value = labels.get(self.nodes[number as usize].labels, words::ZONE_LABEL);
+            let zone = *numbers.entry(value).or_insert_with(|| {
+                self.zone_values.push(value);
+                self.zone_values.len() as u32 - 1
+            });
+            self.zone_at.push(zone);
+        }
+    }
+
+    /// Number of spreading zones: values of the zone label, and one for nodes without it if there are any.
+    pub fn zones(&self) -> usize {
+        self.zone_values.len()
+    }
+
+    /// Spreading zone of the node at a place.
+    pub fn zone_at(&self, place: usize) -> usize {
+        self.zone_at[place] as usize
+    }
+
+    /// Value of the zone label of a spreading zone.
+    pub fn zone_value(&self, zone: usize) -> Option<Sym> {
+        self.zone_values[zone]
     }
 
     /// The order as it was last made.

@@ -27,6 +27,14 @@ pub struct Group {
     pub terms: Option<Arc<Terms>>,
 }
 
+impl Group {
+    /// Whether affinity or anti-affinity of its pods means a waiting pod.
+    pub fn means_waiting(&self, namespace: Sym, set: LabelSetId, labels: &LabelSets, namespaces: &Namespaces) -> bool {
+        let terms = self.terms.iter().flat_map(|terms| terms.each());
+        terms.into_iter().any(|term| term.means_waiting(self.namespace, namespace, set, labels, namespaces))
+    }
+}
+
 /// All groups, found by content.
 #[derive(Debug, Default)]
 pub struct Groups {
@@ -58,6 +66,11 @@ impl Groups {
     /// All groups, by number.
     pub fn iter(&self) -> impl Iterator<Item = (GroupId, &Group)> {
         self.list.iter().enumerate().map(|(number, group)| (GroupId(number as u32), group))
+    }
+
+    /// Groups that have affinity or anti-affinity, as they came.
+    pub fn with_terms(&self) -> &[GroupId] {
+        &self.with_terms
     }
 
     /// Whether any group ever seen has affinity or anti-affinity.

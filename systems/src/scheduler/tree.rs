@@ -16,7 +16,9 @@ use wavetank_engine::names::{Names, Sym};
 /// Weight of TaintToleration times its score where no node has a PreferNoSchedule taint.
 const FLAT: i64 = 300;
 /// Score of a node that can't run the pod.
-const INFEASIBLE: i32 = -1;
+pub(super) const INFEASIBLE: i32 = -1;
+/// Places in a block: what is known of a block is kept until the feasibility of one of its nodes changes.
+pub(super) const BLOCK: usize = 64;
 
 /// The tree of one class.
 #[derive(Debug, Default)]
@@ -27,6 +29,11 @@ pub struct ClassTree {
     counts: Vec<u32>,
     /// Best score below each tree node.
     best: Vec<i32>,
+    /// The same among the nodes of each spreading zone; empty before the first decision that spreads.
+    zones: Vec<Vec<i32>>,
+    /// For each block of places, when the feasibility of one of its nodes changed last.
+    stamps: Vec<u32>,
+    clock: u32,
     /// Entries of the table's change list taken in.
     seen: usize,
     /// The table's epoch when the tree was built.
@@ -44,7 +51,7 @@ impl ClassTree {
             let number = table.changes[self.seen];
             self.seen += 1;
             if let Some(place) = table.place(number) {
-                self.set(place, score(facts, profile, table, number, labels, names));
+                self.set(place, table.zone_at(place), score(facts, profile, table, number, labels, names));
             }
         }
     }
@@ -62,8 +69,32 @@ impl ClassTree {
         for at in (1..self.leaves).rev() {
             self.pull(at);
         }
+        self.clock += 1;
+        self.stamps = vec![self.clock; order.len().div_ceil(BLOCK)];
         self.seen = table.changes.len();
         self.epoch = table.epoch;
+        if !self.zones.is_empty() {
+            self.build_zones(table);
+        }
+    }
+
+    fn build_zones(&mut self, table: &NodeTable) {
+        self.zones = vec![vec![INFEASIBLE; 2 * self.leaves]; table.zones()];
+        for place in 0..table.ordered().len() {
+            self.zones[table.zone_at(place)][self.leaves + place] = self.best[self.leaves + place];
+        }
+        for zone in &mut self.zones {
+            for at in (1..self.leaves).rev() {
+                zone[at] = zone[2 * at].max(zone[2 * at + 1]);
+            }
+        }
+    }
+
+    /// Keeps the best scores of each spreading zone from now on.
+    pub fn want_zones(&mut self, table: &NodeTable) {
+        if self.zones.is_empty() {
+            self.build_zones(table);
+        }
     }
 
     fn pull(&mut self, at: usize) {
@@ -71,17 +102,48 @@ impl ClassTree {
         self.best[at] = self.best[2 * at].max(self.best[2 * at + 1]);
     }
 
-    fn set(&mut self, place: usize, score: i32) {
+    fn set(&mut self, place: usize, zone: usize, score: i32) {
         let mut at = self.leaves + place;
-        if self.best[at] == score {
+        let before = std::mem::replace(&mut self.best[at], score);
+        if before == score {
             return;
         }
-        self.best[at] = score;
+        if (before == INFEASIBLE) != (score == INFEASIBLE) {
+            self.clock += 1;
+            self.stamps[place / BLOCK] = self.clock;
+        }
         self.counts[at] = u32::from(score != INFEASIBLE);
         while at > 1 {
             at /= 2;
             self.pull(at);
         }
+        if let Some(zone) = self.zones.get_mut(zone) {
+            raise(zone, self.leaves + place, score);
+        }
+    }
+
+    /// Score of the node at a place; [`INFEASIBLE`] when it can't run the pod.
+    pub(super) fn score_at(&self, place: usize) -> i32 {
+        self.best[self.leaves + place]
+    }
+
+    /// When the feasibility of a node in a block changed last.
+    pub(super) fn stamp(&self, block: usize) -> u32 {
+        self.stamps[block]
+    }
+
+    /// Best score of a zone's nodes at places `from..to`.
+    pub(super) fn best_of_zone(&self, zone: usize, from: usize, to: usize) -> i32 {
+        best_between(&self.zones[zone], self.leaves, from, to)
+    }
+
+    /// The feasible nodes that a decision looks at; `None` when there are none.
+    pub(super) fn window(&self, table: &NodeTable, percentage: u32, start: usize) -> Option<Window<'_>> {
+        let total = self.counts.get(1).copied().unwrap_or(0) as usize;
+        let places = table.ordered().len();
+        let enough = feasible_wanted(places, percentage);
+        let len = enough.min(total);
+        (total > 0).then(|| Window { tree: self, first: self.rank(start), total, places, len, start, enough: len == enough })
     }
 
     /// Feasible nodes at places before `place`.
@@ -114,39 +176,39 @@ impl ClassTree {
         at - self.leaves
     }
 
-    /// Best score at places `from..to`.
-    fn best_between(&self, from: usize, to: usize) -> i32 {
-        let (mut left, mut right, mut best) = (self.leaves + from, self.leaves + to, INFEASIBLE);
-        while left < right {
-            if left % 2 == 1 {
-                best = best.max(self.best[left]);
-                left += 1;
-            }
-            if right % 2 == 1 {
-                right -= 1;
-                best = best.max(self.best[right]);
-            }
-            left /= 2;
-            right /= 2;
-        }
-        best
-    }
-
     /// Decides as the plain look does, or `None` when no node is feasible (the plain look then makes the message).
     pub fn decide(&self, table: &NodeTable, percentage: u32, start: usize) -> Option<Decision> {
-        let order = table.ordered();
-        let total = self.counts.get(1).copied().unwrap_or(0) as usize;
-        if total == 0 {
-            return None;
-        }
-        let wanted = feasible_wanted(order.len(), percentage).min(total);
-        let window = Window { tree: self, first: self.rank(start), total, places: order.len() };
-        let last = window.place(wanted - 1);
-        let enough = wanted == feasible_wanted(order.len(), percentage);
-        let examined = if enough { (last + order.len() - start) % order.len() + 1 } else { order.len() };
-        let node = order[window.place(window.pick(wanted))];
-        Some(Decision::Node { node, next_start: (start + examined) % order.len(), nominated: false })
+        let window = self.window(table, percentage, start)?;
+        let node = table.ordered()[window.place(window.pick())];
+        Some(Decision::Node { node, next_start: window.next_start(), nominated: false })
     }
+}
+
+/// Sets a leaf, and what is above it.
+fn raise(tree: &mut [i32], mut at: usize, score: i32) {
+    tree[at] = score;
+    while at > 1 {
+        at /= 2;
+        tree[at] = tree[2 * at].max(tree[2 * at + 1]);
+    }
+}
+
+/// Best score at places `from..to`.
+fn best_between(tree: &[i32], leaves: usize, from: usize, to: usize) -> i32 {
+    let (mut left, mut right, mut best) = (leaves + from, leaves + to, INFEASIBLE);
+    while left < right {
+        if left % 2 == 1 {
+            best = best.max(tree[left]);
+            left += 1;
+        }
+        if right % 2 == 1 {
+            right -= 1;
+            best = best.max(tree[right]);
+        }
+        left /= 2;
+        right /= 2;
+    }
+    best
 }
 
 /// Score of a node of a plain class, as the tree holds it: without PreferNoSchedule taints TaintToleration is flat.
@@ -158,54 +220,69 @@ fn score(facts: &ClassFacts, profile: &Profile, table: &NodeTable, number: u32, 
     (FLAT + least_allocated(facts, node) + balanced_allocation::by_default(facts, node)) as i32
 }
 
-/// The feasible nodes from the start on, round the end of the order.
-struct Window<'t> {
+/// The feasible nodes from the start on, round the end of the order, as many as are enough.
+pub(super) struct Window<'t> {
     tree: &'t ClassTree,
     /// Rank of the first feasible node at or after the start.
     first: usize,
     total: usize,
     places: usize,
+    start: usize,
+    /// Number of nodes; at least one.
+    pub(super) len: usize,
+    /// Whether those are as many as are enough, so that the look stops at the last one.
+    enough: bool,
 }
 
 impl Window<'_> {
     /// Place of the nth feasible node of the window, which is shorter than the order.
-    fn place(&self, nth: usize) -> usize {
+    pub(super) fn place(&self, nth: usize) -> usize {
         let rank = self.first + nth;
         let rank = if rank >= self.total { rank - self.total } else { rank };
         // Where all nodes are feasible, rank and place are one.
         if self.total == self.places { rank } else { self.tree.select(rank) }
     }
 
+    /// Where the next decision starts to look.
+    pub(super) fn next_start(&self) -> usize {
+        let last = self.place(self.len - 1);
+        let examined = if self.enough { (last + self.places - self.start) % self.places + 1 } else { self.places };
+        (self.start + examined) % self.places
+    }
+
+    /// The nodes `from..to` of the window as ranges of places, the second after the end of the order was passed.
+    pub(super) fn ranges(&self, from: usize, to: usize) -> [(usize, usize); 2] {
+        let (first, last) = (self.place(from), self.place(to - 1));
+        if first <= last { [(first, last + 1), (0, 0)] } else { [(first, self.places), (0, last + 1)] }
+    }
+
     /// Best score among the nodes `from..to` of the window.
     fn best(&self, from: usize, to: usize) -> i32 {
-        let (first, last) = (self.place(from), self.place(to - 1));
-        if first <= last {
-            self.tree.best_between(first, last + 1)
-        } else {
-            self.tree.best_between(first, self.places).max(self.tree.best_between(0, last + 1))
-        }
+        let ranges = self.ranges(from, to);
+        ranges.into_iter().map(|(from, to)| best_between(&self.tree.best, self.tree.leaves, from, to)).max().unwrap_or(INFEASIBLE)
     }
 
     fn score(&self, nth: usize) -> i32 {
-        self.tree.best[self.tree.leaves + self.place(nth)]
+        self.tree.score_at(self.place(nth))
     }
 
-    /// The first of the best in pre-order of the implicit heap over the window's first `wanted` nodes. A subtree covers one range of
-    /// the list on each level, so range maxima suffice. Source: `spec/scheduler.md` §2.
-    fn pick(&self, wanted: usize) -> usize {
-        let best = self.best(0, wanted);
+    /// The first of the best in pre-order of the implicit heap over the window. A subtree covers one range of the list on each level, so
+    /// range maxima suffice. Source: `spec/scheduler.md` §2.
+    fn pick(&self) -> usize {
+        let best = self.best(0, self.len);
         let mut at = 0;
         while self.score(at) != best {
             let left = 2 * at + 1;
-            at = if self.subtree_has(left, wanted, best) { left } else { left + 1 };
+            at = if self.below(left, |from, to| self.best(from, to) == best) { left } else { left + 1 };
         }
         at
     }
 
-    fn subtree_has(&self, root: usize, wanted: usize, best: i32) -> bool {
+    /// Whether any of the ranges that a heap's subtree covers satisfies a test.
+    pub(super) fn below(&self, root: usize, test: impl Fn(usize, usize) -> bool) -> bool {
         let (mut from, mut to) = (root, root + 1);
-        while from < wanted {
-            if self.best(from, to.min(wanted)) == best {
+        while from < self.len {
+            if test(from, to.min(self.len)) {
                 return true;
             }
             (from, to) = (2 * from + 1, 2 * to + 1);

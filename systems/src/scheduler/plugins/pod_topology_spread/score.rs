@@ -4,6 +4,7 @@ use super::{Constraint, PodTopologySpread, constraints, count_on, has_all_keys};
 use crate::scheduler::cycle::Cycle;
 use crate::scheduler::logarithm::ln;
 use crate::scheduler::plugin::{MAX_SCORE, Plugin, Score};
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use wavetank_engine::names::Sym;
 use wavetank_engine::words;
@@ -30,7 +31,7 @@ impl Score for PodTopologySpread {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weights {
     /// One pair for each constraint.
-    pub list: Vec<(f64, i64)>,
+    pub list: SmallVec<[(f64, i64); 2]>,
 }
 
 impl Weights {
