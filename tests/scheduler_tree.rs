@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use std::sync::Arc;
 use wavetank_engine::ids::Uid;
-use wavetank_engine::model::labels::{LabelSets};
+use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::model::node::{Effect, NodeTaint};
 use wavetank_engine::model::pod_class::{ClassId, Classes};
 use wavetank_engine::model::resources::Resources;

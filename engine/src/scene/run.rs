@@ -83,6 +83,7 @@ impl Run {
             ..Settings::default()
         };
         let mut sim = Simulation::new(&settings);
+        sim.resource(crate::simulation::Checking(options.check));
         sim.resource(scene.programs.clone());
         sim.resource(crate::scene::traffic::TrafficSources(scene.traffic.clone()));
         sim.keep(crate::scene::faults::NodeFaults::default());

@@ -39,6 +39,10 @@ use std::marker::PhantomData;
 #[derive(Debug, Clone, Copy, Default, Resource)]
 pub struct Seed(pub u64);
 
+/// Whether behaviours hold their fast ways to the plain ones while they run. ECS resource.
+#[derive(Debug, Clone, Copy, Default, Resource)]
+pub struct Checking(pub bool);
+
 /// Unix seconds of the scene's epoch. ECS resource.
 #[derive(Debug, Clone, Copy, Resource)]
 pub struct Epoch(pub i64);
@@ -149,6 +153,7 @@ impl Simulation {
         world.insert_resource(dispatch::Promised::default());
         world.insert_resource(Clock::default());
         world.insert_resource(Seed(settings.seed));
+        world.insert_resource(Checking(false));
         world.insert_resource(Epoch(settings.epoch_unix_s));
         world.insert_resource(settings.latency.clone());
         let dispatch = Dispatch::new(settings.dispatcher, &mut world);

@@ -93,8 +93,6 @@ pub struct SchedulerCache {
     trees: LookupMap<ClassId, ClassTree>,
     pub(super) words: Option<Words>,
     restored: bool,
-    /// Whether every decision of a tree is compared with the plain look.
-    pub check: bool,
 }
 
 impl SchedulerCache {
@@ -124,7 +122,8 @@ impl SchedulerCache {
         }
         let Some(known) = self.residents.get_mut(&kind) else { return true };
         if !known.touched.0 && known.touched.1 < with_terms.len() {
-            let means = |group: &GroupId| self.groups.get(*group).means_waiting(kind.namespace, kind.labels, &reads.labels, &self.namespaces);
+            let means =
+                |group: &GroupId| self.groups.get(*group).means_waiting(kind.namespace, kind.labels, &reads.labels, &self.namespaces);
             known.touched = (with_terms[known.touched.1..].iter().any(means), with_terms.len());
         }
         known.touched.0
@@ -256,7 +255,7 @@ impl SchedulerCache {
             && !self.touched(kind, reads)
             && let Some(decision) = self.decide_by_tree(pod, kind.class, meta, start, reads, names)
         {
-            if self.check {
+            if reads.checking.0 {
                 let plain = cycle::decide(&self.cycle(pod, reads, names), start);
                 assert_eq!(decision, plain, "the tree and the plain look decide alike");
             }

@@ -51,8 +51,8 @@ use wavetank_engine::model::pod_class::Classes;
 use wavetank_engine::model::select::Selectors;
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::record::events::{Arg, Events, Report};
-use wavetank_engine::simulation::Simulation;
 use wavetank_engine::simulation::route::{SINGLE, Wake, Whom};
+use wavetank_engine::simulation::{Checking, Simulation};
 use wavetank_engine::words;
 
 /// The scheduler's work queue: pods and nodes that changed.
@@ -126,6 +126,7 @@ pub struct Reads<'w, 's> {
     labels: Res<'w, LabelSets>,
     selectors: Res<'w, Selectors>,
     kinds: Res<'w, Kinds>,
+    checking: Res<'w, Checking>,
     classes: Res<'w, Classes>,
 }
 

@@ -41,6 +41,8 @@ pub struct SchedulingQueue {
     active: BTreeMap<(std::cmp::Reverse<i32>, SimTime, u64), Waiting>,
     backoff: BTreeMap<(SimTime, u64), Waiting>,
     unschedulable: BTreeMap<ObjRef, Waiting>,
+    /// Plugins that refused any of those; some that are gone may be among them until the next event.
+    refused_by: Plugins,
     /// Pods in any of the three.
     known: BTreeSet<ObjRef>,
     entries: u64,
@@ -88,6 +90,7 @@ impl SchedulingQueue {
     pub fn fail(&mut self, waiting: Waiting, plugins: Plugins, now: SimTime) {
         let waiting = Waiting { failures: waiting.failures + 1, plugins, failed_at: now, by_error: false, ..waiting };
         self.known.insert(waiting.pod);
+        self.refused_by = self.refused_by.or(plugins);
         self.unschedulable.insert(waiting.pod, waiting);
     }
 
@@ -100,6 +103,10 @@ impl SchedulingQueue {
 
     /// Moves unschedulable pods that one of these plugins refused: something happened that may make room for them.
     pub fn wake(&mut self, plugins: Plugins, now: SimTime) {
+        if !self.refused_by.meets(plugins) {
+            return;
+        }
+        self.refused_by = self.unschedulable.values().fold(Plugins::NONE, |all, waiting| all.or(waiting.plugins));
         let interested: Vec<ObjRef> =
             self.unschedulable.values().filter(|waiting| waiting.plugins.meets(plugins)).map(|waiting| waiting.pod).collect();
         for pod in interested {
