@@ -26,6 +26,7 @@ pub const ALL: &[(&str, Install)] = &[
     ("service_addresses", network::service_addresses::install),
     ("deployment", workloads::deployment::install),
     ("replica_set", workloads::replica_set::install),
+    ("job", workloads::job::install),
     ("scheduler", scheduler::install),
     ("kubelet", kubelet::install),
     ("heartbeat", nodes::heartbeat::install),
@@ -33,6 +34,7 @@ pub const ALL: &[(&str, Install)] = &[
     ("taint_eviction", nodes::taint_eviction::install),
     ("endpoints", network::endpoints::install),
     ("endpoint_slices", network::endpoint_slices::install),
+    ("ttl_after_finished", lifecycle::ttl_after_finished::install),
     ("garbage", lifecycle::garbage::install),
 ];
 

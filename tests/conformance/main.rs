@@ -10,6 +10,7 @@
 mod arguments;
 mod deployment;
 mod hpa;
+mod job;
 mod not_built;
 mod pod_resources;
 mod replicaset;
@@ -25,8 +26,15 @@ use std::io::Write;
 use std::process::ExitCode;
 
 /// What is built: the functions of each family, each with its check.
-const FAMILIES: &[Functions] =
-    &[deployment::FUNCTIONS, hpa::FUNCTIONS, pod_resources::FUNCTIONS, replicaset::FUNCTIONS, util::FUNCTIONS, validation::FUNCTIONS];
+const FAMILIES: &[Functions] = &[
+    deployment::FUNCTIONS,
+    hpa::FUNCTIONS,
+    job::FUNCTIONS,
+    pod_resources::FUNCTIONS,
+    replicaset::FUNCTIONS,
+    util::FUNCTIONS,
+    validation::FUNCTIONS,
+];
 
 fn main() -> ExitCode {
     match conform() {

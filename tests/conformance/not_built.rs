@@ -12,10 +12,6 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     "sync_pdb",
     // endpointslice
     "Reconcile_series",
-    // job
-    "pod_failure_backoff_remaining",
-    "indexes_string",
-    "syncJob_once",
     // kubelet
     "eviction_rank_pid",
     "eviction_rank_memory",

@@ -34,6 +34,26 @@ pub(crate) fn facts(object: &Value, owner_id: &dyn Fn(&str, &str) -> Option<Stri
             copy(&mut facts, status, &["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "terminatingReplicas"]);
         }
         "Pod" => pod(&mut facts, object),
+        "Job" => {
+            copy(&mut facts, spec, &["suspend", "parallelism", "completions"]);
+            copy(&mut facts, status, &["active", "ready", "terminating", "succeeded", "failed", "completedIndexes"]);
+            annotation(&mut facts, object, "cronjob-scheduled-timestamp", "batch.kubernetes.io/cronjob-scheduled-timestamp");
+            facts.insert("uncounted".to_owned(), uncounted(&status["uncountedTerminatedPods"], owner_id));
+            for (name, field) in [("startTime_s", "startTime"), ("completionTime_s", "completionTime")] {
+                facts.insert(name.to_owned(), status[field].clone());
+            }
+        }
+        "CronJob" => {
+            copy(&mut facts, spec, &["suspend"]);
+            copy(&mut facts, status, &["lastScheduleTime", "lastSuccessfulTime"]);
+            let active = status["active"].as_array().map(|jobs| jobs.iter().map(|job| job["name"].clone()).collect());
+            facts.insert("active".to_owned(), active.unwrap_or_default());
+        }
+        "PodDisruptionBudget" => {
+            copy(&mut facts, status, &["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"]);
+            let pods = status["disruptedPods"].as_object().map(|pods| pods.keys().map(|pod| json!(pod)).collect());
+            facts.insert("disruptedPods".to_owned(), pods.unwrap_or_default());
+        }
         "EndpointSlice" => {
             let name = |port: &Value| json!({"name": port["name"], "port": port["port"], "protocol": port["protocol"]});
             facts.insert("ports".to_owned(), object["ports"].as_array().map(|ports| ports.iter().map(name).collect()).unwrap_or_default());
@@ -91,6 +111,15 @@ fn common(object: &Value, owner_id: &dyn Fn(&str, &str) -> Option<String>) -> Ma
     facts
 }
 
+/// Ended pods that are not counted yet, by their ids.
+fn uncounted(pods: &Value, id: &dyn Fn(&str, &str) -> Option<String>) -> Value {
+    let side = |side: &str| -> Vec<Value> {
+        let uids = pods[side].as_array().into_iter().flatten().filter_map(Value::as_str);
+        uids.map(|uid| json!(id(uid, "").unwrap_or_else(|| uid.to_owned()))).collect()
+    };
+    json!({"succeeded": side("succeeded"), "failed": side("failed")})
+}
+
 fn copy(facts: &mut Map<String, Value>, from: &Value, fields: &[&str]) {
     for field in fields {
         facts.insert((*field).to_owned(), from[*field].clone());
@@ -109,6 +138,7 @@ fn pod(facts: &mut Map<String, Value>, object: &Value) {
     let (spec, status, labels) = (&object["spec"], &object["status"], &object["metadata"]["labels"]);
     copy(facts, status, &["phase", "qosClass", "nominatedNodeName"]);
     copy(facts, spec, &["priority", "priorityClassName"]);
+    facts.insert("job-completion-index".to_owned(), labels["batch.kubernetes.io/job-completion-index"].clone());
     copy(facts, labels, &["pod-template-hash", "controller-revision-hash", "apps.kubernetes.io/pod-index"]);
     facts.insert("node".to_owned(), spec["nodeName"].clone());
     facts.insert("image".to_owned(), image(spec));

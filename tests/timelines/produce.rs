@@ -12,7 +12,8 @@ use wavetank_engine::ids::{ObjRef, Revision};
 use wavetank_engine::model::kinds::Kinds;
 use wavetank_engine::names::Names;
 use wavetank_engine::record::events::Events;
-use wavetank_engine::simulation::Simulation;
+use wavetank_engine::simulation::{Epoch, Simulation};
+use wavetank_engine::time::unix_seconds;
 
 /// Kinds with the prefixes of their ids.
 const PREFIXES: &[(&str, &str)] = &[
@@ -140,6 +141,11 @@ impl Recorder {
         self.by_uid.insert(json["metadata"]["uid"].as_str().unwrap_or_default().to_owned(), id.clone());
         self.by_name.insert(format!("{kind}/{name}"), id.clone());
         let mut facts = facts(&json, &|uid, name| self.by_uid.get(uid).or_else(|| self.by_name.get(name)).cloned());
+        for time in ["startTime_s", "completionTime_s"] {
+            // Seconds since the recording's zero, which is two seconds after the epoch and a fraction more.
+            let unix = facts.get(time).and_then(Value::as_str).and_then(unix_seconds);
+            facts.extend(unix.map(|unix| (time.to_owned(), json!(unix - sim.get::<Epoch>().0 - 2))));
+        }
         for endpoint in facts.get_mut("endpoints").and_then(Value::as_array_mut).into_iter().flatten() {
             if let Some(id) = endpoint["target"].as_str().and_then(|name| self.by_name.get(&format!("Pod/{name}"))) {
                 endpoint["target"] = json!(id);

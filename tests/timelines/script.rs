@@ -137,6 +137,9 @@ fn is_status(value: &StateValue) -> bool {
             | StateValue::ReplicaSetStatus(_)
             | StateValue::DeploymentStatus(_)
             | StateValue::HorizontalPodAutoscalerStatus(_)
+            | StateValue::JobStatus(_)
+            | StateValue::CronJobStatus(_)
+            | StateValue::PodDisruptionBudgetStatus(_)
             | StateValue::Namespace(_)
     )
 }

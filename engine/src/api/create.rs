@@ -2,6 +2,7 @@
 
 use crate::api::admit::admit_create;
 use crate::api::commit::{Act, insert_value, text_of};
+use crate::api::job_strategy;
 use crate::api::log::{Entry, Log};
 use crate::api::objects::{Objects, Row};
 use crate::api::request::{NewObject, Refusal, Reply};
@@ -47,6 +48,9 @@ pub(crate) fn create(world: &mut World, act: Act, mut new: NewObject) -> Result<
         return Err(Refusal::already_exists(&resource, &name));
     }
     admit_create(world, act, &mut new)?;
+    if new.meta.kind == Kind::Job {
+        job_strategy::prepare(world, act, &mut new);
+    }
     fill_in(&mut new);
     Ok(Reply::Created(store(world, act, new)))
 }

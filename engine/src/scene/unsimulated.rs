@@ -15,6 +15,7 @@ const SIMULATED: &[&str] = &[
     "Endpoints",
     "EndpointSlice",
     "HorizontalPodAutoscaler",
+    "Job",
     "ConfigMap",
     "Secret",
 ];
@@ -52,7 +53,9 @@ pub(crate) fn note(body: &KubeBody, found: &mut BTreeSet<String>) {
     let spec = body.fields.get("spec");
     match body.kind.as_str() {
         "Pod" => pod(spec, found),
-        "ReplicaSet" | "Deployment" => pod(spec.and_then(|spec| spec.get("template")).and_then(|template| template.get("spec")), found),
+        "ReplicaSet" | "Deployment" | "Job" => {
+            pod(spec.and_then(|spec| spec.get("template")).and_then(|template| template.get("spec")), found)
+        }
         "Service" => fields(spec, SERVICE_FIELDS, "Service spec.", found),
         _ => {}
     }

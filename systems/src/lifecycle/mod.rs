@@ -1,3 +1,4 @@
 //! What ends objects: garbage collection.
 
 pub mod garbage;
+pub mod ttl_after_finished;
