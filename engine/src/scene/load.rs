@@ -157,9 +157,6 @@ impl Loader<'_> {
         }
         scene.script.sort_by_key(|entry| entry.at);
         self.expectations(&tree, &mut scene);
-        if !scene.traffic.is_empty() {
-            objects.not_simulated.insert("traffic".to_string());
-        }
         scene.not_simulated = objects.not_simulated.into_iter().collect();
         self.check_objects(&scene.objects);
         self.finish(scene)
@@ -298,7 +295,7 @@ impl Loader<'_> {
                 _ => &item,
             };
             let Some(text) = decode::<TrafficText>(body, "traffic", &mut self.problems) else { continue };
-            known.check(&text.to, body.span_of(&["to"]), &mut self.problems);
+            known.check_service(&text.to, body.span_of(&["to"]), &mut self.problems);
             let csv = match &text.rate {
                 RateText::Csv(file) => {
                     let file = beside(path, file);

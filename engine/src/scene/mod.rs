@@ -1,6 +1,8 @@
 //! Scenes: what a file may say, how it is loaded and checked, and how it is run.
 
+pub mod arrivals;
 pub mod build;
+pub mod curve;
 pub(crate) mod expect;
 pub mod faults;
 pub mod format;

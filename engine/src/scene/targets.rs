@@ -150,6 +150,16 @@ impl Known {
         }
     }
 
+    /// Reports a target that is not one Service of the scene.
+    pub(crate) fn check_service(&self, text: &str, span: Span, problems: &mut Problems) {
+        let service = |target: &Target| self.kind(&target.kind).as_deref() == Some("service") && !target.name.contains('*');
+        if Target::parse(text).as_ref().is_some_and(service) {
+            self.check(text, span, problems);
+        } else {
+            problems.error(span, format!("found {text:?}, expected service/name or service/namespace/name: requests go to one Service"));
+        }
+    }
+
     /// Reports a target that can never exist. Pods, and what controllers make, are let through when their owner is there.
     pub(crate) fn check(&self, text: &str, span: Span, problems: &mut Problems) {
         let Some(target) = Target::parse(text) else {

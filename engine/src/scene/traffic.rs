@@ -1,5 +1,6 @@
 //! Traffic: request rates into Services over time.
 
+use crate::scene::curve::SINE_PERIOD_MIN;
 use crate::scene::format::DurationText;
 use crate::time::{SimDuration, SimTime};
 use serde::Deserialize;
@@ -83,8 +84,8 @@ impl RateText {
             RateText::Step(list) => points(list).map(Rate::Steps),
             RateText::Ramp(list) => points(list).map(Rate::Ramp),
             RateText::Sine { mean, amplitude, period } => {
-                if period.0 == SimDuration::ZERO {
-                    return Err("the period of a sine must be longer than nothing".into());
+                if period.0 < SINE_PERIOD_MIN {
+                    return Err(format!("found a sine with a period of {}, expected at least {SINE_PERIOD_MIN}", period.0));
                 }
                 Ok(Rate::Sine { mean_milli: milli(*mean)?, amplitude_milli: milli(*amplitude)?, period: period.0 })
             }

@@ -1,6 +1,7 @@
-//! Services: their addresses and their endpoints.
+//! Services: their addresses, their endpoints and who gets their requests.
 
 pub mod endpoint_slices;
 pub mod endpoints;
 pub mod members;
 pub mod service_addresses;
+pub mod traffic;

@@ -1,0 +1,193 @@
+//! Where requests arrive: which pods share a Service's rate, and what CPU their programs spend on it.
+//!
+//! Rates, not packets: the rate of all sources into a Service is spread evenly over its ready endpoints. Nothing happens when a request
+//! arrives; whoever reads a metric asks for the CPU used between two moments, and gets the exact area under the curve.
+
+use crate::ids::{ObjectKey, Uid};
+use crate::scene::traffic::Rate;
+use crate::time::{SimDuration, SimTime};
+use bevy_ecs::resource::Resource;
+use serde::{Deserialize, Serialize};
+
+/// How far back metrics look at most: two scrapes of 15 s, and some.
+const KEPT: SimDuration = SimDuration::from_secs(60);
+/// More CPU than any machine has, in the unit of [`Load`]: keeps products within their range.
+const LOAD_MAX: u128 = 1_000_000_000_000_000_000_000_000;
+/// One milli-core in the unit of [`Load`].
+const PER_MILLICORE: u128 = 1_000_000_000_000;
+
+/// A Service with the rates of all sources into it.
+#[derive(Debug, Clone)]
+pub struct Flow {
+    /// The Service.
+    pub service: ObjectKey,
+    /// The rates, which add up.
+    pub rates: Vec<Rate>,
+}
+
+/// The Services that get requests, in the order in which the scene names them. ECS resource.
+#[derive(Debug, Clone, Default, Resource)]
+pub struct Flows(pub Vec<Flow>);
+
+/// Who shares the rate of each of [`Flows`], as far back as metrics look. ECS resource.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Resource)]
+pub struct Arrivals {
+    /// By the place of the flow; in order of time.
+    spreads: Vec<Vec<Spread>>,
+}
+
+/// From a moment on, these pods share the rate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Spread {
+    from: SimTime,
+    /// Sorted.
+    pods: Vec<Uid>,
+}
+
+/// What a container does with CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    /// Without requests. Unit: milli-cores.
+    pub base_millicores: u64,
+    /// For each request. Unit: microseconds.
+    pub us_per_request: u64,
+    /// It never gets more than this. Unit: milli-cores.
+    pub limit_millicores: Option<u64>,
+}
+
+impl Arrivals {
+    /// Notes that from now on these pods share the rate of a flow. What lies too far back to be asked for is dropped.
+    pub fn spread(&mut self, flow: usize, mut pods: Vec<Uid>, now: SimTime) {
+        pods.sort_unstable();
+        pods.dedup();
+        if self.spreads.len() <= flow {
+            self.spreads.resize_with(flow + 1, Vec::new);
+        }
+        let list = &mut self.spreads[flow];
+        if list.last().is_some_and(|last| last.pods == pods) {
+            return;
+        }
+        list.retain(|spread| spread.from < now);
+        list.push(Spread { from: now, pods });
+        let old = list.partition_point(|spread| spread.from + KEPT < now);
+        list.drain(..old.saturating_sub(1));
+    }
+
+    /// The mean CPU that a container of a pod used between two moments, the second later than the first. Unit: nano-cores, cut.
+    pub fn cpu_nanocores(&self, flows: &Flows, pod: Uid, load: Load, from: SimTime, until: SimTime) -> u64 {
+        let base = (u128::from(load.base_millicores) * PER_MILLICORE).min(LOAD_MAX);
+        let limit = load.limit_millicores.map_or(LOAD_MAX, |limit| (u128::from(limit) * PER_MILLICORE).min(LOAD_MAX));
+        let mut area = 0;
+        let moments = self.moments(flows, pod, load, from, until);
+        for pair in moments.windows(2) {
+            let (start, end) = if load.us_per_request == 0 { (0, 0) } else { self.share(flows, pod, pair[0], pair[1]) };
+            let cost = |rate: u128| rate.saturating_mul(u128::from(load.us_per_request)).saturating_add(base).min(LOAD_MAX);
+            area += area_below(cost(start), cost(end), limit, u128::from(pair[1].since(pair[0]).0));
+        }
+        let mean = area / u128::from(until.since(from).0.max(1)) / 1_000_000;
+        u64::try_from(mean).unwrap_or(u64::MAX)
+    }
+
+    /// The requests per second that a pod gets between two moments between which nothing bends: at the first and at the second.
+    /// Unit: billionths.
+    fn share(&self, flows: &Flows, pod: Uid, from: SimTime, until: SimTime) -> (u128, u128) {
+        let (mut start, mut end) = (0, 0);
+        for (flow, spreads) in flows.0.iter().zip(&self.spreads) {
+            let present = spreads.partition_point(|spread| spread.from <= from).checked_sub(1).map(|at| &spreads[at].pods);
+            let Some(pods) = present.filter(|pods| pods.binary_search(&pod).is_ok()) else { continue };
+            let of = pods.len() as u128;
+            for rate in &flow.rates {
+                let (first, last) = rate.over(from, until);
+                (start, end) = (start + first / of, end + last / of);
+            }
+        }
+        (start, end)
+    }
+
+    /// The two moments, and those between them at which the pod's share bends or jumps.
+    fn moments(&self, flows: &Flows, pod: Uid, load: Load, from: SimTime, until: SimTime) -> Vec<SimTime> {
+        let mut moments = vec![from, until];
+        if load.us_per_request == 0 {
+            return moments;
+        }
+        for (flow, spreads) in flows.0.iter().zip(&self.spreads) {
+            if spreads.iter().any(|spread| spread.pods.binary_search(&pod).is_ok()) {
+                moments.extend(spreads.iter().map(|spread| spread.from).filter(|&at| from < at && at < until));
+                flow.rates.iter().for_each(|rate| rate.bends(from, until, &mut moments));
+            }
+        }
+        moments.sort_unstable();
+        moments.dedup();
+        moments
+    }
+}
+
+/// The area below a straight line and below a limit.
+fn area_below(start: u128, end: u128, limit: u128, width: u128) -> u128 {
+    let (low, high) = (start.min(end), start.max(end));
+    if high <= limit {
+        (low + high) * width / 2
+    } else if low >= limit {
+        limit * width
+    } else {
+        let below = width * (limit - low) / (high - low);
+        (low + limit) * below / 2 + limit * (width - below)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Kind;
+    use crate::names::{Name, Sym};
+
+    fn s(seconds: u64) -> SimTime {
+        SimTime::from_secs(seconds)
+    }
+
+    fn flows(rate: Rate) -> Flows {
+        Flows(vec![Flow { service: ObjectKey { kind: Kind::Service, namespace: Sym::EMPTY, name: Name::default() }, rates: vec![rate] }])
+    }
+
+    /// 5 ms for each request.
+    const LOAD: Load = Load { base_millicores: 0, us_per_request: 5000, limit_millicores: None };
+
+    #[test]
+    fn mean_cpu_table() {
+        let mut arrivals = Arrivals::default();
+        arrivals.spread(0, vec![Uid(2), Uid(1)], s(0));
+        arrivals.spread(0, vec![Uid(1)], s(40));
+        let step = flows(Rate::Steps(vec![(s(0), 20_000), (s(30), 200_000)]));
+        let ramp = flows(Rate::Ramp(vec![(s(0), 0), (s(30), 120_000)]));
+        let limited = Load { limit_millicores: Some(150), ..LOAD };
+        let based = Load { base_millicores: 7, ..LOAD };
+        for (flows, pod, load, from, until, want_milli) in [
+            (&step, 1, LOAD, 0, 15, 50),
+            (&step, 2, LOAD, 0, 15, 50),
+            (&step, 3, LOAD, 0, 15, 0),
+            (&step, 1, based, 0, 15, 57),
+            (&step, 3, based, 0, 15, 7),
+            // Half of the time at 20/s shared by two, half at 200/s.
+            (&step, 1, LOAD, 20, 40, 275),
+            // Alone from 40 s on.
+            (&step, 1, LOAD, 35, 45, 750),
+            (&step, 2, LOAD, 35, 45, 250),
+            (&step, 1, limited, 20, 40, 100),
+            // A ramp from 0 to 300 milli-cores: the mean is in the middle; below a limit of a half it is 3/4 of the limit.
+            (&ramp, 1, LOAD, 0, 30, 150),
+            (&ramp, 1, limited, 0, 30, 112),
+        ] {
+            let got = arrivals.cpu_nanocores(flows, Uid(pod), load, s(from), s(until)) / 1_000_000;
+            assert_eq!(got, want_milli, "pod {pod} {load:?} {from}..{until}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_can_ask_for_is_dropped() {
+        let mut arrivals = Arrivals::default();
+        (0..1000).for_each(|second| arrivals.spread(0, vec![Uid(second)], s(second)));
+        assert!(arrivals.spreads[0].len() <= 63, "{}", arrivals.spreads[0].len());
+        arrivals.spread(0, vec![Uid(999)], s(2000));
+        assert_eq!(arrivals.spreads[0].last().map(|spread| spread.from), Some(s(999)), "an equal spread is no change");
+    }
+}
