@@ -67,6 +67,12 @@ pub(crate) fn carry_out(world: &mut World, act: Act, verb: Verb) -> Result<Reply
         Verb::PutAll { object, expect, values } => put(world, act, object, expect, values),
         Verb::ReportPod { pod, status } => report_pod(world, act, pod, *status),
         Verb::Bind { pod, node } => bind(world, act, pod, node),
+        Verb::Scale { object, replicas } => {
+            let key = living(world, object)?;
+            let entity = world.resource::<Objects>().row(object).expect("it lives").entity;
+            let value = crate::api::scale::scaled(world, entity, key.kind, replicas)?;
+            put(world, act, object, None, vec![value])
+        }
         Verb::Delete { object, grace_s, propagation } => delete(world, act, object, grace_s, propagation),
     }
 }

@@ -6,6 +6,7 @@ mod disruption;
 use crate::api::objects::{Objects, Row};
 use crate::api::state::StateValue;
 use crate::ids::{Kind, ObjRef, ObjectKey, Uid, uid_text};
+use crate::model::autoscaling::{MetricValue, Reading};
 use crate::model::kinds::Kinds;
 use crate::model::labels::{LabelSetId, LabelSets};
 use crate::model::meta::{Condition, Meta};
@@ -144,10 +145,7 @@ impl<'s> Cx<'s> {
             StateValue::Endpoints(endpoints) => put(object, "subsets", self.endpoints(row, endpoints)),
             StateValue::EndpointSlice(slice) => self.endpoint_slice(object, row, slice),
             StateValue::HorizontalPodAutoscaler(autoscaler) => put(object, "spec", autoscaler.raw.value().clone()),
-            StateValue::HorizontalPodAutoscalerStatus(status) => {
-                let spec = object.get("spec").cloned().unwrap_or(Value::Null);
-                put(object, "status", self.autoscaler_status(&spec, status));
-            }
+            StateValue::HorizontalPodAutoscalerStatus(status) => put(object, "status", self.autoscaler_status(status)),
             StateValue::Job(job) => put(object, "spec", self.job(job)),
             StateValue::JobStatus(status) => put(object, "status", self.job_status(status)),
             StateValue::CronJob(cron_job) => put(object, "spec", self.cron_job(cron_job)),
@@ -491,36 +489,35 @@ impl<'s> Cx<'s> {
         put(object, "ports", slice.ports.as_ref().map_or(Value::Null, |ports| self.endpoint_ports(ports).into()));
     }
 
-    fn autoscaler_status(&self, spec: &Value, status: &crate::model::autoscaling::HorizontalPodAutoscalerStatus) -> Value {
+    fn autoscaler_status(&self, status: &crate::model::autoscaling::HorizontalPodAutoscalerStatus) -> Value {
         let mut out = Map::new();
         put(&mut out, "currentReplicas", status.current_replicas);
         put(&mut out, "desiredReplicas", status.desired_replicas);
         if let Some(at) = status.last_scale_at {
             put(&mut out, "lastScaleTime", self.time(at));
         }
-        let metrics = status.current_metrics.iter().map(|metric| {
-            let source = spec
-                .get("metrics")
-                .and_then(|m| m.get(metric.metric as usize))
-                .cloned()
-                .unwrap_or(json!({"type": "Resource", "resource": {"name": "cpu"}}));
-            let kind = source.get("type").and_then(Value::as_str).unwrap_or("Resource").to_string();
-            let field = format!("{}{}", kind[..1].to_ascii_lowercase(), &kind[1..]);
-            let mut current = Map::new();
-            if let Some(percent) = metric.utilization_percent {
-                put(&mut current, "averageUtilization", percent);
-            }
-            put(&mut current, "averageValue", Quantity::from_milli(metric.average_milli, Format::DecimalSi).to_string());
-            let mut inner = source.get(&field).map(map_of).unwrap_or_default();
-            inner.shift_remove("target");
-            put(&mut inner, "current", current);
-            json!({"type": kind, field: inner})
-        });
+        let metrics = status.current_metrics.iter().map(current_metric);
         let metrics: Vec<Value> = metrics.collect();
         put(&mut out, "currentMetrics", if metrics.is_empty() { Value::Null } else { metrics.into() });
         self.conditions(&mut out, &status.conditions, None);
         Value::Object(out)
     }
+}
+
+/// One entry of `currentMetrics`; one that could not be read is empty, as the original leaves it.
+fn current_metric(metric: &MetricValue) -> Value {
+    let quantity = |milli: i64| Quantity::from_milli(milli, Format::DecimalSi).to_string();
+    let current = match metric.reading {
+        Reading::Unknown => return json!({"type": ""}),
+        Reading::Utilization { percent, average_milli } => json!({"averageUtilization": percent, "averageValue": quantity(average_milli)}),
+        Reading::Average(milli) => json!({"averageValue": quantity(milli)}),
+        Reading::Value(milli) => json!({"value": quantity(milli)}),
+    };
+    let mut out = map_of(metric.source.value());
+    for (_, source) in out.iter_mut().filter(|(key, _)| key.as_str() != "type") {
+        source["current"] = current.clone();
+    }
+    Value::Object(out)
 }
 
 fn map_of(value: &Value) -> Map<String, Value> {

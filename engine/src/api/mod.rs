@@ -42,6 +42,7 @@ pub mod log;
 pub mod objects;
 pub mod queue;
 pub mod request;
+pub mod scale;
 pub mod state;
 pub mod store;
 pub mod validation;

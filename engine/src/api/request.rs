@@ -76,6 +76,13 @@ pub enum Verb {
         /// Name of the node.
         node: Sym,
     },
+    /// Set `spec.replicas` through the `scale` subresource; all else stays as it is stored.
+    Scale {
+        /// The workload.
+        object: ObjRef,
+        /// How many.
+        replicas: i32,
+    },
     /// Delete an object.
     Delete {
         /// The object; its identity is the precondition.

@@ -29,7 +29,7 @@ pub struct HorizontalPodAutoscalerStatus {
     pub current_replicas: i32,
     /// `desiredReplicas`.
     pub desired_replicas: i32,
-    /// `currentMetrics`, one entry for each metric of the spec that could be read, in its order.
+    /// `currentMetrics`, one entry for each metric of the spec, in its order; empty when none was looked at.
     pub current_metrics: Vec<MetricValue>,
     /// `lastScaleTime`.
     pub last_scale_at: Option<SimTime>,
@@ -37,13 +37,29 @@ pub struct HorizontalPodAutoscalerStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// Present value of one resource metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// Present value of one metric.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MetricValue {
-    /// Place of the metric in `spec.metrics`.
-    pub metric: u32,
-    /// `averageUtilization`. Unit: percent of requests.
-    pub utilization_percent: Option<i32>,
-    /// `averageValue`. Unit: thousandths.
-    pub average_milli: i64,
+    /// The metric as the spec has it, without its target.
+    pub source: Raw,
+    /// Its value.
+    pub reading: Reading,
+}
+
+/// The value of a metric. Unit: thousandths, unless it says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Reading {
+    /// It could not be read.
+    Unknown,
+    /// `averageUtilization` and `averageValue`.
+    Utilization {
+        /// Unit: percent of requests.
+        percent: i32,
+        /// Of each pod.
+        average_milli: i64,
+    },
+    /// `averageValue`.
+    Average(i64),
+    /// `value`.
+    Value(i64),
 }

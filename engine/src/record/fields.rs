@@ -4,12 +4,14 @@ mod batch;
 mod disruption;
 
 use crate::api::state::StateValue;
+use crate::model::autoscaling::Reading;
 use crate::model::labels::{LabelSetId, LabelSets};
 use crate::model::meta::{Condition, Meta};
 use crate::model::network::{Endpoint, EndpointSlice, Endpoints, Service};
 use crate::model::node::{Node, NodeStatus};
 use crate::model::pod::{ContainerState, ContainerStatus, Pod, PodStatus};
 use crate::model::pod_class::{Classes, TemplateId};
+use crate::model::quantity::{Format, Quantity};
 use crate::model::workload::{Deployment, DeploymentStatus, ReplicaSetStatus};
 use crate::names::{Names, Sym};
 use bevy_ecs::world::World;
@@ -66,9 +68,15 @@ pub(crate) fn fields(cx: &Cx, value: &StateValue) -> Fields {
         StateValue::HorizontalPodAutoscalerStatus(status) => {
             let mut fields =
                 vec![count("status.currentReplicas", status.current_replicas), count("status.desiredReplicas", status.desired_replicas)];
-            for metric in &status.current_metrics {
-                let value = metric.utilization_percent.map_or(format!("{}m", metric.average_milli), |percent| format!("{percent}%"));
-                fields.push((format!("status.currentMetrics[{}]", metric.metric), value));
+            fields.retain(|(_, value)| value != "0");
+            for (at, metric) in status.current_metrics.iter().enumerate() {
+                let quantity = |milli| Quantity::from_milli(milli, Format::DecimalSi).to_string();
+                let value = match metric.reading {
+                    Reading::Unknown => "unknown".into(),
+                    Reading::Utilization { percent, average_milli } => format!("{percent}% ({})", quantity(average_milli)),
+                    Reading::Average(milli) | Reading::Value(milli) => quantity(milli),
+                };
+                fields.push((format!("status.currentMetrics[{at}]"), value));
             }
             conditions(cx, &status.conditions, &mut fields);
             fields
