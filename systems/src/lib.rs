@@ -34,6 +34,8 @@ pub const ALL: &[(&str, Install)] = &[
     ("taint_eviction", nodes::taint_eviction::install),
     ("endpoints", network::endpoints::install),
     ("endpoint_slices", network::endpoint_slices::install),
+    ("traffic", network::traffic::install),
+    ("horizontal_pod_autoscaler", autoscaling::horizontal::controller::install),
     ("ttl_after_finished", lifecycle::ttl_after_finished::install),
     ("garbage", lifecycle::garbage::install),
 ];

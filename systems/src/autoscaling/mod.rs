@@ -1,3 +1,4 @@
-//! Behaviours that change how many there are of something.
+//! Autoscaling: the metrics API and the horizontal pod autoscaler.
 
 pub mod horizontal;
+pub mod metrics;
