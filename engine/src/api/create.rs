@@ -15,7 +15,7 @@ use crate::model::autoscaling::HorizontalPodAutoscalerStatus;
 use crate::model::batch::{CronJobStatus, Job, JobStatus};
 use crate::model::disruption::{PodDisruptionBudget, PodDisruptionBudgetStatus};
 use crate::model::kinds::Kinds;
-use crate::model::meta::{Meta, OwnerRef};
+use crate::model::meta::{Condition, ConditionStatus, Meta, OwnerRef, set_condition};
 use crate::model::network::Service;
 use crate::model::opaque::Namespace;
 use crate::model::pod::{Pod, PodStatus};
@@ -27,6 +27,7 @@ use crate::record::fights::Fights;
 use crate::record::journal::Journal;
 use crate::record::tally::Tally;
 use crate::simulation::Seed;
+use crate::words;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::world::World;
 use std::hash::BuildHasher;
@@ -52,6 +53,7 @@ pub(crate) fn create(world: &mut World, act: Act, mut new: NewObject) -> Result<
         job_strategy::prepare(world, act, &mut new);
     }
     fill_in(&mut new);
+    note_gates(world, act, &mut new);
     Ok(Reply::Created(store(world, act, new)))
 }
 
@@ -128,6 +130,25 @@ fn fill_in(new: &mut NewObject) {
     }
     if has_generation(new.meta.kind) {
         new.meta.generation = 1;
+    }
+}
+
+/// A pod with scheduling gates says so from the start. Source: `pkg/registry/core/pod/strategy.go`, `applySchedulingGatedCondition`.
+fn note_gates(world: &mut World, act: Act, new: &mut NewObject) {
+    let gated = new.states.iter().any(|state| match state {
+        StateValue::Pod(pod) => world.resource::<Classes>().get(pod.class).gated,
+        _ => false,
+    });
+    if !gated {
+        return;
+    }
+    let message = world.resource_mut::<Names>().sym("Scheduling is blocked due to non-empty scheduling gates");
+    let (kind, status, reason) = (words::POD_SCHEDULED, ConditionStatus::False, words::SCHEDULING_GATED);
+    let condition = Condition { kind, status, reason, message, transition_at: act.now, update_at: act.now };
+    for state in &mut new.states {
+        if let StateValue::PodStatus(status) = state {
+            set_condition(&mut status.conditions, condition);
+        }
     }
 }
 

@@ -42,6 +42,8 @@ pub struct PodClass {
     pub scheduler_name: Sym,
     /// `hostNetwork`.
     pub host_network: bool,
+    /// Whether `schedulingGates` keep the pod from being scheduled.
+    pub gated: bool,
     /// Effective requests with the init rule and overhead. Source: `spec/scheduler.md` §3.
     pub requests: Resources,
     /// Quality of service.

@@ -23,6 +23,7 @@ pub(crate) fn digest(names: &mut Names, raw: Raw) -> PodClass {
         priority: number(&spec, "priority").unwrap_or(0) as i32,
         scheduler_name: names.sym(spec.get("schedulerName").and_then(Value::as_str).unwrap_or("default-scheduler")),
         host_network: spec.get("hostNetwork").and_then(Value::as_bool).unwrap_or(false),
+        gated: spec.get("schedulingGates").and_then(Value::as_array).is_some_and(|gates| !gates.is_empty()),
         raw,
         init_containers,
         containers,
