@@ -114,6 +114,22 @@ impl SchedulerCache {
         resident
     }
 
+    /// A waiting pod as plugins see it; `None` when it is gone.
+    pub(super) fn incoming(&mut self, pod: ObjRef, reads: &Reads, names: &mut Names) -> Option<(Incoming, PodKind)> {
+        let (class, meta) = (reads.pods.get(pod)?.class, reads.metas.get(pod)?);
+        let kind = PodKind { class, namespace: meta.namespace, labels: meta.labels, terminating: false };
+        let incoming = Incoming {
+            uid: pod.uid,
+            resident: self.resident(kind, reads, names),
+            namespace: meta.namespace,
+            labels: meta.labels,
+            node_name: Sym::EMPTY,
+            nominated_node: reads.statuses.get(pod).map_or(Sym::EMPTY, |status| status.nominated_node),
+            default_selector: self.default_selector(meta, reads),
+        };
+        Some((incoming, kind))
+    }
+
     /// Whether affinity or anti-affinity of pods on nodes means pods of a kind.
     fn touched(&mut self, kind: PodKind, reads: &Reads) -> bool {
         let with_terms = self.groups.with_terms();

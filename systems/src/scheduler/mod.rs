@@ -30,9 +30,8 @@ use bevy_ecs::prelude::{Res, ResMut};
 use bevy_ecs::resource::Resource;
 use cache::{Placed, PodKind, SchedulerCache, SeenNode};
 use cycle::Decision;
-use plugin::Happenings;
-use plugins::{scheduling_gates, woken_by};
-use pods::Incoming;
+use plugin::{Happenings, PodEvent};
+use plugins::{pod_may_help, scheduling_gates, woken_by};
 use queue::{SchedulingQueue, Waiting};
 use serde::{Deserialize, Serialize};
 use wavetank_engine::api::queue::{Item, Work};
@@ -53,6 +52,7 @@ use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::record::events::{Arg, Events, Report};
 use wavetank_engine::simulation::route::{SINGLE, Wake, Whom};
 use wavetank_engine::simulation::{Checking, Simulation};
+use wavetank_engine::time::SimTime;
 use wavetank_engine::words;
 
 /// The scheduler's work queue: pods and nodes that changed.
@@ -151,7 +151,7 @@ fn sync(
         match reads.metas.get_even_gone(item.object).map(|meta| meta.kind) {
             Some(Kind::Node) => {
                 let happened = cache.node_changed(item.object, state, &reads, &mut names);
-                state.queue.wake(woken_by(happened), work.now());
+                state.queue.wake(woken_by(happened), work.now(), |_, _| true);
             }
             Some(Kind::Namespace) => cache.namespace_changed(item.object, &reads, &mut names),
             Some(Kind::Service | Kind::ReplicaSet) => cache.selectors_changed(),
@@ -224,12 +224,10 @@ fn pod_changed(
             state.placed.insert(pod, placed);
             cache.count(placed, true, reads, names);
         }
-        let relabelled = before.zip(now_placed).is_some_and(|(before, now)| before.kind.labels != now.kind.labels);
-        let happened = Happenings::POD_GONE.when(before.is_some() && now_placed.is_none()).or(Happenings::POD_LABELS.when(relabelled));
-        state.queue.wake(woken_by(happened), work.now());
+        wake_by_pod(before.filter(|_| !bound), now_placed.filter(|_| !bound), state, cache, reads, names, work.now());
     }
     if bound {
-        state.queue.wake(woken_by(Happenings::POD_ASSIGNED), work.now());
+        wake_by_pod(None, now_placed, state, cache, reads, names, work.now());
     }
     match living {
         Some(living) if living.node.is_empty() && !state.binding.contains_key(&pod.uid) => {
@@ -238,6 +236,8 @@ fn pod_changed(
             let ours = facts.scheduler_name == words.default_scheduler && !terminating;
             if ours && scheduling_gates::refusal(facts, names).is_none() {
                 let priority = facts.priority;
+                // Told of again: its labels or its spec changed.
+                state.queue.wake_one(pod, woken_by(Happenings::POD_ITSELF), work.now());
                 state.queue.add(pod, priority, work.now());
             } else {
                 state.queue.remove(pod);
@@ -245,6 +245,33 @@ fn pod_changed(
         }
         _ if state.queue.knows(pod) => state.queue.remove(pod),
         _ => {}
+    }
+}
+
+/// Moves pods that a bound pod's coming, change or going may help.
+fn wake_by_pod(
+    before: Option<Placed>,
+    after: Option<Placed>,
+    state: &mut SchedulerState,
+    cache: &mut SchedulerCache,
+    reads: &Reads,
+    names: &mut Names,
+    now: SimTime,
+) {
+    let happened = match (before, after) {
+        (None, Some(_)) => Happenings::POD_ASSIGNED,
+        (Some(_), None) => Happenings::POD_GONE,
+        (Some(before), Some(after)) if before.kind.labels != after.kind.labels => Happenings::POD_LABELS,
+        _ => return,
+    };
+    let plugins = woken_by(happened);
+    if state.queue.any_refused_by(plugins) {
+        let (before, after) = (before.map(|p| cache.resident(p.kind, reads, names)), after.map(|p| cache.resident(p.kind, reads, names)));
+        let event = PodEvent { before: before.as_ref(), after: after.as_ref() };
+        state.queue.wake(plugins, now, |pod, plugins| match cache.incoming(pod, reads, names) {
+            Some((incoming, _)) => pod_may_help(plugins, &cache.cycle(&incoming, reads, names), &event),
+            None => true,
+        });
     }
 }
 
@@ -267,16 +294,7 @@ fn schedule_one(
     let report = |warning, reason, words_sym, args: &[Arg], events: &mut Events, now| {
         events.report(now, Report { about, uid: waiting.pod.uid, source: words.source, warning, reason, words: words_sym, args });
     };
-    let kind = PodKind { class: pod.class, namespace: meta.namespace, labels: meta.labels, terminating: false };
-    let incoming = Incoming {
-        uid: waiting.pod.uid,
-        resident: cache.resident(kind, reads, names),
-        namespace: meta.namespace,
-        labels: meta.labels,
-        node_name: Sym::EMPTY,
-        nominated_node: reads.statuses.get(waiting.pod).map_or(Sym::EMPTY, |status| status.nominated_node),
-        default_selector: cache.default_selector(meta, reads),
-    };
+    let Some((incoming, kind)) = cache.incoming(waiting.pod, reads, names) else { return };
     match cache.decide(&incoming, kind, meta, state.start, reads, names) {
         Decision::Node { node, next_start, .. } => {
             state.start = next_start;

@@ -56,6 +56,11 @@ impl Plugins {
         Plugins(self.0 | other.0)
     }
 
+    /// Plugins of both sets.
+    pub const fn and(self, other: Plugins) -> Plugins {
+        Plugins(self.0 & other.0)
+    }
+
     /// Whether the sets have a plugin in common.
     pub const fn meets(self, other: Plugins) -> bool {
         self.0 & other.0 != 0
@@ -111,6 +116,18 @@ impl Happenings {
         self.0 & other.0 != 0
     }
 }
+
+/// A bound pod that came, changed or went.
+#[derive(Debug, Clone, Copy)]
+pub struct PodEvent<'e> {
+    /// What it was; `None`: it was not there.
+    pub before: Option<&'e Resident>,
+    /// What it is; `None`: it is gone.
+    pub after: Option<&'e Resident>,
+}
+
+/// Says whether an event of another pod may lift a plugin's refusal of the pod of a cycle: the original's queueing hint.
+pub type PodHint = fn(&Cycle, &PodEvent) -> bool;
 
 /// Why a node can't run a pod: what the first plugin that refused says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

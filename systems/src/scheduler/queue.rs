@@ -101,21 +101,38 @@ impl SchedulingQueue {
         self.back_off(waiting);
     }
 
+    /// Whether one of these plugins may have refused a pod that waits for an event.
+    pub fn any_refused_by(&self, plugins: Plugins) -> bool {
+        self.refused_by.meets(plugins)
+    }
+
     /// Moves unschedulable pods that one of these plugins refused: something happened that may make room for them.
-    pub fn wake(&mut self, plugins: Plugins, now: SimTime) {
-        if !self.refused_by.meets(plugins) {
+    /// `hint` says of a pod and its plugins that hear of the event whether it may really help.
+    pub fn wake(&mut self, plugins: Plugins, now: SimTime, mut hint: impl FnMut(ObjRef, Plugins) -> bool) {
+        if !self.any_refused_by(plugins) {
             return;
         }
         self.refused_by = self.unschedulable.values().fold(Plugins::NONE, |all, waiting| all.or(waiting.plugins));
-        let interested: Vec<ObjRef> =
-            self.unschedulable.values().filter(|waiting| waiting.plugins.meets(plugins)).map(|waiting| waiting.pod).collect();
+        let hears = |waiting: &&Waiting| waiting.plugins.meets(plugins) && hint(waiting.pod, waiting.plugins.and(plugins));
+        let interested: Vec<ObjRef> = self.unschedulable.values().filter(hears).map(|waiting| waiting.pod).collect();
         for pod in interested {
-            let waiting = self.unschedulable.remove(&pod).expect("just found");
-            if backoff_end(&waiting) <= now {
-                self.activate(Waiting { entered_at: now, ..waiting });
-            } else {
-                self.back_off(waiting);
-            }
+            self.requeue(pod, now);
+        }
+    }
+
+    /// Moves one unschedulable pod that changed itself, if one of these plugins refused it.
+    pub fn wake_one(&mut self, pod: ObjRef, plugins: Plugins, now: SimTime) {
+        if self.unschedulable.get(&pod).is_some_and(|waiting| waiting.plugins.meets(plugins)) {
+            self.requeue(pod, now);
+        }
+    }
+
+    fn requeue(&mut self, pod: ObjRef, now: SimTime) {
+        let Some(waiting) = self.unschedulable.remove(&pod) else { return };
+        if backoff_end(&waiting) <= now {
+            self.activate(Waiting { entered_at: now, ..waiting });
+        } else {
+            self.back_off(waiting);
         }
     }
 
@@ -171,9 +188,11 @@ mod tests {
         queue.error(high, now);
         queue.fail(low, Plugins(1), now);
         assert_eq!(queue.pop(), None, "one waits for its time, one for an event");
-        queue.wake(Plugins(2), now);
+        queue.wake(Plugins(2), now, |_, _| true);
         assert_eq!(queue.pop(), None, "the event is none of its plugin's");
-        queue.wake(Plugins(1), now);
+        queue.wake(Plugins(1), now, |_, _| false);
+        assert_eq!(queue.pop(), None, "the plugin knows that the event does not help");
+        queue.wake(Plugins(1), now, |_, _| true);
         assert_eq!(queue.pop().unwrap().pod, first, "taken from back-off early");
         assert_eq!(queue.flush(now), Some(SimTime(1_000_000_000)), "a back-off ends on a whole second");
         queue.flush(SimTime(1_000_000_000));

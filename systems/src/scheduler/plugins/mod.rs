@@ -12,7 +12,8 @@ pub mod pod_topology_spread;
 pub mod scheduling_gates;
 pub mod taint_toleration;
 
-use crate::scheduler::plugin::{Filter, Happenings, Plugin, Plugins, Score};
+use crate::scheduler::cycle::Cycle;
+use crate::scheduler::plugin::{Filter, Happenings, Plugin, Plugins, PodEvent, PodHint, Score};
 
 /// Filters that look beyond one node, in their order, after those of [`crate::scheduler::filter`].
 pub const FILTERS: &[&dyn Filter] = &[&pod_topology_spread::PodTopologySpread, &inter_pod_affinity::InterPodAffinity];
@@ -44,4 +45,17 @@ pub const WAKES: &[(Plugin, Happenings)] = &[
 /// The plugins whose refusals something that happened may lift.
 pub fn woken_by(happened: Happenings) -> Plugins {
     WAKES.iter().filter(|(_, wakes)| wakes.meets(happened)).fold(Plugins::NONE, |set, (plugin, _)| set.or(Plugins::one(*plugin)))
+}
+
+/// Plugins that can tell whether a pod that came, changed or went helps; to the others any may.
+pub const POD_HINTS: &[(Plugin, PodHint)] = &[
+    (Plugin::NodePorts, node_ports::pod_hint),
+    (Plugin::PodTopologySpread, pod_topology_spread::pod_hint),
+    (Plugin::InterPodAffinity, inter_pod_affinity::pod_hint),
+];
+
+/// Whether an event of another pod may lift the refusal of one of these plugins.
+pub fn pod_may_help(plugins: Plugins, cycle: &Cycle, event: &PodEvent) -> bool {
+    let hint = |plugin: Plugin| POD_HINTS.iter().find(|entry| entry.0 == plugin).map(|entry| entry.1);
+    plugins.iter().any(|plugin| hint(plugin).is_none_or(|hint| hint(cycle, event)))
 }

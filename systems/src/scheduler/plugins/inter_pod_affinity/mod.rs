@@ -5,7 +5,8 @@ mod score;
 
 pub use filter::AffinityFilter;
 
-use crate::scheduler::plugin::Happenings;
+use crate::scheduler::cycle::Cycle;
+use crate::scheduler::plugin::{Happenings, PodEvent};
 use crate::scheduler::pods::{Group, Namespaces, meets};
 use serde_json::Value;
 use std::sync::Arc;
@@ -36,6 +37,28 @@ pub struct Terms {
     pub prefer_near: Vec<(i64, PodTerm)>,
     /// `podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution`, with weights.
     pub prefer_far: Vec<(i64, PodTerm)>,
+}
+
+/// Another pod helps when it comes to match the affinity, or ceases to be in the way of either pod's anti-affinity.
+/// Source: `plugins/interpodaffinity/plugin.go`, `isSchedulableAfterPodChange`.
+pub fn pod_hint(cycle: &Cycle, event: &PodEvent) -> bool {
+    let pod = cycle.pod;
+    let own = pod.resident.class.terms.as_deref();
+    let means = |term: &PodTerm, group: &Group| term.means(pod.namespace, group, cycle.labels, cycle.namespaces);
+    let of = |other: Option<&crate::scheduler::pods::Resident>| other.map(|other| cycle.groups.get(other.group));
+    let near = |group: Option<&Group>| {
+        let terms = own.map_or(&[][..], |own| &own.near);
+        group.is_some_and(|group| !terms.is_empty() && terms.iter().all(|term| means(term, group)))
+    };
+    let crowds = |group: Option<&Group>| {
+        group.is_some_and(|group| {
+            let far = group.terms.iter().flat_map(|terms| &terms.far);
+            let means_us = |term: &PodTerm| term.means_waiting(group.namespace, pod.namespace, pod.labels, cycle.labels, cycle.namespaces);
+            own.is_some_and(|own| own.far.iter().any(|term| means(term, group))) || far.into_iter().any(means_us)
+        })
+    };
+    let (before, after) = (of(event.before), of(event.after));
+    near(after) && !near(before) || crowds(before) && !crowds(after)
 }
 
 /// One term: which pods, and what makes nodes one place.

@@ -12,7 +12,7 @@ pub use selection::default_selector;
 use crate::scheduler::cycle::Cycle;
 use crate::scheduler::facts::ClassFacts;
 use crate::scheduler::nodes::NodeFacts;
-use crate::scheduler::plugin::Happenings;
+use crate::scheduler::plugin::{Happenings, PodEvent};
 use crate::scheduler::plugins::{node_affinity, taint_toleration};
 use crate::scheduler::pods::{Group, meets};
 use serde_json::Value;
@@ -132,6 +132,20 @@ pub fn constraints(cycle: &Cycle, hard: bool) -> Vec<Constraint> {
         return Vec::new();
     }
     cycle.profile.default_constraints.iter().filter(|c| c.hard == hard).map(|c| c.with_selector(selector)).collect()
+}
+
+/// Another pod helps when it comes or goes and a hard constraint selects it, or when that changes.
+/// Source: `plugins/podtopologyspread/plugin.go`, `isSchedulableAfterPodChange`.
+pub fn pod_hint(cycle: &Cycle, event: &PodEvent) -> bool {
+    let group = |pod: Option<&crate::scheduler::pods::Resident>| pod.map(|pod| cycle.groups.get(pod.group));
+    let (before, after) = (group(event.before), group(event.after));
+    if before.into_iter().chain(after).any(|group| group.namespace != cycle.pod.namespace) {
+        return false;
+    }
+    constraints(cycle, true).iter().any(|constraint| {
+        let selects = |group: Option<&Group>| group.is_some_and(|group| constraint.selects(cycle.labels, group.labels));
+        selects(before) != selects(after)
+    })
 }
 
 /// Whether a node has the key of every constraint.
