@@ -96,7 +96,7 @@ const NONE: u32 = u32::MAX;
 const ROWS_UNTRACKED: usize = 24;
 
 /// Arguments of a message, eight bytes each.
-type Args = SmallVec<[Packed; 3]>;
+type Args = SmallVec<[Packed; 2]>;
 
 /// An argument in eight bytes: what it is in the lowest two bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -113,12 +113,35 @@ impl Packed {
         }
     }
 
-    fn arg(self) -> Arg {
-        match self.0 & 3 {
+    /// Namespace and name of the object that the event is about: two arguments in one.
+    const ABOUT: Packed = Packed(3);
+
+    fn all(args: &[Arg], about: ObjectKey) -> Args {
+        let mut packed = Args::new();
+        let mut rest = args;
+        while let Some((&first, others)) = rest.split_first() {
+            rest = match others.split_first() {
+                Some((&second, others)) if (first, second) == (Arg::Text(about.namespace), Arg::Name(about.name)) => {
+                    packed.push(Packed::ABOUT);
+                    others
+                }
+                _ => {
+                    packed.push(Packed::of(first));
+                    others
+                }
+            };
+        }
+        packed
+    }
+
+    fn args(self, about: ObjectKey) -> SmallVec<[Arg; 2]> {
+        let one = match self.0 & 3 {
             0 => Arg::Text(Sym((self.0 >> 2) as u32)),
             1 => Arg::Name(Name { base: Sym((self.0 >> 32) as u32), suffix: self.0 as u32 >> 2 }),
-            _ => Arg::Int(self.0 as i64 >> 2),
-        }
+            2 => Arg::Int(self.0 as i64 >> 2),
+            _ => return SmallVec::from([Arg::Text(about.namespace), Arg::Name(about.name)]),
+        };
+        SmallVec::from_slice(&[one])
     }
 }
 
@@ -217,7 +240,7 @@ impl Events {
     /// Reports an event. One equal to an earlier one in everything but time raises that one's count; after nine different messages
     /// of one source, object, type and reason the others share one row; too many about one object are dropped.
     pub fn report(&mut self, now: SimTime, report: Report) {
-        let args: Args = report.args.iter().map(|&arg| Packed::of(arg)).collect();
+        let args = Packed::all(report.args, report.about);
         let combined = match self.weigh(now, &report, &args) {
             Verdict::Drop => return,
             Verdict::Apart => false,
@@ -327,13 +350,14 @@ impl Events {
 
     fn row(&self, kept: &Kept) -> EventRow {
         let form = self.forms[kept.form as usize];
+        let about = ObjectKey { kind: form.kind, namespace: form.namespace, name: kept.name };
         EventRow {
-            about: ObjectKey { kind: form.kind, namespace: form.namespace, name: kept.name },
+            about,
             uid: kept.uid,
             source: form.source,
             warning: form.warning,
             reason: form.reason,
-            message: Message { words: form.words, args: kept.args.iter().map(|arg| arg.arg()).collect() },
+            message: Message { words: form.words, args: kept.args.iter().flat_map(|arg| arg.args(about)).collect() },
             combined: form.combined,
             count: kept.count,
             first_at: kept.first_at,
@@ -440,5 +464,19 @@ mod tests {
             rows_of(&numbers, "replicaset-controller").last().map(String::as_str),
             Some("(combined from similar events): Created pod: web-25 x16")
         );
+    }
+
+    #[test]
+    fn arguments_come_back_as_they_were_given() {
+        let mut names = Names::new();
+        let mut events = Events::new(names.sym("default-scheduler"));
+        let about = ObjectKey { kind: Kind::Pod, namespace: names.sym("default"), name: names.name("web-bcdfg") };
+        let (own, node) = ([Arg::Text(about.namespace), Arg::Name(about.name)], Arg::Text(names.sym("node-1")));
+        let lists = [vec![own[0], own[1], node], vec![node, Arg::Int(-3), Arg::Int(i64::from(u32::MAX))], vec![own[1], own[0]], vec![]];
+        for args in &lists {
+            let (source, reason, words) = (names.sym("kubelet"), names.sym("Said"), names.sym("{} {} {}"));
+            events.report(SimTime::ZERO, Report { about, uid: Uid(1), source, warning: false, reason, words, args });
+        }
+        assert_eq!(events.rows().map(|row| row.message.args.to_vec()).collect::<Vec<_>>(), lists);
     }
 }
