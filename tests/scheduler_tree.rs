@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first row it cannot read")]
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use wavetank_engine::ids::Uid;
 use wavetank_engine::model::labels::LabelSets;
@@ -13,10 +13,11 @@ use wavetank_engine::model::resources::Resources;
 use wavetank_engine::model::select::{Operator, Requirement};
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::words;
+use wavetank_systems::scheduler::counters::Counters;
 use wavetank_systems::scheduler::cycle::{Cycle, Decision, decide};
 use wavetank_systems::scheduler::facts::ClassFacts;
 use wavetank_systems::scheduler::nodes::{NodeFacts, NodeTable};
-use wavetank_systems::scheduler::pods::{Group, Groups, Incoming, Namespaces, Nominations, Resident};
+use wavetank_systems::scheduler::pods::{Group, GroupId, Groups, Incoming, Namespaces, Nominations, Resident};
 use wavetank_systems::scheduler::profile::Profile;
 use wavetank_systems::scheduler::spread::{SpreadCounts, SpreadKey};
 use wavetank_systems::scheduler::tree::ClassTree;
@@ -43,11 +44,43 @@ fn node() -> impl Strategy<Value = Drawn> {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        30 => (0..9u8).prop_map(Step::Place),
+        30 => (0..19u8).prop_map(Step::Place),
         5 => Just(Step::Leave),
         2 => (0..400u16, node()).prop_map(|(number, node)| Step::Put(number, node)),
         1 => (0..400u16).prop_map(Step::Remove),
     ]
+}
+
+/// Pod specs with constraints and affinity of their own, and the value of their label `app`.
+fn choosy_specs() -> Vec<(Value, &'static str)> {
+    let containers = json!([{"name": "c", "resources": {"requests": {"cpu": "200m", "memory": "256Mi"}}}]);
+    let selector = |app: &str| json!({"matchLabels": {"app": app}});
+    let spread = |key: &str, skew: u32, when: &str, app: &str| json!({"topologyKey": key, "maxSkew": skew, "whenUnsatisfiable": when, "labelSelector": selector(app)});
+    let term = |key: &str, app: &str| json!({"topologyKey": key, "labelSelector": selector(app)});
+    let weighted = |weight: u32, key: &str, app: &str| json!({"weight": weight, "podAffinityTerm": term(key, app)});
+    let (required, preferred) = ("requiredDuringSchedulingIgnoredDuringExecution", "preferredDuringSchedulingIgnoredDuringExecution");
+    let (host, zone) = ("kubernetes.io/hostname", "topology.kubernetes.io/zone");
+    vec![
+        (json!({"topologySpreadConstraints": [spread("rack", 1, "DoNotSchedule", "db"), spread(host, 1, "ScheduleAnyway", "db")]}), "db"),
+        (json!({"topologySpreadConstraints": [spread(host, 1, "DoNotSchedule", "web")]}), "web"),
+        (json!({"topologySpreadConstraints": [spread(zone, 2, "DoNotSchedule", "db")]}), "db"),
+        (
+            json!({"topologySpreadConstraints": [spread("rack", 3, "ScheduleAnyway", "shop"), spread(host, 1, "ScheduleAnyway", "web")]}),
+            "web",
+        ),
+        (json!({"affinity": {"podAntiAffinity": {required: [term(host, "cache")]}}}), "cache"),
+        (json!({"affinity": {"podAffinity": {required: [term("rack", "pair")]}}}), "pair"),
+        (json!({"affinity": {"podAffinity": {required: [term(zone, "db"), term("rack", "db")]}}}), "near"),
+        (json!({"affinity": {"podAffinity": {preferred: [weighted(10, zone, "web"), weighted(7, "rack", "cache")]}}}), "shop"),
+        (json!({"affinity": {"podAntiAffinity": {preferred: [weighted(30, host, "shop")], required: [term("rack", "pair")]}}}), "shop"),
+        (json!({"affinity": {"podAffinity": {required: [term(host, "db")]}, "podAntiAffinity": {required: [term(host, "db")]}}}), ""),
+    ]
+    .into_iter()
+    .map(|(mut spec, app)| {
+        spec["containers"] = containers.clone();
+        (spec, app)
+    })
+    .collect()
 }
 
 /// The scheduler's structures, the trees beside the classes.
@@ -60,7 +93,7 @@ struct World {
     namespaces: Namespaces,
     profile: Profile,
     spread: SpreadCounts,
-    classes: Vec<(Incoming, ClassTree)>,
+    classes: Vec<(Incoming, ClassTree, Counters)>,
     placed: Vec<(Uid, usize)>,
     start: usize,
 }
@@ -84,7 +117,8 @@ impl World {
             let class = Arc::new(ClassFacts::of(&mut names, &classes.get(id).clone()));
             let value = names.sym(app_value);
             let (namespace, set) = (Sym::EMPTY, labels.intern(&names, if value.is_empty() { vec![] } else { vec![(app, value)] }));
-            let group = groups.intern(Group { namespace, labels: set, terminating: false, terms: None });
+            let terms = class.terms.clone();
+            let group = groups.intern(Group { namespace, labels: set, terminating: false, terms });
             let selector = Requirement { key: app, operator: Operator::In, values: vec![value] };
             let incoming = Incoming {
                 uid: Uid(0),
@@ -95,11 +129,12 @@ impl World {
                 nominated_node: Sym::EMPTY,
                 default_selector: if value.is_empty() { Arc::from([]) } else { Arc::from([selector]) },
             };
-            (incoming, ClassTree::default())
+            (incoming, ClassTree::default(), Counters::default())
         };
-        let mut classes: Vec<(Incoming, ClassTree)> = specs.iter().map(|spec| digest(spec, "")).collect();
+        let mut classes: Vec<(Incoming, ClassTree, Counters)> = specs.iter().map(|spec| digest(spec, "")).collect();
         // The same selected by a Service or a controller: default constraints act.
         classes.extend([(0, "web"), (1, "web"), (1, "shop"), (2, "shop")].map(|(spec, app)| digest(&specs[spec], app)));
+        classes.extend(choosy_specs().iter().map(|(spec, app)| digest(spec, app)));
         let mut world = World {
             names,
             labels,
@@ -119,6 +154,7 @@ impl World {
 
     fn put(&mut self, number: usize, (zone, size, tainted, unschedulable): Drawn) {
         let mut pairs: Vec<(Sym, Sym)> = vec![(words::HOSTNAME_LABEL, self.names.sym(&format!("node-{number}")))];
+        pairs.push((self.names.sym("rack"), self.names.sym(&format!("rack-{}", number % 7))));
         if zone > 0 {
             pairs.push((words::ZONE_LABEL, self.names.sym(&format!("zone-{zone}"))));
         }
@@ -157,6 +193,10 @@ impl World {
         let resident = self.classes[class].0.resident.clone();
         self.table.account(number, &resident, add);
         self.spread.pod_counted(resident.group, number, add, &self.groups, &self.table, &self.labels);
+        if let Some(place) = self.table.place(number) {
+            let epoch = self.table.epoch;
+            self.classes.iter_mut().for_each(|(_, _, counters)| counters.pod_counted(resident.group, place, add, epoch));
+        }
     }
 
     fn place(&mut self, class: usize) -> Result<(), TestCaseError> {
@@ -165,7 +205,7 @@ impl World {
             return Ok(());
         }
         self.start %= nodes;
-        let (pod, tree) = &mut self.classes[class];
+        let (pod, tree, counters) = &mut self.classes[class];
         tree.catch_up(&pod.resident.class, &self.profile, &self.table, &self.labels, &self.names);
         let cycle = Cycle {
             pod,
@@ -178,7 +218,19 @@ impl World {
             names: &self.names,
         };
         let plain = decide(&cycle, self.start);
-        let fast = if pod.default_selector.is_empty() {
+        let facts = &pod.resident.class;
+        let means = |group: &GroupId| self.groups.get(*group).means_waiting(pod.namespace, pod.labels, &self.labels, &self.namespaces);
+        let fast = if !facts.spread.is_empty() || facts.terms.is_some() || self.groups.with_terms().iter().any(means) {
+            // Where a node lacks the key of a constraint the plain look decides.
+            if !counters.catch_up(&cycle) {
+                if let Decision::Node { node, .. } = plain {
+                    self.count(node, class, true);
+                    self.placed.push((self.table.get(node).uid, class));
+                }
+                return Ok(());
+            }
+            counters.decide(&cycle, tree, self.start)
+        } else if pod.default_selector.is_empty() {
             tree.decide(&self.table, 0, self.start)
         } else {
             tree.want_zones(&self.table);

@@ -1,5 +1,6 @@
 //! What follows from the store: node facts, class facts, pods on nodes, and the trees over them.
 
+use crate::scheduler::counters::Counters;
 use crate::scheduler::cycle::{self, Cycle, Decision};
 use crate::scheduler::facts::ClassFacts;
 use crate::scheduler::nodes::{NodeFacts, NodeTable};
@@ -26,6 +27,8 @@ use wavetank_engine::names::{Names, Sym};
 
 /// Trees kept at most; a class beyond is decided by the plain look.
 const TREES_MAX: usize = 200;
+/// Kinds of pods with counters at most; one beyond is decided by the plain look.
+const COUNTERS_MAX: usize = 64;
 
 /// How a pod counts on a node, and where.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +94,9 @@ pub struct SchedulerCache {
     leader_of: LookupMap<ClassId, ClassId>,
     /// One tree for each group, by its leader.
     trees: LookupMap<ClassId, ClassTree>,
+    /// Counters for pods that spread constraints or affinity act on.
+    counters: Vec<Counters>,
+    counter_numbers: LookupMap<(PodKind, Uid), u32>,
     pub(super) words: Option<Words>,
     restored: bool,
 }
@@ -163,6 +169,12 @@ impl SchedulerCache {
     pub(super) fn selectors_changed(&mut self) {
         self.selections.clear();
         self.spread_numbers.clear();
+        self.forget_counters();
+    }
+
+    fn forget_counters(&mut self) {
+        self.counters.clear();
+        self.counter_numbers.clear();
     }
 
     /// The class whose tree answers for `class`, which must have been digested: pods of many owners often ask for the same.
@@ -204,6 +216,7 @@ impl SchedulerCache {
                 self.namespaces.put(name, meta.labels);
                 // Terms may select namespaces by these labels.
                 self.residents.clear();
+                self.forget_counters();
             }
             None => {
                 let Some(meta) = reads.metas.get_even_gone(object) else { return };
@@ -259,6 +272,12 @@ impl SchedulerCache {
         if let Some(number) = self.table.by_name(placed.node) {
             self.table.account(number, &resident, add);
             self.spread.pod_counted(resident.group, number, add, &self.groups, &self.table, &reads.labels);
+            if !self.counters.is_empty()
+                && let Some(place) = self.table.place(number)
+            {
+                let epoch = self.table.epoch;
+                self.counters.iter_mut().for_each(|counters| counters.pod_counted(resident.group, place, add, epoch));
+            }
         }
     }
 
@@ -267,38 +286,45 @@ impl SchedulerCache {
         let nodes = self.table.order(&reads.labels, names).len();
         let start = if nodes == 0 { 0 } else { start % nodes };
         if nodes > 0
-            && self.answers_alone(pod)
-            && !self.touched(kind, reads)
-            && let Some(decision) = self.decide_by_tree(pod, kind.class, meta, start, reads, names)
+            && self.knows_scores(pod)
+            && let Some(decision) = self.decide_by_change(pod, kind, meta, start, reads, names)
         {
             if reads.checking.0 {
                 let plain = cycle::decide(&self.cycle(pod, reads, names), start);
-                assert_eq!(decision, plain, "the tree and the plain look decide alike");
+                assert_eq!(decision, plain, "the fast and the plain look decide alike");
             }
             return decision;
         }
         cycle::decide(&self.cycle(pod, reads, names), start)
     }
 
-    /// `None` when no node is feasible, or when there are too many trees.
-    fn decide_by_tree(
+    /// `None` when no node is feasible, or when the plain look must decide.
+    fn decide_by_change(
         &mut self,
         pod: &Incoming,
-        class: ClassId,
+        kind: PodKind,
         meta: &Meta,
         start: usize,
         reads: &Reads,
         names: &Names,
     ) -> Option<Decision> {
-        let (leader, facts) = (self.leader(class), &pod.resident.class);
+        let (leader, facts) = (self.leader(kind.class), &pod.resident.class);
         if self.trees.len() >= TREES_MAX && !self.trees.contains_key(&leader) {
             return None;
         }
         let tree = self.trees.entry(leader).or_default();
         tree.catch_up(facts, &self.profile, &self.table, &reads.labels, names);
         let percentage = self.profile.percentage_of_nodes_to_score;
+        let every_node = self.table.zones() <= ZONES_MAX && facts.node_selector.is_empty() && facts.required.is_none();
+        if !facts.spread.is_empty() || facts.terms.is_some() || self.touched(kind, reads) {
+            return self.decide_by_counters(pod, (kind, meta.controller_uid().unwrap_or_default()), leader, start, reads, names);
+        }
+        let tree = self.trees.get_mut(&leader)?;
         if pod.default_selector.is_empty() {
             return tree.decide(&self.table, percentage, start);
+        }
+        if !every_node {
+            return None;
         }
         tree.want_zones(&self.table);
         let number = *self.spread_numbers.entry((selected_by(meta), leader)).or_insert_with(|| {
@@ -306,6 +332,32 @@ impl SchedulerCache {
             self.spread.number(&key, &self.groups, &reads.labels)
         });
         self.spread.decide(number, tree, &self.table, percentage, start)
+    }
+
+    fn decide_by_counters(
+        &mut self,
+        pod: &Incoming,
+        key: (PodKind, Uid),
+        leader: ClassId,
+        start: usize,
+        reads: &Reads,
+        names: &Names,
+    ) -> Option<Decision> {
+        let number = match self.counter_numbers.get(&key) {
+            Some(&number) => number as usize,
+            None if self.counters.len() == COUNTERS_MAX => return None,
+            None => {
+                self.counters.push(Counters::default());
+                self.counter_numbers.insert(key, self.counters.len() as u32 - 1);
+                self.counters.len() - 1
+            }
+        };
+        let mut counters = std::mem::take(&mut self.counters[number]);
+        let cycle = self.cycle(pod, reads, names);
+        let tree = self.trees.get(&leader).filter(|_| counters.catch_up(&cycle));
+        let decision = tree.and_then(|tree| counters.decide(&cycle, tree, start));
+        self.counters[number] = counters;
+        decision
     }
 
     /// What plugins see when they look for a place for a pod.
@@ -322,15 +374,10 @@ impl SchedulerCache {
         }
     }
 
-    /// Whether each node answers for the pod by itself, default spreading apart, so that a class tree can keep the answers.
-    fn answers_alone(&self, pod: &Incoming) -> bool {
+    /// Whether class trees know the scores of the pod, spreading and affinity apart.
+    fn knows_scores(&self, pod: &Incoming) -> bool {
         let facts = &pod.resident.class;
-        let spreads = pod.default_selector.is_empty()
-            || self.table.zones() <= ZONES_MAX && facts.node_selector.is_empty() && facts.required.is_none();
-        spreads
-            && facts.preferred.is_empty()
-            && facts.spread.is_empty()
-            && facts.terms.is_none()
+        facts.preferred.is_empty()
             && pod.nominated_node.is_empty()
             && self.nominations.is_empty()
             && !self.table.any_soft_taint()

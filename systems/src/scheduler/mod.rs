@@ -9,9 +9,11 @@
 //!
 //! Reading order: `facts` (a pod class), `pods` (pods on nodes, waiting, nominated), `nodes` (node facts and their order), `plugin`
 //! (names, answers, traits), `plugins` (one file each), `profile`, `filter`, `cycle` (one decision, plainly), `failure` (why none),
-//! `tree` (the same decision by change), `spread` (the same under default constraints), `queue`.
+//! `tree` (the same decision by change), `spread` and `counters` (the same under default constraints, and under
+//! constraints and affinity of one's own), `cache` (what follows from the store), `queue`.
 
 pub mod cache;
+pub mod counters;
 pub mod cycle;
 pub mod facts;
 pub mod failure;

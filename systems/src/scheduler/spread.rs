@@ -327,7 +327,7 @@ impl<'j> Judge<'j> {
 }
 
 /// Sorts positions of an implicit binary heap in pre-order: the path from the root, left-aligned, then its length.
-fn pre_order(position: usize) -> (u64, u32) {
+pub(super) fn pre_order(position: usize) -> (u64, u32) {
     let number = position as u64 + 1;
     let zeros = number.leading_zeros();
     ((number << zeros) << 1, 64 - zeros)

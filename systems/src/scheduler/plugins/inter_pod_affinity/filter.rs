@@ -116,6 +116,16 @@ fn far_terms(group: &Group) -> impl Iterator<Item = &PodTerm> {
     group.terms.iter().flat_map(|terms| &terms.far)
 }
 
+/// Whether pods of a group match all required affinity terms of the pod of a cycle, which must have some.
+pub fn suits(cycle: &Cycle, group: &Group) -> bool {
+    cycle.pod.resident.class.terms.as_ref().is_some_and(|own| matches_all(&own.near, cycle, group))
+}
+
+/// Keys of a group's anti-affinity terms that mean the pod of a cycle, each as often as a term has it.
+pub fn in_the_way(cycle: &Cycle, group: &Group) -> Vec<(Sym, i64)> {
+    far_terms(group).filter(|term| means_us(term, cycle, group)).map(|term| (term.key, 1)).collect()
+}
+
 /// Whether a group matches all terms; without terms none does.
 fn matches_all(terms: &[PodTerm], cycle: &Cycle, group: &Group) -> bool {
     !terms.is_empty() && terms.iter().all(|term| means(term, cycle, group))

@@ -3,7 +3,8 @@
 mod filter;
 mod score;
 
-pub use filter::AffinityFilter;
+pub use filter::{AffinityFilter, in_the_way, suits};
+pub use score::{normalize, pulls};
 
 use crate::scheduler::cycle::Cycle;
 use crate::scheduler::plugin::{Happenings, PodEvent};
@@ -59,6 +60,28 @@ pub fn pod_hint(cycle: &Cycle, event: &PodEvent) -> bool {
     };
     let (before, after) = (of(event.before), of(event.after));
     near(after) && !near(before) || crowds(before) && !crowds(after)
+}
+
+/// Keys of anti-affinity terms of pods on nodes that mean the pod of a cycle.
+pub fn keys_in_the_way(cycle: &Cycle) -> Vec<Sym> {
+    distinct(cycle.groups.with_terms().iter().flat_map(|&group| in_the_way(cycle, cycle.groups.get(group))))
+}
+
+/// Keys of the pod's own preferences, and of terms of pods on nodes that draw the pod of a cycle near or push it away.
+pub fn keys_that_pull(cycle: &Cycle) -> Vec<Sym> {
+    let own = cycle.pod.resident.class.terms.iter().flat_map(|terms| terms.prefer_near.iter().chain(&terms.prefer_far));
+    let own = own.map(|(weight, term)| (term.key, *weight));
+    distinct(own.chain(cycle.groups.with_terms().iter().flat_map(|&group| pulls(cycle, cycle.groups.get(group)))))
+}
+
+fn distinct(keys: impl Iterator<Item = (Sym, i64)>) -> Vec<Sym> {
+    let mut found = Vec::new();
+    for (key, _) in keys {
+        if !found.contains(&key) {
+            found.push(key);
+        }
+    }
+    found
 }
 
 /// One term: which pods, and what makes nodes one place.

@@ -1,6 +1,6 @@
 //! Preferred affinity and anti-affinity, both ways. Source: `plugins/interpodaffinity/scoring.go`.
 
-use super::{InterPodAffinity, PodTerm, Terms};
+use super::{InterPodAffinity, PodTerm};
 use crate::scheduler::cycle::Cycle;
 use crate::scheduler::plugin::{MAX_SCORE, Plugin, Score};
 use crate::scheduler::pods::Group;
@@ -25,7 +25,7 @@ impl Score for InterPodAffinity {
 }
 
 /// The normalised score.
-pub(super) fn normalize(raw: i64, least: i64, most: i64) -> i64 {
+pub fn normalize(raw: i64, least: i64, most: i64) -> i64 {
     if most == least { 0 } else { (MAX_SCORE as f64 * ((raw - least) as f64 / (most - least) as f64)) as i64 }
 }
 
@@ -36,7 +36,7 @@ fn attraction(cycle: &Cycle) -> Option<BTreeMap<(Sym, Sym), i64>> {
     if !prefers && (!cycle.groups.any_terms() || cycle.profile.ignore_preferred_of_existing) {
         return None;
     }
-    let pulls: Vec<Vec<(Sym, i64)>> = cycle.groups.iter().map(|(_, group)| pulls(cycle, own, group)).collect();
+    let pulls: Vec<Vec<(Sym, i64)>> = cycle.groups.iter().map(|(_, group)| pulls(cycle, group)).collect();
     let mut places = BTreeMap::new();
     for &number in cycle.nodes.ordered() {
         let node = cycle.nodes.get(number);
@@ -52,7 +52,8 @@ fn attraction(cycle: &Cycle) -> Option<BTreeMap<(Sym, Sym), i64>> {
 }
 
 /// What one pod of a group adds, by key: by the waiting pod's preferences, and by its own required affinity and preferences.
-fn pulls(cycle: &Cycle, own: Option<&Terms>, group: &Group) -> Vec<(Sym, i64)> {
+pub fn pulls(cycle: &Cycle, group: &Group) -> Vec<(Sym, i64)> {
+    let own = cycle.pod.resident.class.terms.as_deref();
     let mut list = Vec::new();
     let mut add = |term: &PodTerm, weight: i64, meant: bool| {
         if meant {
