@@ -8,6 +8,7 @@
 //! functions leave [`not_built::NOT_BUILT`]. A function that is in neither list is a miss.
 
 mod arguments;
+mod cronjob;
 mod deployment;
 mod hpa;
 mod job;
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 
 /// What is built: the functions of each family, each with its check.
 const FAMILIES: &[Functions] = &[
+    cronjob::FUNCTIONS,
     deployment::FUNCTIONS,
     hpa::FUNCTIONS,
     job::FUNCTIONS,

@@ -140,6 +140,9 @@ impl Known {
                     "endpoints",
                     "endpointslice",
                     "horizontalpodautoscaler",
+                    "job",
+                    "cronjob",
+                    "poddisruptionbudget",
                     "namespace",
                 ];
                 let mut problem = Problem::new(span, format!("{text:?}: there is no kind {:?}", target.kind));
@@ -173,7 +176,7 @@ impl Known {
         let matches = |object: &(String, String, String)| {
             object.0 == kind && (kind == "node" || kind == "namespace" || object.1 == target.namespace) && glob(&target.name, &object.2)
         };
-        let made = matches!(kind.as_str(), "pod" | "replicaset" | "endpoints" | "endpointslice");
+        let made = matches!(kind.as_str(), "pod" | "replicaset" | "job" | "endpoints" | "endpointslice");
         let stem = target.name.split('*').next().unwrap_or("");
         let owned = |object: &(String, String, String)| {
             made && object.1 == target.namespace

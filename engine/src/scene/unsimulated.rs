@@ -16,6 +16,7 @@ const SIMULATED: &[&str] = &[
     "EndpointSlice",
     "HorizontalPodAutoscaler",
     "Job",
+    "CronJob",
     "ConfigMap",
     "Secret",
 ];

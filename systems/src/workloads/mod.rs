@@ -1,5 +1,6 @@
 //! Workload controllers: what keeps pods in the number and shape that an object asks for.
 
+pub mod cron_job;
 pub mod deployment;
 pub mod job;
 pub mod replica_set;
