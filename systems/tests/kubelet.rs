@@ -82,6 +82,16 @@ fn deletion_runs_pre_stop_then_term_and_removes_the_pod_after_its_last_status() 
 }
 
 #[test]
+fn with_typical_latencies_a_deleted_pod_goes_when_the_reply_to_its_last_status_comes() {
+    let mut cluster = Cluster::typical(1, &[kubelet::install]);
+    let pod = cluster.plain("web", "n1");
+    cluster.run(secs(10));
+    cluster.delete(pod, None);
+    cluster.run(secs(11));
+    assert_eq!(cluster.show(pod), "gone");
+}
+
+#[test]
 fn a_pod_that_ignores_term_is_killed_and_fails() {
     let mut cluster = cluster();
     cluster.program("deaf", ProgramText { on_term: OnTermText::Ignores, ..ProgramText::default() });

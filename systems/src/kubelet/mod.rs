@@ -34,7 +34,7 @@ use bevy_ecs::resource::Resource;
 use bevy_ecs::system::SystemParam;
 use serde::{Deserialize, Serialize};
 use wavetank_engine::api::queue::{Item, Work};
-use wavetank_engine::api::request::Verb;
+use wavetank_engine::api::request::{Reply, Verb};
 use wavetank_engine::api::state::Changes;
 use wavetank_engine::api::store::{Listing, View};
 use wavetank_engine::hash::LookupMap;
@@ -227,7 +227,9 @@ fn live(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, run: &mut 
         run.next(cx)
     });
     deliver(work, cluster, item, run, heard.key, out, silent);
-    if run.reported_end && heard.ended && !silent {
+    // The reply to the last report comes before the watch that tells of it.
+    let stored = heard.ended || item.replies.iter().any(Reply::ok);
+    if run.reported_end && stored && !silent {
         let_go(work, item, heard);
     }
     if let Some(next) = next {
