@@ -1,4 +1,5 @@
 //! Autoscalers over real pods and requests: when they look, what they say, and that one at rest writes nothing.
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
 

@@ -55,7 +55,32 @@ pub struct Load {
     pub limit_millicores: Option<u64>,
 }
 
+impl Flows {
+    /// The mean rate into a Service between two moments, the second later than the first. Unit: thousandths of a request per second, cut.
+    pub fn requests_milli(&self, service: ObjectKey, from: SimTime, until: SimTime) -> u64 {
+        let mut area = 0;
+        for rate in self.0.iter().filter(|flow| flow.service == service).flat_map(|flow| &flow.rates) {
+            let mut moments = vec![from, until];
+            rate.bends(from, until, &mut moments);
+            moments.sort_unstable();
+            for pair in moments.windows(2) {
+                let (start, end) = rate.over(pair[0], pair[1]);
+                area += area_below(start, end, LOAD_MAX, u128::from(pair[1].since(pair[0]).0));
+            }
+        }
+        u64::try_from(area / u128::from(until.since(from).0.max(1)) / 1_000_000).unwrap_or(u64::MAX)
+    }
+}
+
 impl Arrivals {
+    /// The mean rate that a pod got between two moments, the second later than the first and neither further back than a minute.
+    /// Unit: thousandths of a request per second, cut.
+    pub fn requests_milli(&self, flows: &Flows, pod: Uid, from: SimTime, until: SimTime) -> u64 {
+        // At 1 ms each, a request per second takes a milli-core.
+        let load = Load { base_millicores: 0, us_per_request: 1000, limit_millicores: None };
+        self.cpu_nanocores(flows, pod, load, from, until) / 1000
+    }
+
     /// Notes that from now on these pods share the rate of a flow. What lies too far back to be asked for is dropped.
     pub fn spread(&mut self, flow: usize, mut pods: Vec<Uid>, now: SimTime) {
         pods.sort_unstable();
@@ -180,6 +205,15 @@ mod tests {
             let got = arrivals.cpu_nanocores(flows, Uid(pod), load, s(from), s(until)) / 1_000_000;
             assert_eq!(got, want_milli, "pod {pod} {load:?} {from}..{until}");
         }
+    }
+
+    #[test]
+    fn mean_rates() {
+        let mut arrivals = Arrivals::default();
+        arrivals.spread(0, vec![Uid(1), Uid(2)], s(0));
+        let flows = flows(Rate::Steps(vec![(s(0), 20_000), (s(30), 200_000)]));
+        assert_eq!(arrivals.requests_milli(&flows, Uid(1), s(20), s(40)), 55_000);
+        assert_eq!(flows.requests_milli(flows.0[0].service, s(20), s(40)), 110_000);
     }
 
     #[test]

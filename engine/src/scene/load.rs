@@ -1,12 +1,13 @@
 //! Loads scenes and manifests: every mistake of a file at once, each with its place.
 
+mod rates;
+
 use crate::scene::format::{Claim, DurationText, Expectation, LatencyChanges, Pool, ProgramDefaults, Step};
 use crate::scene::model::{Action, Expected, How, Scene, SceneObject, ScriptEntry};
-use crate::scene::objects::{ObjectLoader, beside};
+use crate::scene::objects::ObjectLoader;
 use crate::scene::pools::nodes_of;
 use crate::scene::program::Programs;
 use crate::scene::targets::{Known, Target};
-use crate::scene::traffic::{RateText, Traffic, TrafficText};
 use crate::simulation::latency::{Latency, LatencyTable};
 use crate::source::{Documents, Files, Format, Params, Problem, Problems, Severity, Sources, Span, Tree, TreeValue, decode, decode_each};
 use crate::time::{SimDuration, SimTime, unix_seconds};
@@ -19,8 +20,21 @@ const NODES_MAX: u64 = 1_000_000;
 pub const EPOCH_UNIX_S: i64 = 1_767_225_600;
 
 /// Fields of a scene, in the order in which people write them.
-const FIELDS: &[&str] =
-    &["params", "seed", "duration", "epoch", "latency", "nodes", "objects", "programs", "program_defaults", "traffic", "script", "expect"];
+const FIELDS: &[&str] = &[
+    "params",
+    "seed",
+    "duration",
+    "epoch",
+    "latency",
+    "nodes",
+    "objects",
+    "programs",
+    "program_defaults",
+    "traffic",
+    "metrics",
+    "script",
+    "expect",
+];
 
 /// What the command line changes of a scene.
 #[derive(Debug, Clone, Default)]
@@ -116,6 +130,7 @@ impl Loader<'_> {
             objects: Vec::new(),
             programs: Programs::default(),
             traffic: Vec::new(),
+            metrics: Vec::new(),
             script: Vec::new(),
             expectations: Vec::new(),
             not_simulated: Vec::new(),
@@ -152,6 +167,7 @@ impl Loader<'_> {
         }
         self.programs(&tree, &mut scene);
         self.traffic(&tree, path, &mut scene);
+        self.metrics(&tree, path, &mut scene);
         for item in self.list(&tree, "script") {
             self.script_entry(&item, path, &mut objects, &mut scene);
         }
@@ -283,32 +299,6 @@ impl Loader<'_> {
                     self.problems.warning(entry.key.span, format!("no container's image matches the program {:?}", entry.key.text));
                 }
                 scene.programs.add(&entry.key.text, program);
-            }
-        }
-    }
-
-    fn traffic(&mut self, tree: &Tree, path: &str, scene: &mut Scene) {
-        let known = Known::of(&scene.objects);
-        for item in self.list(tree, "traffic") {
-            let body = match &item.value {
-                TreeValue::Named(named) if named.name == "Traffic" => &named.args,
-                _ => &item,
-            };
-            let Some(text) = decode::<TrafficText>(body, "traffic", &mut self.problems) else { continue };
-            known.check_service(&text.to, body.span_of(&["to"]), &mut self.problems);
-            let csv = match &text.rate {
-                RateText::Csv(file) => {
-                    let file = beside(path, file);
-                    let Some(id) = self.sources.read(self.files, &file, Some(body.span_of(&["rate"])), &mut self.problems) else {
-                        continue;
-                    };
-                    Some(self.sources.text(id).to_string())
-                }
-                _ => None,
-            };
-            match text.rate.resolve(csv.as_deref()) {
-                Ok(rate) => scene.traffic.push(Traffic { to: text.to, rate }),
-                Err(what) => self.problems.error(body.span_of(&["rate"]), what),
             }
         }
     }

@@ -13,6 +13,7 @@ mod pools;
 pub mod program;
 pub mod run;
 mod script;
+pub mod series;
 pub mod targets;
 pub mod traffic;
 mod tree_json;

@@ -26,6 +26,8 @@ pub struct Scene {
     pub programs: crate::scene::program::Programs,
     /// Request rates into Services.
     pub traffic: Vec<crate::scene::traffic::Traffic>,
+    /// Metrics beside those of resources.
+    pub metrics: Vec<crate::scene::series::Series>,
     /// The script, by time; equal times in the order written.
     pub script: Vec<ScriptEntry>,
     /// What is expected, in the order written.

@@ -86,6 +86,7 @@ impl Run {
         sim.resource(crate::simulation::Checking(options.check));
         sim.resource(scene.programs.clone());
         sim.resource(crate::scene::traffic::TrafficSources(scene.traffic.clone()));
+        sim.resource(crate::scene::series::MetricSeries(scene.metrics.clone()));
         sim.keep(crate::scene::faults::NodeFaults::default());
         install(&mut sim);
         let judge = Judge::new(scene.expectations.len());

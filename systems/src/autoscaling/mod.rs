@@ -1,4 +1,5 @@
-//! Autoscaling: the metrics API and the horizontal pod autoscaler.
+//! Autoscaling: the metrics APIs and the horizontal pod autoscaler.
 
+pub mod custom_metrics;
 pub mod horizontal;
 pub mod metrics;

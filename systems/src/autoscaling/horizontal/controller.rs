@@ -13,6 +13,7 @@ use super::normalize::Normalizer;
 use super::reads::Pods;
 use super::scale::Targets;
 use super::turn::Turn;
+use crate::autoscaling::custom_metrics::CustomMetricsApi;
 use crate::autoscaling::metrics::MetricsApi;
 use bevy_ecs::prelude::{Res, ResMut};
 use bevy_ecs::resource::Resource;
@@ -28,8 +29,10 @@ use wavetank_engine::model::meta::Meta;
 use wavetank_engine::model::select::{SelectorId, Selectors};
 use wavetank_engine::names::Names;
 use wavetank_engine::record::events::Events;
+use wavetank_engine::scene::arrivals::{Arrivals, Flows};
 use wavetank_engine::scene::faults::NodeFaults;
 use wavetank_engine::scene::program::Programs;
+use wavetank_engine::scene::series::MetricSeries;
 use wavetank_engine::simulation::Simulation;
 use wavetank_engine::simulation::route::{Wake, Whom};
 use wavetank_engine::time::{SimDuration, SimTime};
@@ -62,6 +65,9 @@ crate::texts::texts! {
 pub fn install(sim: &mut Simulation) {
     sim.ensure::<Programs>();
     sim.ensure::<NodeFaults>();
+    sim.ensure::<MetricSeries>();
+    sim.ensure::<Flows>();
+    sim.ensure::<Arrivals>();
     let texts = AutoscalerTexts::new(&mut sim.get_mut::<Names>());
     sim.resource(texts);
     sim.keep(Autoscalers::default());
@@ -115,6 +121,7 @@ pub struct Own<'w, 's> {
     pub(super) metas: View<'w, 's, AutoscalerQueue, Meta>,
     pub(super) targets: Targets<'w, 's, AutoscalerQueue>,
     pub(super) pods: Pods<'w, 's>,
+    pub(super) custom: CustomMetricsApi<'w>,
     pub(super) texts: Res<'w, AutoscalerTexts>,
 }
 

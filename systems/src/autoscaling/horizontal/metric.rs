@@ -31,8 +31,6 @@ pub enum Source {
     Object {
         /// Which metric.
         metric: Identifier,
-        /// `apiVersion` of `describedObject`.
-        api_version: String,
         /// `kind` of `describedObject`.
         kind: String,
         /// `name` of `describedObject`.
@@ -88,8 +86,8 @@ impl Metric {
             "pods" => Source::Pods(identifier()),
             "object" => {
                 let object = body.get("describedObject").unwrap_or(&Value::Null);
-                let (api_version, kind, name) = (text(object, "apiVersion"), text(object, "kind"), text(object, "name"));
-                Source::Object { metric: identifier(), api_version, kind, name }
+                let (kind, name) = (text(object, "kind"), text(object, "name"));
+                Source::Object { metric: identifier(), kind, name }
             }
             "external" => Source::External(identifier()),
             _ => Source::Unknown(kind),

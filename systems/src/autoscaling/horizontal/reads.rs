@@ -2,16 +2,17 @@
 
 use super::answer::Read;
 use super::controller::AutoscalerQueue;
-use super::metric::{Metric, Source};
+use super::metric::{Identifier, Metric, Source};
 use super::pods::{NoRequest, PodFacts, Ready, Sample, request_milli};
+use crate::autoscaling::custom_metrics::{Asked, CustomMetricsApi, WINDOW};
 use crate::autoscaling::metrics::{ContainerMetrics, MetricsApi, PodMetrics};
 use bevy_ecs::prelude::Res;
 use bevy_ecs::system::SystemParam;
 use wavetank_engine::api::store::{Listing, View};
-use wavetank_engine::ids::{Kind, ObjRef};
+use wavetank_engine::ids::{Kind, ObjRef, ObjectKey};
 use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::model::meta::{Meta, condition};
-use wavetank_engine::model::pod::{Pod, PodStatus};
+use wavetank_engine::model::pod::{Pod, PodPhase, PodStatus};
 use wavetank_engine::model::pod_class::{Container, PodClass};
 use wavetank_engine::model::quantity::Quantity;
 use wavetank_engine::model::select::{SelectorId, Selectors};
@@ -23,6 +24,25 @@ use wavetank_engine::words;
 const MILLI: u64 = 1000;
 /// Nano-cores of one milli-core.
 const NANO_PER_MILLI: u64 = 1_000_000;
+
+/// The metrics APIs.
+pub struct Apis<'t, 'w, 'c> {
+    /// metrics-server.
+    pub resources: &'t mut MetricsApi<'w>,
+    /// An adapter for everything else.
+    pub custom: &'t CustomMetricsApi<'c>,
+}
+
+/// Who asks for metrics, and when.
+#[derive(Clone, Copy)]
+pub struct Asker<'t> {
+    /// Texts.
+    pub names: &'t Names,
+    /// The autoscaler's namespace.
+    pub namespace: Sym,
+    /// The present moment.
+    pub now: SimTime,
+}
 
 /// The pods, as the autoscaler has seen them.
 #[derive(SystemParam)]
@@ -50,22 +70,23 @@ impl Pods<'_, '_> {
         labels.into_iter().any(|labels| selectors.matches(selector, &self.labels, labels))
     }
 
-    /// What a metric of pods is proposed from.
-    pub fn read(&self, metric: &Metric, pods: &[ObjRef], api: &mut MetricsApi, names: &Names, now: SimTime) -> Read {
+    /// What a metric is proposed from.
+    pub fn read(&self, metric: &Metric, pods: &[ObjRef], apis: Apis, asker: Asker) -> Read {
+        let Apis { resources, custom } = apis;
+        let Asker { names, namespace, now } = asker;
         match &metric.source {
-            Source::Resource { name, container } => Read::Pods(self.resource(name, container.as_deref(), pods, api, names, now)),
-            Source::Pods(_) | Source::Unknown(_) => Read::Pods(Err(
-                "unable to fetch metrics from custom metrics API: no custom metrics API (custom.metrics.k8s.io) registered".into(),
-            )),
-            Source::Object { .. } => Read::Values(
-                Err("unable to fetch metrics from custom metrics API: no custom metrics API (custom.metrics.k8s.io) registered".into()),
-                Vec::new(),
-            ),
-            Source::External(identifier) => {
-                let resource = &identifier.name;
-                let why = format!("the server could not find the requested resource (get {resource}.external.metrics.k8s.io)");
-                Read::Values(Err(format!("unable to fetch metrics from external metrics API: {why}")), Vec::new())
+            Source::Resource { name, container } => Read::Pods(self.resource(name, container.as_deref(), pods, resources, asker)),
+            Source::Pods(identifier) => Read::Pods(self.custom(identifier, pods, custom, asker)),
+            Source::Object { metric, kind, name, .. } => {
+                let value = custom.kind(kind, &metric.name).and_then(|kind| {
+                    let object = Asked { kind, namespace: names.text(namespace), name };
+                    let key = names.find_name(name).map(|name| ObjectKey { kind, namespace, name });
+                    custom.of_object(&metric.name, &metric.selector, object, key, now)
+                });
+                Read::Values(value.map(|value| vec![value]), self.plain(pods))
             }
+            Source::External(identifier) => Read::Values(custom.external(&identifier.name, &identifier.selector, now), self.plain(pods)),
+            Source::Unknown(_) => Read::Pods(Ok(Vec::new())),
         }
     }
 
@@ -75,30 +96,61 @@ impl Pods<'_, '_> {
         container: Option<&str>,
         pods: &[ObjRef],
         api: &mut MetricsApi,
-        names: &Names,
-        now: SimTime,
+        Asker { names, now, .. }: Asker,
     ) -> Result<Vec<PodFacts>, String> {
         let mut any = false;
-        let mut facts = Vec::with_capacity(pods.len());
-        for &object in pods {
-            let (Some(meta), Some(pod), Some(status)) = (self.metas.get(object), self.pods.get(object), self.statuses.get(object)) else {
-                continue;
-            };
+        let facts = self.facts(pods, |object, meta, pod, status| {
             let metrics = api.of(names, object.uid, pod, status, now);
             any |= metrics.is_some();
             let sample = metrics.and_then(|metrics| sample(&metrics, resource, container, names));
-            let request_milli = request(api.classes().get(pod.class), meta, resource, container, names);
+            (sample, request(api.classes().get(pod.class), meta, resource, container, names))
+        });
+        if any { Ok(facts) } else { Err("no metrics returned from resource metrics API".into()) }
+    }
+
+    fn custom(
+        &self,
+        metric: &Identifier,
+        pods: &[ObjRef],
+        api: &CustomMetricsApi,
+        Asker { names, namespace, now }: Asker,
+    ) -> Result<Vec<PodFacts>, String> {
+        api.check_pods(&metric.name)?;
+        let facts = self.facts(pods, |object, meta, _, status| {
+            let name = names.render(meta.name);
+            let asked = Asked { kind: Kind::Pod, namespace: names.text(namespace), name: &name };
+            let running = status.phase == PodPhase::Running;
+            let value = Some(asked).filter(|_| running).and_then(|pod| api.of_pod(&metric.name, &metric.selector, pod, object.uid, now));
+            (value.map(|value_milli| Sample { value_milli, at: now, window: WINDOW }), Ok(0))
+        });
+        let any = facts.iter().any(|pod| pod.sample.is_some());
+        if any { Ok(facts) } else { Err("no metrics returned from custom metrics API".into()) }
+    }
+
+    /// The pods without any metric of their own.
+    fn plain(&self, pods: &[ObjRef]) -> Vec<PodFacts> {
+        self.facts(pods, |_, _, _, _| (None, Ok(0)))
+    }
+
+    fn facts(
+        &self,
+        pods: &[ObjRef],
+        mut measure: impl FnMut(ObjRef, &Meta, &Pod, &PodStatus) -> (Option<Sample>, Result<i64, NoRequest>),
+    ) -> Vec<PodFacts> {
+        let facts = pods.iter().filter_map(|&object| {
+            let (meta, pod, status) = (self.metas.get(object)?, self.pods.get(object)?, self.statuses.get(object)?);
+            let (sample, request_milli) = measure(object, meta, pod, status);
             let ready = condition(&status.conditions, words::READY);
-            facts.push(PodFacts {
+            Some(PodFacts {
                 phase: status.phase,
                 deleting: meta.terminating(),
                 started_at: status.start_at,
                 ready: ready.map(|ready| Ready { status: ready.status, transition_at: ready.transition_at }),
                 sample,
                 request_milli,
-            });
-        }
-        if any { Ok(facts) } else { Err("no metrics returned from resource metrics API".into()) }
+            })
+        });
+        facts.collect()
     }
 }
 

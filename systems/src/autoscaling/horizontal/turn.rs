@@ -6,6 +6,7 @@ use super::controller::{AutoscalerQueue, Autoscalers, DOWNSCALE_STABILIZATION, K
 use super::metric::Metric;
 use super::normalize::Normalizer;
 use super::proposal::Tolerances;
+use super::reads::{Apis, Asker};
 use super::scale::{Scale, selector_text};
 use super::verdict::{BadSelector, Facts, Heard, Set, Verdict, decide, no_scale};
 use crate::autoscaling::metrics::MetricsApi;
@@ -127,7 +128,8 @@ impl Turn<'_, '_, '_, '_, '_> {
         let setting = Setting { current, status_replicas, tolerances, namespace: &namespace, now };
         let metrics = spec.raw.at(&["metrics"]).and_then(Value::as_array).into_iter().flatten().map(Metric::read);
         let heard = metrics.map(|metric| {
-            let read = self.own.pods.read(&metric, &pods, self.api, self.names, now);
+            let apis = Apis { resources: &mut *self.api, custom: &self.own.custom };
+            let read = self.own.pods.read(&metric, &pods, apis, Asker { names: self.names, namespace: key.namespace, now });
             Heard { answer: answer(&metric, &read, setting), shown: metric.shown }
         });
         Ok(heard.collect())
