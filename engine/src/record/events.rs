@@ -1,149 +1,26 @@
 //! Events (the API kind) as rows: reason and arguments as symbols, text made on demand, counted and combined as client-go does.
 
 use crate::hash::{FixedState, LookupMap, LookupSet};
-use crate::ids::{Kind, ObjectKey, Uid};
-use crate::names::{Name, Names, Sym};
+use crate::ids::{ObjectKey, Uid};
+use crate::names::Sym;
 use crate::record::correlate::{Correlator, GroupKey};
+pub use crate::record::event_row::{Arg, COMBINED, EventRow, Message};
+use crate::record::event_row::{Args, Form, Kept, Packed};
 use crate::time::{SimDuration, SimTime};
 use crate::uid_table::UidTable;
 use bevy_ecs::resource::Resource;
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
 
 /// How long an event is kept after it was last seen. Source: `design.md` §3, kube-apiserver `--event-ttl`.
 pub const TTL: SimDuration = SimDuration::from_secs(3600);
-/// What stands before the message of a row that stands for many similar events.
-pub const COMBINED: &str = "(combined from similar events): ";
 /// Rows held at most; the oldest go first.
 const ROWS_MAX: usize = 4_000_000;
-
-/// One argument of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Arg {
-    /// Text.
-    Text(Sym),
-    /// Name of an object.
-    Name(Name),
-    /// A number of at most 61 bits.
-    Int(i64),
-}
-
-/// What an event says: the words with `{}` for each argument.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Message {
-    /// Words with `{}` in place of each argument; text with braces of its own goes in as one argument.
-    pub words: Sym,
-    /// The arguments.
-    pub args: SmallVec<[Arg; 2]>,
-}
-
-/// One row: an event with its count.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EventRow {
-    /// The object that it is about.
-    pub about: ObjectKey,
-    /// Identity of that object.
-    pub uid: Uid,
-    /// Who reports.
-    pub source: Sym,
-    /// `type` is Warning.
-    pub warning: bool,
-    /// `reason`.
-    pub reason: Sym,
-    /// `message`, without what stands before a combined one: see [`EventRow::text`].
-    pub message: Message,
-    /// The row stands for many similar events; the message is that of the last.
-    pub combined: bool,
-    /// `count`.
-    pub count: u32,
-    /// `firstTimestamp`.
-    pub first_at: SimTime,
-    /// `lastTimestamp`.
-    pub last_at: SimTime,
-}
-
-/// What rows have in common: few forms serve millions of rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-struct Form {
-    kind: Kind,
-    namespace: Sym,
-    source: Sym,
-    warning: bool,
-    reason: Sym,
-    words: Sym,
-    combined: bool,
-}
-
-/// A row as it is kept.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Kept {
-    uid: Uid,
-    name: Name,
-    /// Number of the form; the words are those of the last message.
-    form: u32,
-    count: u32,
-    first_at: SimTime,
-    last_at: SimTime,
-    args: Args,
-    /// Number of the object's row before this one, [`NONE`] for its first.
-    before: u32,
-}
 
 const NONE: u32 = u32::MAX;
 /// While an object has fewer rows nothing about it can have been dropped.
 const ROWS_UNTRACKED: usize = 24;
-
-/// Arguments of a message, eight bytes each.
-type Args = SmallVec<[Packed; 2]>;
-
-/// An argument in eight bytes: what it is in the lowest two bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-struct Packed(u64);
-
-impl Packed {
-    /// Numbers beyond 61 bits are cut to the nearest that fits.
-    fn of(arg: Arg) -> Packed {
-        const MAX: i64 = (1 << 61) - 1;
-        match arg {
-            Arg::Text(sym) => Packed(u64::from(sym.0) << 2),
-            Arg::Name(name) => Packed(u64::from(name.base.0) << 32 | u64::from(name.suffix) << 2 | 1),
-            Arg::Int(number) => Packed((number.clamp(-MAX, MAX) as u64) << 2 | 2),
-        }
-    }
-
-    /// Namespace and name of the object that the event is about: two arguments in one.
-    const ABOUT: Packed = Packed(3);
-
-    fn all(args: &[Arg], about: ObjectKey) -> Args {
-        let mut packed = Args::new();
-        let mut rest = args;
-        while let Some((&first, others)) = rest.split_first() {
-            rest = match others.split_first() {
-                Some((&second, others)) if (first, second) == (Arg::Text(about.namespace), Arg::Name(about.name)) => {
-                    packed.push(Packed::ABOUT);
-                    others
-                }
-                _ => {
-                    packed.push(Packed::of(first));
-                    others
-                }
-            };
-        }
-        packed
-    }
-
-    fn args(self, about: ObjectKey) -> SmallVec<[Arg; 2]> {
-        let one = match self.0 & 3 {
-            0 => Arg::Text(Sym((self.0 >> 2) as u32)),
-            1 => Arg::Name(Name { base: Sym((self.0 >> 32) as u32), suffix: self.0 as u32 >> 2 }),
-            2 => Arg::Int(self.0 as i64 >> 2),
-            _ => return SmallVec::from([Arg::Text(about.namespace), Arg::Name(about.name)]),
-        };
-        SmallVec::from_slice(&[one])
-    }
-}
 
 /// All events. ECS resource.
 #[derive(Debug, Default, Clone, Serialize, Deserialize, Resource)]
@@ -349,20 +226,7 @@ impl Events {
     }
 
     fn row(&self, kept: &Kept) -> EventRow {
-        let form = self.forms[kept.form as usize];
-        let about = ObjectKey { kind: form.kind, namespace: form.namespace, name: kept.name };
-        EventRow {
-            about,
-            uid: kept.uid,
-            source: form.source,
-            warning: form.warning,
-            reason: form.reason,
-            message: Message { words: form.words, args: kept.args.iter().flat_map(|arg| arg.args(about)).collect() },
-            combined: form.combined,
-            count: kept.count,
-            first_at: kept.first_at,
-            last_at: kept.last_at,
-        }
+        kept.row(self.forms[kept.form as usize])
     }
 
     /// Keeps every writing of a row from now on, for [`Events::take_trail`].
@@ -396,38 +260,11 @@ impl Events {
     }
 }
 
-impl EventRow {
-    /// `message`.
-    pub fn text(&self, names: &Names) -> String {
-        let text = self.message.text(names);
-        if self.combined { format!("{COMBINED}{text}") } else { text }
-    }
-}
-
-impl Message {
-    /// The text.
-    pub fn text(&self, names: &Names) -> String {
-        let mut text = String::new();
-        let mut args = self.args.iter();
-        let mut rest = names.text(self.words);
-        while let Some(at) = rest.find("{}") {
-            text.push_str(&rest[..at]);
-            match args.next() {
-                Some(Arg::Text(sym)) => text.push_str(names.text(*sym)),
-                Some(Arg::Name(name)) => text.push_str(&names.render(*name)),
-                Some(Arg::Int(number)) => text.push_str(&number.to_string()),
-                None => text.push_str("{}"),
-            }
-            rest = &rest[at + 2..];
-        }
-        text.push_str(rest);
-        text
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Kind;
+    use crate::names::Names;
 
     /// Reports `Created pod: web-N` for each number, all at once, and gives back the rows as `message xCOUNT`.
     fn rows_of(numbers: &[i64], source: &str) -> Vec<String> {

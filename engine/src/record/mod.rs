@@ -5,6 +5,7 @@ pub mod collect;
 mod correlate;
 pub mod digest;
 pub mod event_json;
+mod event_row;
 pub mod events;
 mod fields;
 pub mod fights;
