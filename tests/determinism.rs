@@ -100,3 +100,16 @@ fn bystanders_change_nothing_for_others() {
         assert_eq!(others(whole(read(&path), &recording()).0), others(whole(scene, &recording()).0), "{}", path.display());
     }
 }
+
+#[test]
+fn with_any_number_of_threads() {
+    let digest_with = |path: &Path, threads: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_wavetank"));
+        let output = command.args(["run", "--summary", "json"]).arg(path).env("RAYON_NUM_THREADS", threads).output().unwrap();
+        let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        summary["digest"].as_str().unwrap().to_string()
+    };
+    for path in scenes() {
+        assert_eq!(digest_with(&path, "1"), digest_with(&path, "2"), "{}", path.display());
+    }
+}

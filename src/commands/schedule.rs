@@ -6,19 +6,29 @@ use wavetank_engine::api::state::Changes;
 use wavetank_engine::simulation::route::{Routes, Whom};
 use wavetank_engine::simulation::{Settings, Simulation};
 
+/// What every system has through its queue and its views.
+const PLUMBING: &[&str] = &["Clock", "Cursors", "Objects", "QueueOf<", "Queues", "Requests", "Versions<"];
+
 /// Prints phases and systems.
 pub fn schedule() -> Outcome {
     let mut sim = Simulation::new(&Settings::default());
     wavetank_systems::install_all(&mut sim);
     let routes = sim.get::<Routes>();
-    let mut text = String::from("A round: Wake, then Decide, then Commit; round after round until nobody asks for more.\n\n");
+    let mut text = String::from("A round: Wake, then Decide, then Commit; round after round until nobody asks for more.\n");
+    text.push_str("A system sees parts of objects as of its cursor, reads and writes tables, and asks the API server for every change of an object.\n\n");
     text.push_str("Wake     route: replies, watch entries and timers fill work queues\n");
     for behaviour in sim.behaviours() {
         text.push_str(&format!("Decide   {}\n", behaviour.name));
-        let mut parts = behaviour.access.clone();
-        parts.sort();
-        if !parts.is_empty() {
-            text.push_str(&format!("             uses    {}\n", parts.join(", ")));
+        let parts = |name: &&String| name.strip_prefix("Obj<").and_then(|name| name.strip_suffix('>')).map(str::to_string);
+        let tables = |name: &&String| !name.starts_with("Obj<") && !PLUMBING.iter().any(|known| name.starts_with(known));
+        let access = &behaviour.access;
+        let lists = [
+            ("sees", access.reads.iter().filter_map(|name| parts(&name)).collect::<Vec<_>>()),
+            ("reads", access.reads.iter().filter(tables).cloned().collect()),
+            ("writes", access.writes.iter().filter(tables).cloned().collect()),
+        ];
+        for (what, list) in lists.iter().filter(|(_, list)| !list.is_empty()) {
+            text.push_str(&format!("             {what:<7} {}\n", list.join(", ")));
         }
         let own = routes.rules().iter().filter(|(queue, _)| *queue == behaviour.queue);
         let rules = own.map(|(_, wake)| (format!("{:?}", wake.kind), wake.on, wake.whom));

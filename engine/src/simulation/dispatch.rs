@@ -8,8 +8,9 @@ use crate::api::request::QueueId;
 use crate::simulation::clock::{Clock, Due};
 use crate::simulation::latency::Latency;
 use crate::simulation::{Phase, route};
+use bevy_ecs::query::ComponentAccessKind;
 use bevy_ecs::schedule::{IntoScheduleConfigs, LogLevel, Schedule, ScheduleBuildSettings, SingleThreadedExecutor, SystemSet};
-use bevy_ecs::system::{IntoSystem, ScheduleSystem, System};
+use bevy_ecs::system::{IntoSystem, ScheduleSystem, System, SystemAccess};
 use bevy_ecs::world::World;
 
 /// How systems are run. Both ways give the same digest.
@@ -55,18 +56,17 @@ impl Dispatch {
         }
     }
 
-    /// Adds a behaviour's system after all added before.
-    pub(crate) fn add<M, S>(&mut self, world: &mut World, queue: QueueId, system: S)
+    /// Adds a behaviour's system after all added before, and says what it reads and writes.
+    pub(crate) fn add<M, S>(&mut self, world: &mut World, queue: QueueId, system: S) -> Access
     where
-        S: IntoSystem<(), (), M> + IntoScheduleConfigs<ScheduleSystem, M>,
+        S: IntoSystem<(), (), M> + IntoScheduleConfigs<ScheduleSystem, M> + Clone,
         S::System: System<In = (), Out = ()>,
     {
+        let mut owned: Box<dyn System<In = (), Out = ()>> = Box::new(IntoSystem::into_system(system.clone()));
+        let access = owned.initialize(world);
+        let access = Access::of(world, &access);
         match self {
-            Dispatch::Mask { systems, .. } => {
-                let mut system: Box<dyn System<In = (), Out = ()>> = Box::new(IntoSystem::into_system(system));
-                system.initialize(world);
-                systems.push(system);
-            }
+            Dispatch::Mask { systems, .. } => systems.push(owned),
             Dispatch::Schedules { decide, .. } => {
                 let place = Place(queue.0);
                 if let Some(before) = queue.0.checked_sub(1) {
@@ -75,6 +75,7 @@ impl Dispatch {
                 decide.add_systems(system.in_set(place));
             }
         }
+        access
     }
 
     /// One round: wake, decide, commit. `false` when there was nothing to do.
@@ -101,6 +102,40 @@ impl Dispatch {
             }
         }
     }
+}
+
+/// What a system reads and writes, by the names of components and resources.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Parts of objects, through views, and resources.
+    pub reads: Vec<String>,
+    /// Resources.
+    pub writes: Vec<String>,
+}
+
+impl Access {
+    fn of(world: &World, access: &SystemAccess) -> Access {
+        let set = access.to_filtered_access_set();
+        let mut found = Access::default();
+        for kind in set.combined_access().try_iter_access().into_iter().flatten() {
+            let name = world.components().get_info(*kind.index()).map(|info| info.name().to_string()).unwrap_or_default();
+            let name = short_name(&name);
+            match kind {
+                ComponentAccessKind::Exclusive(_) => found.writes.push(name),
+                ComponentAccessKind::Shared(_) => found.reads.push(name),
+                ComponentAccessKind::Archetypal(_) => {}
+            }
+        }
+        found.reads.sort_unstable();
+        found.writes.sort_unstable();
+        found
+    }
+}
+
+/// `Obj<Meta>` for `wavetank_engine::api::store::Obj<wavetank_engine::model::meta::Meta>`.
+fn short_name(name: &str) -> String {
+    let words = name.split_inclusive(['<', '>', ',', ' ']);
+    words.map(|word| word.rsplit("::").next().unwrap_or(word)).collect()
 }
 
 fn run(system: &mut Box<dyn System<In = (), Out = ()>>, world: &mut World) {

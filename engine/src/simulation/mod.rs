@@ -100,8 +100,8 @@ pub struct BehaviourInfo {
     pub name: &'static str,
     /// Its queue.
     pub queue: QueueId,
-    /// Parts of objects and resources that the system reads and writes.
-    pub access: Vec<String>,
+    /// What the system reads and writes.
+    pub access: dispatch::Access,
 }
 
 /// A simulation.
@@ -185,8 +185,8 @@ impl Simulation {
         self.world.resource_mut::<Cursors>().routed.push(Revision(0));
         self.world.insert_resource(QueueOf::<Q> { id, actor, marker: PhantomData });
         self.world.resource_mut::<Routes>().add(id, wakes);
-        self.dispatch.add(&mut self.world, id, system);
-        self.behaviours.push(BehaviourInfo { name, queue: id, access: Vec::new() });
+        let access = self.dispatch.add(&mut self.world, id, system);
+        self.behaviours.push(BehaviourInfo { name, queue: id, access });
     }
 
     /// Adds a wake rule of behaviour `Q` for objects of every kind.
