@@ -7,7 +7,7 @@ use crate::scheduler::nodes::{NodeFacts, NodeTable};
 use crate::scheduler::plugin::Happenings;
 use crate::scheduler::plugins::node_affinity;
 use crate::scheduler::plugins::pod_topology_spread::default_selector;
-use crate::scheduler::pods::{Group, GroupId, Groups, Incoming, Namespaces, Nominations, Resident};
+use crate::scheduler::pods::{Group, GroupId, Groups, Incoming, Namespaces, Nominated, Nominations, Resident};
 use crate::scheduler::profile::Profile;
 use crate::scheduler::spread::{SpreadCounts, SpreadKey, ZONES_MAX};
 use crate::scheduler::tree::ClassTree;
@@ -136,6 +136,20 @@ impl SchedulerCache {
         Some((incoming, kind))
     }
 
+    /// Takes in which node a waiting pod is nominated to, if any; a pod that waits no more is nominated to none.
+    pub(super) fn nominate(&mut self, pod: ObjRef, waits: bool, reads: &Reads, names: &mut Names) {
+        let status = if waits { reads.statuses.get(pod) } else { None };
+        let node = status.map_or(Sym::EMPTY, |status| status.nominated_node);
+        if node.is_empty() {
+            if !self.nominations.is_empty() {
+                self.nominations.drop(pod.uid);
+            }
+        } else if let Some((incoming, _)) = self.incoming(pod, reads, names) {
+            let (uid, priority) = (pod.uid, incoming.resident.class.priority);
+            self.nominations.put(node, Nominated { uid, priority, resident: incoming.resident });
+        }
+    }
+
     /// Whether affinity or anti-affinity of pods on nodes means pods of a kind.
     fn touched(&mut self, kind: PodKind, reads: &Reads) -> bool {
         let with_terms = self.groups.with_terms();
@@ -206,6 +220,7 @@ impl SchedulerCache {
         for (_, placed) in state.placed.sorted() {
             self.count(placed, true, reads, names);
         }
+        state.queue.waiting().for_each(|pod| self.nominate(pod, true, reads, names));
     }
 
     /// Takes in a namespace's present labels.

@@ -231,12 +231,14 @@ fn pod_changed(
     if bound {
         wake_by_pod(None, now_placed, state, cache, reads, names, work.now());
     }
+    let mut waits = false;
     match living {
         Some(living) if living.node.is_empty() && !state.binding.contains_key(&pod.uid) => {
             let terminating = reads.metas.get(pod).is_none_or(Meta::terminating);
             let facts = cache.class(names, reads, living.class);
             let ours = facts.scheduler_name == words.default_scheduler && !terminating;
-            if ours && scheduling_gates::refusal(facts, names).is_none() {
+            waits = ours && scheduling_gates::refusal(facts, names).is_none();
+            if waits {
                 let priority = facts.priority;
                 // Told of again: its labels or its spec changed.
                 state.queue.wake_one(pod, woken_by(Happenings::POD_ITSELF), work.now());
@@ -248,6 +250,7 @@ fn pod_changed(
         _ if state.queue.knows(pod) => state.queue.remove(pod),
         _ => {}
     }
+    cache.nominate(pod, waits, reads, names);
 }
 
 /// Moves pods that a bound pod's coming, change or going may help.
@@ -305,6 +308,7 @@ fn schedule_one(
             state.placed.insert(waiting.pod, placed);
             state.binding.insert(waiting.pod.uid, waiting);
             cache.count(placed, true, reads, names);
+            cache.nominate(waiting.pod, false, reads, names);
             work.ask_for(waiting.pod, wavetank_engine::ids::Revision(0), Verb::Bind { pod: waiting.pod, node });
             let args = [Arg::Text(meta.namespace), Arg::Name(meta.name), Arg::Text(node)];
             report(false, words.scheduled, words.scheduled_words, &args, events, work.now());

@@ -66,6 +66,11 @@ impl SchedulingQueue {
         self.known.contains(&pod)
     }
 
+    /// All pods that wait, in order of identity.
+    pub fn waiting(&self) -> impl Iterator<Item = ObjRef> + '_ {
+        self.known.iter().copied()
+    }
+
     /// Takes a pod out: it is bound, gone or done.
     pub fn remove(&mut self, pod: ObjRef) {
         if self.known.remove(&pod) && self.unschedulable.remove(&pod).is_none() {

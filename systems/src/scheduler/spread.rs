@@ -27,6 +27,8 @@ const WEIGHT: i64 = 2;
 const SKEWS: (i64, i64) = (3, 5);
 /// Nodes that are looked at in the order of ties before the search by ranges.
 const WALK_MAX: usize = 48;
+/// Numbers of pods, from the least on, for which what spreading adds is worked out beforehand.
+const READY: usize = 8;
 /// Steps of the search by ranges before the scan.
 const SEARCH_MAX: usize = 64;
 
@@ -65,15 +67,10 @@ struct Counts {
     on_node: Vec<u32>,
     /// Matching pods in each spreading zone.
     in_zone: [i64; ZONES_MAX],
-    blocks: Vec<Block>,
-}
-
-/// Extremes of a block's feasible nodes.
-#[derive(Debug, Clone, Copy)]
-struct Block {
-    /// The tree's stamp when they were taken; 0: they are out of date.
-    stamp: u32,
-    spans: [Span; ZONES_MAX],
+    /// For each block, the tree's stamp when its extremes were taken; 0: they are out of date.
+    stamps: Vec<u32>,
+    /// Extremes of each block's feasible nodes, one for each zone.
+    spans: Vec<Span>,
 }
 
 /// Least and most matching pods on a node; least above most when there is no node.
@@ -113,8 +110,8 @@ impl SpreadCounts {
             let _ = group;
             self.of_group[id.0 as usize].push(number);
         }
-        let counts = Counts { key: key.clone(), epoch: 0, on_node: Vec::new(), in_zone: [0; ZONES_MAX], blocks: Vec::new() };
-        self.list.push(counts);
+        let (on_node, stamps, spans) = (Vec::new(), Vec::new(), Vec::new());
+        self.list.push(Counts { key: key.clone(), epoch: 0, on_node, in_zone: [0; ZONES_MAX], stamps, spans });
         self.found.insert(key.clone(), number);
         number
     }
@@ -139,7 +136,7 @@ impl SpreadCounts {
             if counts.epoch == table.epoch {
                 counts.on_node[place] = if add { counts.on_node[place] + 1 } else { counts.on_node[place].saturating_sub(1) };
                 counts.in_zone[table.zone_at(place)] += if add { 1 } else { -1 };
-                counts.blocks[place / BLOCK].stamp = 0;
+                counts.stamps[place / BLOCK] = 0;
             }
         }
     }
@@ -169,13 +166,14 @@ impl Counts {
             self.on_node.push(pods);
             self.in_zone[table.zone_at(place)] += i64::from(pods);
         }
-        self.blocks = vec![Block { stamp: 0, spans: [Span::NONE; ZONES_MAX] }; self.on_node.len().div_ceil(BLOCK)];
+        self.stamps = vec![0; self.on_node.len().div_ceil(BLOCK)];
+        self.spans = vec![Span::NONE; self.stamps.len() * table.zones()];
         self.epoch = table.epoch;
     }
 
     /// Extremes of each zone over the window.
     fn spans(&mut self, tree: &ClassTree, table: &NodeTable, window: &Window) -> [Span; ZONES_MAX] {
-        let mut spans = [Span::NONE; ZONES_MAX];
+        let (mut spans, zones) = ([Span::NONE; ZONES_MAX], table.zones());
         for (from, to) in window.ranges(0, window.len) {
             let (first, last) = (from.div_ceil(BLOCK), to / BLOCK);
             if first >= last {
@@ -184,12 +182,14 @@ impl Counts {
             }
             self.look(from, first * BLOCK, tree, table, &mut spans);
             for block in first..last {
-                if self.blocks[block].stamp != tree.stamp(block) {
+                let of_block = block * zones..(block + 1) * zones;
+                if self.stamps[block] != tree.stamp(block) {
                     let mut fresh = [Span::NONE; ZONES_MAX];
                     self.look(block * BLOCK, (block + 1) * BLOCK, tree, table, &mut fresh);
-                    self.blocks[block] = Block { stamp: tree.stamp(block), spans: fresh };
+                    self.stamps[block] = tree.stamp(block);
+                    self.spans[of_block.clone()].copy_from_slice(&fresh[..zones]);
                 }
-                spans.iter_mut().zip(&self.blocks[block].spans).take(table.zones()).for_each(|(all, one)| all.join(*one));
+                spans.iter_mut().zip(&self.spans[of_block]).for_each(|(all, one)| all.join(*one));
             }
             self.look(last * BLOCK, to, tree, table, &mut spans);
         }
@@ -215,6 +215,8 @@ struct Judge<'j> {
     weights: Weights,
     least: i64,
     most: i64,
+    /// What spreading adds, by zone and by pods beyond the zone's least number.
+    ready: [[i64; READY]; ZONES_MAX],
     /// Highest total that a zone's best node would have with the zone's least number of pods, and that node's own score.
     bounds: [(i64, i32); ZONES_MAX],
     bound: i64,
@@ -225,14 +227,19 @@ impl<'j> Judge<'j> {
         let zones = spans.iter().filter(|span| span.any()).count();
         let weights = Weights::new([(window.len, SKEWS.0), (zones, SKEWS.1)]);
         let none = (i64::MIN, INFEASIBLE);
-        let (least, most, bounds, bound) = (i64::MAX, i64::MIN, [none; ZONES_MAX], i64::MIN);
-        let mut judge = Judge { counts, tree, table, window, spans, weights, least, most, bounds, bound };
+        let (least, most, ready) = (i64::MAX, i64::MIN, [[0; READY]; ZONES_MAX]);
+        let (bounds, bound) = ([none; ZONES_MAX], i64::MIN);
+        let mut judge = Judge { counts, tree, table, window, spans, weights, least, most, ready, bounds, bound };
         let there: SmallVec<[usize; ZONES_MAX]> = (0..ZONES_MAX).filter(|&zone| spans[zone].any()).collect();
         for &zone in &there {
             judge.least = judge.least.min(judge.raw(zone, spans[zone].least));
             judge.most = judge.most.max(judge.raw(zone, spans[zone].most));
         }
         for &zone in &there {
+            let Span { least, most } = spans[zone];
+            for pods in least..=most.min(least + READY as u32 - 1) {
+                judge.ready[zone][(pods - least) as usize] = judge.work_out(zone, pods);
+            }
             let own = judge.best_of_zone(zone, 0, window.len);
             judge.bounds[zone] = (i64::from(own) + judge.added(zone, spans[zone].least), own);
             judge.bound = judge.bound.max(judge.bounds[zone].0);
@@ -246,6 +253,13 @@ impl<'j> Judge<'j> {
     }
 
     fn added(&self, zone: usize, pods: u32) -> i64 {
+        match self.ready[zone].get((pods - self.spans[zone].least) as usize) {
+            Some(added) => *added,
+            None => self.work_out(zone, pods),
+        }
+    }
+
+    fn work_out(&self, zone: usize, pods: u32) -> i64 {
         WEIGHT * normalize(self.raw(zone, pods), self.least, self.most)
     }
 
@@ -266,7 +280,11 @@ impl<'j> Judge<'j> {
             if self.total(self.window.place(at)) == self.bound {
                 return at;
             }
-            stack.extend([2 * at + 2, 2 * at + 1].into_iter().filter(|&child| child < self.window.len));
+            for child in [2 * at + 2, 2 * at + 1] {
+                if child < self.window.len {
+                    stack.push(child);
+                }
+            }
         }
         let mut steps = SEARCH_MAX;
         self.search(0, &mut steps).unwrap_or_else(|| self.scan())
