@@ -95,6 +95,7 @@ pub struct Counters {
     others_keys: (Vec<Sym>, Vec<Sym>),
     /// Whether the pod matches its own required affinity.
     suits_itself: bool,
+    window: Window,
 }
 
 impl Counters {
@@ -172,59 +173,84 @@ impl Counters {
     }
 
     /// Decides by the tree of the pod's class; `None` when no node is feasible.
-    pub fn decide(&self, cycle: &Cycle, tree: &ClassTree, start: usize) -> Option<Decision> {
-        let (feasible, examined) = self.feasible(cycle, tree, start);
+    pub fn decide(&mut self, cycle: &Cycle, tree: &ClassTree, start: usize) -> Option<Decision> {
         let places = cycle.nodes.ordered().len();
-        let place = match feasible[..] {
-            [] => return None,
-            [one] => one,
-            _ => feasible[first_best(&self.totals(tree, &feasible))],
+        let mut window = std::mem::take(&mut self.window);
+        let examined = self.fill(&mut window, cycle, tree, start);
+        let chosen = match window.places[..] {
+            [] => None,
+            [one] => Some(one),
+            _ => {
+                self.add_scores(&mut window);
+                Some(window.places[first_best(&window.totals)])
+            }
         };
-        let node = cycle.nodes.ordered()[place as usize];
+        self.window = window;
+        let node = cycle.nodes.ordered()[chosen? as usize];
         Some(Decision::Node { node, next_start: (start + examined) % places, nominated: false })
     }
 
-    /// Places of feasible nodes from the start on, as many as are enough, and how many nodes were looked at.
-    fn feasible(&self, cycle: &Cycle, tree: &ClassTree, start: usize) -> (Vec<u32>, usize) {
+    /// Feasible nodes from the start on, as many as are enough, with their own scores. Returns how many nodes were looked at.
+    fn fill(&self, window: &mut Window, cycle: &Cycle, tree: &ClassTree, start: usize) -> usize {
         let places = cycle.nodes.ordered().len();
         let wanted = feasible_wanted(places, cycle.profile.percentage_of_nodes_to_score);
         let first_of_kind = self.suits_itself && self.of(|role| matches!(role, Role::Near)).all(|(_, counter)| counter.total == 0);
         let tests: SmallVec<[Test; 4]> = self.of(|_| true).filter_map(|(role, counter)| Test::new(role, counter, first_of_kind)).collect();
-        let mut feasible = Vec::with_capacity(wanted);
-        for (examined, place) in (start..places).chain(0..start).enumerate() {
-            if tree.score_at(place) != INFEASIBLE && tests.iter().all(|test| test.passes(place)) {
-                feasible.push(place as u32);
-                if feasible.len() == wanted {
-                    return (feasible, examined + 1);
+        window.places.clear();
+        window.totals.clear();
+        for (from, to) in [(start, places), (0, start)] {
+            for (place, &own) in (from..to).zip(tree.scores_between(from, to)) {
+                if own != INFEASIBLE && tests.iter().all(|test| test.passes(place)) {
+                    window.places.push(place as u32);
+                    window.totals.push(i64::from(own));
+                    if window.places.len() == wanted {
+                        return (place + places - start) % places + 1;
+                    }
                 }
             }
         }
-        (feasible, places)
+        places
     }
 
     fn of(&self, wanted: impl Fn(Role) -> bool) -> impl Iterator<Item = (Role, &Counter)> {
         self.roles.iter().copied().zip(&self.list).filter(move |(role, _)| wanted(*role))
     }
 
-    fn totals(&self, tree: &ClassTree, feasible: &[u32]) -> Vec<i64> {
-        let mut totals: Vec<i64> = feasible.iter().map(|&place| i64::from(tree.score_at(place as usize))).collect();
-        let soft: Vec<(i64, bool, &Counter)> = self
-            .of(|_| true)
-            .filter_map(|(role, counter)| if let Role::Soft(s, h) = role { Some((s, h, counter)) } else { None })
-            .collect();
+    /// Adds what spreading and preferences give.
+    fn add_scores(&self, window: &mut Window) {
+        let soft = |(role, counter)| if let Role::Soft(skew, host) = role { Some((skew, host, counter)) } else { None };
+        let soft: SmallVec<[(i64, bool, &Counter); 2]> = self.of(|_| true).filter_map(soft).collect();
         if !soft.is_empty() {
-            add_spread(&mut totals, &soft, feasible);
+            add_spread(&mut window.totals, &soft, &window.places);
         }
-        let pulls: Vec<&Counter> = self.of(|role| matches!(role, Role::Pull)).map(|(_, counter)| counter).collect();
+        let pulls: SmallVec<[&Counter; 2]> = self.of(|role| matches!(role, Role::Pull)).map(|(_, counter)| counter).collect();
         if !pulls.is_empty() {
-            let raw = |&place: &u32| pulls.iter().filter_map(|counter| counter.at(place as usize)).sum::<i64>();
-            let raw: Vec<i64> = feasible.iter().map(raw).collect();
-            let (least, most) = extremes(&raw);
-            for (total, raw) in totals.iter_mut().zip(&raw) {
-                *total += WEIGHT * inter_pod_affinity::normalize(*raw, least, most);
-            }
+            add_pulls(&mut window.totals, &pulls, &window.places);
         }
-        totals
+    }
+}
+
+/// The nodes of one decision; kept for its room.
+#[derive(Debug, Default)]
+struct Window {
+    places: Vec<u32>,
+    totals: Vec<i64>,
+}
+
+fn add_pulls(totals: &mut [i64], pulls: &[&Counter], feasible: &[u32]) {
+    let raw = |&place: &u32| pulls.iter().filter_map(|counter| counter.at(place as usize)).sum::<i64>();
+    let raw: Vec<i64> = feasible.iter().map(raw).collect();
+    let (least, most) = extremes(&raw);
+    if least == most {
+        return;
+    }
+    // Few sums differ: the last one's score serves for most nodes.
+    let (mut last, mut added) = (least, WEIGHT * inter_pod_affinity::normalize(least, least, most));
+    for (total, &raw) in totals.iter_mut().zip(&raw) {
+        if raw != last {
+            (last, added) = (raw, WEIGHT * inter_pod_affinity::normalize(raw, least, most));
+        }
+        *total += added;
     }
 }
 
@@ -302,8 +328,14 @@ impl<'t> Test<'t> {
 /// The place of the best total: among equals the first in pre-order.
 fn first_best(totals: &[i64]) -> usize {
     let best = totals.iter().copied().max().unwrap_or(0);
-    let tied = totals.iter().enumerate().filter(|(_, total)| **total == best).map(|(at, _)| at);
-    tied.min_by_key(|&at| pre_order(at)).unwrap_or(0)
+    let mut found = (usize::MAX, (u64::MAX, u32::MAX));
+    for at in totals.iter().enumerate().filter(|(_, total)| **total == best).map(|(at, _)| at) {
+        let order = pre_order(at);
+        if order < found.1 {
+            found = (at, order);
+        }
+    }
+    found.0
 }
 
 /// Hard and soft constraints that act on the pod.

@@ -127,6 +127,11 @@ impl ClassTree {
         self.best[self.leaves + place]
     }
 
+    /// Scores of the nodes at places `from..to`.
+    pub(super) fn scores_between(&self, from: usize, to: usize) -> &[i32] {
+        &self.best[self.leaves + from..self.leaves + to]
+    }
+
     /// When the feasibility of a node in a block changed last.
     pub(super) fn stamp(&self, block: usize) -> u32 {
         self.stamps[block]
