@@ -37,6 +37,7 @@ pub const ALL: &[(&str, Install)] = &[
     ("endpoint_slices", network::endpoint_slices::install),
     ("traffic", network::traffic::install),
     ("horizontal_pod_autoscaler", autoscaling::horizontal::controller::install),
+    ("disruption", lifecycle::disruption::install),
     ("ttl_after_finished", lifecycle::ttl_after_finished::install),
     ("garbage", lifecycle::garbage::install),
 ];

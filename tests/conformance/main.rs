@@ -10,6 +10,7 @@
 mod arguments;
 mod cronjob;
 mod deployment;
+mod disruption;
 mod hpa;
 mod job;
 mod not_built;
@@ -28,7 +29,7 @@ use std::process::ExitCode;
 
 /// What is built: the functions of each family, each with its check.
 const FAMILIES: &[Functions] = &[
-    cronjob::FUNCTIONS,
+    cronjob::FUNCTIONS, disruption::FUNCTIONS,
     deployment::FUNCTIONS,
     hpa::FUNCTIONS,
     job::FUNCTIONS,

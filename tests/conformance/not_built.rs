@@ -5,8 +5,6 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     // daemonset
     "AddOrUpdateDaemonPodTolerations",
     "NodeShouldRunDaemonPod",
-    // disruption
-    "sync_pdb",
     // endpointslice
     "Reconcile_series",
     // kubelet

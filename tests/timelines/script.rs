@@ -49,6 +49,12 @@ pub(crate) fn act(sim: &mut Simulation, recording: &Recording, place: usize, pod
         let arguments: Vec<&str> = arguments.iter().filter_map(Value::as_str).collect();
         return run_kubectl(sim, recording, place, &arguments).ok_or_else(unknown)?;
     }
+    if (text("verb"), text("kind")) == ("create", "Eviction") {
+        let Some(pod) = find(sim, recording, "Pod", text("name"), pods) else {
+            return Err(Failure::Refused(Refusal::not_found("pods", text("name"))));
+        };
+        return ask(sim, Verb::Evict { pod, grace_s: None }).map(|_| 201).map_err(Failure::Refused);
+    }
     if text("verb") == "create" {
         let object = manifest(recording, place).ok_or_else(unknown)?;
         return create(sim, object).map(|_| 201).map_err(Failure::Refused);

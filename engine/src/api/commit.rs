@@ -73,6 +73,7 @@ pub(crate) fn carry_out(world: &mut World, act: Act, verb: Verb) -> Result<Reply
             let value = crate::api::scale::scaled(world, entity, key.kind, replicas)?;
             put(world, act, object, None, vec![value])
         }
+        Verb::Evict { pod, grace_s } => crate::api::eviction::evict(world, act, pod, grace_s),
         Verb::Delete { object, grace_s, propagation } => delete(world, act, object, grace_s, propagation),
     }
 }
@@ -151,7 +152,13 @@ fn bind(world: &mut World, act: Act, pod: ObjRef, node: Sym) -> Result<Reply, Re
 }
 
 /// Source: `spec/lifecycle.md` §3.
-fn delete(world: &mut World, act: Act, object: ObjRef, grace_s: Option<u32>, propagation: Option<Propagation>) -> Result<Reply, Refusal> {
+pub(crate) fn delete(
+    world: &mut World,
+    act: Act,
+    object: ObjRef,
+    grace_s: Option<u32>,
+    propagation: Option<Propagation>,
+) -> Result<Reply, Refusal> {
     let key = living(world, object)?;
     admit_delete(world, act, object)?;
     let row = *world.resource::<Objects>().row(object).expect("it lives");
@@ -229,7 +236,7 @@ fn finish_if_released(world: &mut World, act: Act, object: ObjRef) {
     }
 }
 
-fn living(world: &World, object: ObjRef) -> Result<ObjectKey, Refusal> {
+pub(crate) fn living(world: &World, object: ObjRef) -> Result<ObjectKey, Refusal> {
     match world.resource::<Objects>().row(object) {
         Some(row) if row.gone == Revision::HEAD => Ok(row.key),
         Some(row) => {

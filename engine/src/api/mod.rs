@@ -34,6 +34,7 @@ pub mod admit;
 pub mod commit;
 pub mod create;
 pub mod defaults;
+pub(crate) mod eviction;
 pub(crate) mod job_strategy;
 pub mod json_in;
 pub mod json_out;

@@ -83,6 +83,13 @@ pub enum Verb {
         /// How many.
         replicas: i32,
     },
+    /// Evict a pod: delete it if its disruption budget allows that (the `eviction` subresource).
+    Evict {
+        /// The pod.
+        pod: ObjRef,
+        /// `gracePeriodSeconds`; `None`: the pod's own.
+        grace_s: Option<u32>,
+    },
     /// Delete an object.
     Delete {
         /// The object; its identity is the precondition.

@@ -17,6 +17,7 @@ const SIMULATED: &[&str] = &[
     "HorizontalPodAutoscaler",
     "Job",
     "CronJob",
+    "PodDisruptionBudget",
     "ConfigMap",
     "Secret",
 ];

@@ -1,4 +1,5 @@
 //! What ends objects: garbage collection.
 
+pub mod disruption;
 pub mod garbage;
 pub mod ttl_after_finished;
