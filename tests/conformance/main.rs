@@ -29,7 +29,8 @@ use std::process::ExitCode;
 
 /// What is built: the functions of each family, each with its check.
 const FAMILIES: &[Functions] = &[
-    cronjob::FUNCTIONS, disruption::FUNCTIONS,
+    cronjob::FUNCTIONS,
+    disruption::FUNCTIONS,
     deployment::FUNCTIONS,
     hpa::FUNCTIONS,
     job::FUNCTIONS,

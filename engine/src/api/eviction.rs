@@ -53,7 +53,10 @@ fn budgets(world: &World, pod: ObjRef) -> Vec<ObjRef> {
     let (objects, labels, selectors) = (world.resource::<Objects>(), world.resource::<LabelSets>(), world.resource::<Selectors>());
     let Some(pod) = objects.row(pod) else { return Vec::new() };
     let living = objects.in_namespace(Kind::PodDisruptionBudget, pod.key.namespace).filter(|row| row.gone == crate::ids::Revision::HEAD);
-    living.filter(|row| row.selector.is_some_and(|selector| selectors.matches(selector, labels, pod.labels))).map(|row| row.object).collect()
+    living
+        .filter(|row| row.selector.is_some_and(|selector| selectors.matches(selector, labels, pod.labels)))
+        .map(|row| row.object)
+        .collect()
 }
 
 /// Takes one allowed disruption from a budget, unless the pod is unhealthy and may go without.

@@ -87,6 +87,16 @@ pub enum Step {
     },
     /// Sets `spec.unschedulable` of a node.
     Cordon(String),
+    /// Cordons a node and evicts its pods, as `kubectl drain` does without options.
+    Drain(String),
+    /// A drain with kubectl's options: `DrainWith(node: "n-1", options: (force: true))`.
+    DrainWith {
+        /// The node.
+        node: String,
+        /// The options.
+        #[serde(default)]
+        options: DrainOptions,
+    },
     /// Clears `spec.unschedulable` of a node.
     Uncordon(String),
     /// Adds a taint, `key=value:Effect`, to a node.
@@ -113,6 +123,24 @@ pub enum Step {
     Resume(String),
     /// Nodes join.
     AddNodes(Box<Pool>),
+}
+
+/// Options of `kubectl drain`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DrainOptions {
+    /// Leaves pods of DaemonSets alone instead of giving up.
+    pub ignore_daemonsets: bool,
+    /// Evicts pods that nothing controls.
+    pub force: bool,
+    /// Evicts pods with `emptyDir` volumes.
+    pub delete_emptydir_data: bool,
+    /// Deletes instead of evicting: budgets are not asked.
+    pub disable_eviction: bool,
+    /// Grace of the pods, in seconds; their own unless given.
+    pub grace_s: Option<u32>,
+    /// When to give up; never unless given.
+    pub timeout: Option<DurationText>,
 }
 
 /// `propagationPolicy`.

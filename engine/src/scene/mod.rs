@@ -3,6 +3,7 @@
 pub mod arrivals;
 pub mod build;
 pub mod curve;
+pub mod drain;
 pub(crate) mod expect;
 pub mod faults;
 pub mod format;

@@ -11,7 +11,7 @@ use crate::names::{Names, Sym};
 use crate::record::refusals::Refusals;
 use crate::scene::build::{self, Reader, with_tables};
 use crate::scene::faults::{Fault, NodeFaults};
-use crate::scene::format::{PropagationText, Step};
+use crate::scene::format::{DrainOptions, PropagationText, Step};
 use crate::scene::model::{Action, SceneObject};
 use crate::scene::pools::parse_taint;
 use crate::scene::program::Programs;
@@ -73,6 +73,8 @@ fn step(sim: &mut Simulation, step: &Step) -> Result<(), Refusal> {
             each(sim, target, |sim, object| ask(sim, Verb::Delete { object, grace_s: *grace_s, propagation }))
         }
         Step::Cordon(name) => edit_node(sim, name, |_, node| node.unschedulable = true),
+        Step::Drain(name) => drain(sim, name, &DrainOptions::default()),
+        Step::DrainWith { node, options } => drain(sim, node, options),
         Step::Uncordon(name) => edit_node(sim, name, |_, node| node.unschedulable = false),
         Step::Taint(name, text) => edit_node(sim, name, |names, node| add_taint(names, node, text)),
         Step::Untaint(name, text) => edit_node(sim, name, |names, node| remove_taint(names, node, text)),
@@ -93,6 +95,11 @@ fn step(sim: &mut Simulation, step: &Step) -> Result<(), Refusal> {
         Step::Resume(target) => each(sim, target, |sim, object| pause(sim, object, false)),
         Step::AddNodes(_) => Ok(()),
     }
+}
+
+fn drain(sim: &mut Simulation, name: &str, options: &DrainOptions) -> Result<(), Refusal> {
+    edit_node(sim, name, |_, node| node.unschedulable = true)?;
+    super::drain::begin(sim, name.strip_prefix("node/").unwrap_or(name), options)
 }
 
 fn node_target(name: &str) -> String {

@@ -51,9 +51,13 @@ impl Target {
                 vec![target.clone()]
             }
             Step::DeleteWith { target, .. } => vec![target.clone()],
-            Step::Cordon(name) | Step::Uncordon(name) | Step::FailNode(name) | Step::CutOffNode(name) | Step::RestoreNode(name) => {
-                node(name)
-            }
+            Step::Cordon(name)
+            | Step::Uncordon(name)
+            | Step::Drain(name)
+            | Step::DrainWith { node: name, .. }
+            | Step::FailNode(name)
+            | Step::CutOffNode(name)
+            | Step::RestoreNode(name) => node(name),
             Step::Taint(name, _) | Step::Untaint(name, _) => node(name),
             Step::BreakImage(_) | Step::FixImage(_) | Step::AddNodes(_) => Vec::new(),
         }

@@ -106,9 +106,8 @@ fn pods_of(reads: &Reads, budget: ObjRef) -> Vec<(ObjRef, PodFacts)> {
     let (Some(spec), Some(row)) = (reads.budgets.get(budget), reads.listing.row(budget)) else { return Vec::new() };
     let Some(selector) = spec.selector else { return Vec::new() };
     let pods = reads.listing.in_namespace(Kind::Pod, row.key.namespace);
-    let selected = pods.filter(|&pod| {
-        reads.listing.row(pod).is_some_and(|row| reads.selectors.matches(selector, &reads.labels, row.labels))
-    });
+    let selected =
+        pods.filter(|&pod| reads.listing.row(pod).is_some_and(|row| reads.selectors.matches(selector, &reads.labels, row.labels)));
     selected
         .filter_map(|pod| {
             let (meta, status) = (reads.metas.get(pod)?, reads.pod_statuses.get(pod)?);
@@ -224,7 +223,10 @@ pub fn updated(
 ) -> PodDisruptionBudgetStatus {
     let mut conditions = old.conditions.clone();
     let (status, reason) = if judged.allowed > 0 { (ConditionStatus::True, words.1) } else { (ConditionStatus::False, words.2) };
-    set_condition(&mut conditions, Condition { kind: words.0, status, reason, message: Sym::EMPTY, transition_at: now, update_at: SimTime::ZERO });
+    set_condition(
+        &mut conditions,
+        Condition { kind: words.0, status, reason, message: Sym::EMPTY, transition_at: now, update_at: SimTime::ZERO },
+    );
     PodDisruptionBudgetStatus {
         disruptions_allowed: judged.allowed,
         current_healthy: judged.current,
