@@ -151,6 +151,13 @@ pub struct RunArgs {
     /// Go on from a saved state instead of starting a scene
     #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "nodes", "node_size", "seed", "settings", "latency"])]
     pub resume: Option<PathBuf>,
+    /// Draw every order that Kubernetes leaves open: of keys that several workers take, of controllers that act at one moment, of pods
+    /// that compare equal. What holds for all seeds does not hang on such an order
+    #[arg(long, value_name = "SEED", conflicts_with_all = ["resume", "save", "dispatch"])]
+    pub shuffle_choices: Option<u64>,
+    /// Wake at every tick of every probe: the same answers, slower
+    #[arg(long)]
+    pub every_tick: bool,
     /// Call only systems that have work, or whole bevy schedules (the results are the same)
     #[arg(long, value_name = "MODE", default_value = "mask")]
     pub dispatch: DispatchMode,

@@ -10,10 +10,12 @@ use wavetank_engine::record::journal::Journal;
 use wavetank_engine::scene::load::{Overrides, load};
 use wavetank_engine::scene::model::Scene;
 use wavetank_engine::scene::run::{Run, RunOptions};
+use wavetank_engine::simulation::clock::Clock;
 use wavetank_engine::simulation::dispatch::Dispatcher;
 use wavetank_engine::source::{Files, MemoryFiles};
 use wavetank_engine::time::SimTime;
 use wavetank_systems::install_all;
+use wavetank_systems::kubelet::probes::EveryTick;
 
 fn scenes() -> Vec<PathBuf> {
     std::env::set_current_dir(env!("CARGO_MANIFEST_DIR")).unwrap();
@@ -112,4 +114,43 @@ fn with_any_number_of_threads() {
     for path in scenes() {
         assert_eq!(digest_with(&path, "1"), digest_with(&path, "2"), "{}", path.display());
     }
+}
+
+#[test]
+fn at_every_tick_of_every_probe() {
+    let mut woken_more = 0;
+    for path in scenes() {
+        let run_with = |every_tick: bool| {
+            let mut run = Run::new(read(&path), &recording(), install_all).unwrap();
+            run.sim.get_mut::<EveryTick>().0 = every_tick;
+            let end = run.end();
+            run.run_until(end, &mut |_| {}).unwrap();
+            let lines: Vec<String> = run.sim.get_mut::<Journal>().take().iter().map(|line| line.text()).collect();
+            (lines, digest(&run.sim), run.sim.get::<Clock>().fired)
+        };
+        let (few, many) = (run_with(false), run_with(true));
+        assert_eq!((&few.0, few.1), (&many.0, many.1), "{}", path.display());
+        woken_more += usize::from(many.2 > few.2);
+    }
+    assert!(woken_more >= 3, "only {woken_more} scenes have probes that are worth skipping");
+}
+
+#[test]
+fn in_any_order_that_the_original_leaves_open() {
+    let mut moved = 0;
+    for path in scenes() {
+        let ours = whole(read(&path), &recording());
+        for seed in 1..=3 {
+            let options = RunOptions { shuffle_choices: Some(seed), check: true, ..recording() };
+            let drawn = whole(read(&path), &options);
+            assert_eq!(drawn, whole(read(&path), &options), "{}: one seed, one order", path.display());
+            moved += usize::from(drawn.0 != ours.0);
+            let mut run = Run::new(read(&path), &options, install_all).unwrap();
+            let end = run.end();
+            run.run_until(end, &mut |_| {}).unwrap();
+            let missed = run.expectations().1;
+            assert!(missed.is_empty(), "{}, seed {seed}: {missed:?}", path.display());
+        }
+    }
+    assert!(moved >= 10, "only {moved} runs were moved by a drawn order");
 }

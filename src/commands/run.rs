@@ -22,6 +22,7 @@ use wavetank_engine::scene::model::{Scene, SceneObject};
 use wavetank_engine::scene::run::{Run, RunOptions};
 use wavetank_engine::source::{MemoryFiles, Sources};
 use wavetank_engine::time::{SimDuration, SimTime};
+use wavetank_systems::kubelet::probes::EveryTick;
 
 /// First bytes of a saved run.
 const MAGIC: &[u8] = b"wavetank saved run 1\n";
@@ -62,6 +63,7 @@ pub fn run(args: &RunArgs) -> Outcome {
         Ok(started) => started,
         Err(outcome) => return outcome,
     };
+    run.sim.get_mut::<EveryTick>().0 = args.every_tick;
     let read_cpu = clock.cpu().unwrap_or_default();
     let story = match go(args, &mut run, &clock, sources.as_ref()) {
         Ok(story) => story,
@@ -71,7 +73,12 @@ pub fn run(args: &RunArgs) -> Outcome {
 }
 
 fn options(args: &RunArgs, scene: &Scene) -> RunOptions {
-    RunOptions { dispatcher: dispatcher(args.dispatch), journal: args.journal.is_some() || wants_story(args, scene), check: args.check }
+    RunOptions {
+        dispatcher: dispatcher(args.dispatch),
+        journal: args.journal.is_some() || wants_story(args, scene),
+        check: args.check,
+        shuffle_choices: args.shuffle_choices,
+    }
 }
 
 fn begin(args: &RunArgs) -> Result<(Run, Option<Sources>), Outcome> {

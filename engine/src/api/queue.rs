@@ -5,6 +5,7 @@
 
 use crate::api::request::{Actor, QueueId, Reply, Request, Verb};
 use crate::by_slot::BySlot;
+use crate::draw::draw_below;
 use crate::hash::LookupMap;
 use crate::ids::{ObjRef, Revision, Uid};
 use crate::simulation::clock::{Clock, Due};
@@ -68,9 +69,22 @@ pub struct WorkQueue {
     free: Vec<u32>,
     failures: LookupMap<Uid, u32>,
     delayed: LookupMap<Uid, SimTime>,
+    /// Where the order of keys is drawn: the seed, and how many draws there were.
+    shuffled: Option<(u64, u64)>,
 }
 
 impl WorkQueue {
+    /// Puts a turn at the end, or at a drawn place.
+    fn line_up(&mut self, item: Item) {
+        self.ready.push_back(item);
+        if let Some((seed, draws)) = &mut self.shuffled {
+            *draws += 1;
+            let last = self.ready.len() - 1;
+            let place = draw_below(*seed, "order of keys", last, *draws, self.ready.len() as u64) as usize;
+            self.ready.swap(last, place);
+        }
+    }
+
     /// Puts a key into the queue unless it is there.
     pub fn push(&mut self, object: ObjRef, cause: Revision) {
         match self.marks.get_mut(object) {
@@ -80,7 +94,7 @@ impl WorkQueue {
             Some(mark) => *mark = Mark::Woken,
             None => {
                 self.marks.insert(object, Mark::Woken);
-                self.ready.push_back(Item { object, cause, replies: Replies::new(), woken: true });
+                self.line_up(Item { object, cause, replies: Replies::new(), woken: true });
             }
         }
     }
@@ -138,7 +152,7 @@ impl WorkQueue {
             self.free.push(place);
             let woken = busy.woken.is_some();
             self.marks.insert(object, if woken { Mark::Woken } else { Mark::Answered });
-            self.ready.push_back(Item { object, cause: busy.woken.unwrap_or(busy.cause), replies: busy.replies, woken });
+            self.line_up(Item { object, cause: busy.woken.unwrap_or(busy.cause), replies: busy.replies, woken });
         }
     }
 
@@ -187,6 +201,15 @@ impl Queues {
         assert!(self.queues.len() < 128, "at most 128 work queues");
         self.queues.push(WorkQueue::default());
         QueueId(self.queues.len() as u8 - 1)
+    }
+
+    /// Has the keys of a queue handed out in a drawn order: the original has several workers, whose order is open.
+    pub(crate) fn shuffle(&mut self, id: QueueId, seed: u64) {
+        self.queues[id.0 as usize].shuffled = Some((seed ^ u64::from(id.0), 0));
+    }
+
+    pub(crate) fn keep_order(&mut self, id: QueueId) {
+        self.queues[id.0 as usize].shuffled = None;
     }
 
     /// A queue.

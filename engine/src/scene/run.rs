@@ -19,6 +19,8 @@ pub struct RunOptions {
     pub journal: bool,
     /// Whether invariants are checked after every instant.
     pub check: bool,
+    /// Seed of the orders that the original leaves open; `None`: ours.
+    pub shuffle_choices: Option<u64>,
 }
 
 /// Why a run ended before its time.
@@ -81,6 +83,7 @@ impl Run {
             latency: scene.latency.clone(),
             dispatcher: options.dispatcher,
             journal: options.journal,
+            shuffle_choices: options.shuffle_choices,
             ..Settings::default()
         };
         let mut sim = Simulation::new(&settings);

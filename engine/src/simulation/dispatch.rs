@@ -5,6 +5,7 @@ use crate::api::commit;
 use crate::api::objects::Objects;
 use crate::api::queue::{Queues, Requests};
 use crate::api::request::QueueId;
+use crate::draw::draw;
 use crate::simulation::clock::{Clock, Due};
 use crate::simulation::latency::Latency;
 use crate::simulation::{Phase, route};
@@ -29,7 +30,7 @@ struct Place(u8);
 
 /// The systems, ready to run.
 pub(crate) enum Dispatch {
-    Mask { route: Box<dyn System<In = (), Out = ()>>, systems: Vec<Box<dyn System<In = (), Out = ()>>> },
+    Mask { route: Box<dyn System<In = (), Out = ()>>, systems: Vec<Box<dyn System<In = (), Out = ()>>>, shuffled: Option<u64> },
     Schedules { wake: Box<Schedule>, decide: Box<Schedule> },
 }
 
@@ -41,12 +42,12 @@ fn schedule(phase: Phase) -> Schedule {
 }
 
 impl Dispatch {
-    pub(crate) fn new(dispatcher: Dispatcher, world: &mut World) -> Dispatch {
+    pub(crate) fn new(dispatcher: Dispatcher, shuffled: Option<u64>, world: &mut World) -> Dispatch {
         match dispatcher {
             Dispatcher::Mask => {
                 let mut route: Box<dyn System<In = (), Out = ()>> = Box::new(IntoSystem::into_system(route::route));
                 route.initialize(world);
-                Dispatch::Mask { route, systems: Vec::new() }
+                Dispatch::Mask { route, systems: Vec::new(), shuffled }
             }
             Dispatcher::Schedule => {
                 let mut wake = schedule(Phase::Wake);
@@ -81,14 +82,18 @@ impl Dispatch {
     /// One round: wake, decide, commit. `false` when there was nothing to do.
     pub(crate) fn round(&mut self, world: &mut World) -> bool {
         match self {
-            Dispatch::Mask { route, systems } => {
+            Dispatch::Mask { route, systems, shuffled } => {
                 run(route, world);
                 let dirty = std::mem::take(&mut world.resource_mut::<Queues>().dirty);
-                let mut left = dirty;
-                while left != 0 {
-                    let bit = left.trailing_zeros();
-                    left &= left - 1;
-                    run(&mut systems[bit as usize], world);
+                if let Some(seed) = *shuffled {
+                    shuffled_bits(dirty, seed, world).into_iter().for_each(|bit| run(&mut systems[bit], world));
+                } else {
+                    let mut left = dirty;
+                    while left != 0 {
+                        let bit = left.trailing_zeros();
+                        left &= left - 1;
+                        run(&mut systems[bit as usize], world);
+                    }
                 }
                 commit_all(world) || dirty != 0
             }
@@ -136,6 +141,14 @@ impl Access {
 fn short_name(name: &str) -> String {
     let words = name.split_inclusive(['<', '>', ',', ' ']);
     words.map(|word| word.rsplit("::").next().unwrap_or(word)).collect()
+}
+
+/// The systems of a round in a drawn order: the original's controllers are processes and threads, whose order is open.
+fn shuffled_bits(dirty: u128, seed: u64, world: &World) -> Vec<usize> {
+    let mut bits: Vec<usize> = (0..128).filter(|bit| dirty & 1 << bit != 0).collect();
+    let (now, head) = (world.resource::<Clock>().now, world.resource::<Objects>().head());
+    bits.sort_by_cached_key(|&bit| draw(seed, "order of systems", (now, head), bit as u64));
+    bits
 }
 
 fn run(system: &mut Box<dyn System<In = (), Out = ()>>, world: &mut World) {

@@ -62,7 +62,14 @@ pub struct Settings {
     pub journal: bool,
     /// Entries of the log kept beyond what the slowest cursor needs.
     pub log_entries_kept: usize,
+    /// Seed of the orders that the original leaves open; `None`: ours.
+    pub shuffle_choices: Option<u64>,
 }
+
+/// Seed of the orders that the original leaves open: of the keys in a queue with several workers, of the systems in a round, of objects
+/// that compare equal. `None`: ours. ECS resource.
+#[derive(Debug, Clone, Copy, Default, Resource)]
+pub struct ShuffleChoices(pub Option<u64>);
 
 impl Default for Settings {
     fn default() -> Settings {
@@ -73,6 +80,7 @@ impl Default for Settings {
             dispatcher: Dispatcher::Mask,
             journal: false,
             log_entries_kept: 100_000,
+            shuffle_choices: None,
         }
     }
 }
@@ -153,10 +161,11 @@ impl Simulation {
         world.insert_resource(dispatch::Promised::default());
         world.insert_resource(Clock::default());
         world.insert_resource(Seed(settings.seed));
+        world.insert_resource(ShuffleChoices(settings.shuffle_choices));
         world.insert_resource(Checking(false));
         world.insert_resource(Epoch(settings.epoch_unix_s));
         world.insert_resource(settings.latency.clone());
-        let dispatch = Dispatch::new(settings.dispatcher, &mut world);
+        let dispatch = Dispatch::new(settings.dispatcher, settings.shuffle_choices, &mut world);
         Simulation { world, dispatch, behaviours: Vec::new(), fault_queues: Vec::new(), kept: Vec::new(), keep: settings.log_entries_kept }
     }
 
@@ -165,6 +174,12 @@ impl Simulation {
         for queue in self.fault_queues.clone() {
             self.world.resource_mut::<Queues>().push(queue, node, Revision(0));
         }
+    }
+
+    /// Says that behaviour `Q` takes its keys in order, as one reader of a watch does: no order is open there.
+    pub fn in_order<Q: Send + Sync + 'static>(&mut self) {
+        let id = self.world.resource::<QueueOf<Q>>().id;
+        self.world.resource_mut::<Queues>().keep_order(id);
     }
 
     /// Has behaviour `Q` woken with a node's key whenever the script changes that node's fault.
@@ -181,6 +196,9 @@ impl Simulation {
         S::System: System<In = (), Out = ()>,
     {
         let id = self.world.resource_mut::<Queues>().add();
+        if let Some(seed) = self.world.resource::<ShuffleChoices>().0 {
+            self.world.resource_mut::<Queues>().shuffle(id, seed);
+        }
         let actor = self.world.resource_mut::<Names>().sym(actor);
         self.world.resource_mut::<Cursors>().routed.push(Revision(0));
         self.world.insert_resource(QueueOf::<Q> { id, actor, marker: PhantomData });

@@ -114,6 +114,7 @@ pub fn install(sim: &mut Simulation) {
     sim.keep(SchedulerState::default());
     sim.resource(SchedulerCache::default());
     sim.behaviour::<SchedulerQueue, _, _>("scheduler", "default-scheduler", WAKES, sync);
+    sim.in_order::<SchedulerQueue>();
 }
 
 /// Everything of the store that the scheduler reads.

@@ -45,7 +45,7 @@ use wavetank_engine::names::Names;
 use wavetank_engine::record::events::Events;
 use wavetank_engine::simulation::latency::Latency;
 use wavetank_engine::simulation::route::{Wake, Whom};
-use wavetank_engine::simulation::{Seed, Simulation};
+use wavetank_engine::simulation::{Seed, ShuffleChoices, Simulation};
 use wavetank_engine::time::{SimDuration, SimTime};
 
 /// How long a creation that was refused because its namespace goes away keeps a set from creating and deleting more.
@@ -153,6 +153,7 @@ pub struct Tables<'w> {
     texts: Res<'w, Texts>,
     latency: Res<'w, Latency>,
     seed: Res<'w, Seed>,
+    shuffle: Res<'w, ShuffleChoices>,
 }
 
 fn sync(

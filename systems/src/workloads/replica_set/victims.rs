@@ -4,6 +4,7 @@ use super::pass::{Belongs, Pass};
 use super::rank::{Candidate, deletion_cost, rank_by_node, victims};
 use super::turn::{facts_of, pod_facts};
 use super::{Reads, Tables};
+use wavetank_engine::draw::draw;
 use wavetank_engine::ids::{Kind, ObjRef, uid_text};
 use wavetank_engine::model::meta::condition;
 use wavetank_engine::model::pod::{ContainerStatus, PodStatus};
@@ -18,7 +19,10 @@ pub(super) fn choose(reads: &Reads, tables: &Tables, set: ObjRef, count: u32, no
     let mut pods = active_pods(reads, tables, set, now);
     if (count as usize) < pods.len() {
         let mut candidates: Vec<(ObjRef, Candidate)> = pods.iter().map(|&pod| (pod, candidate(reads, tables, pod))).collect();
-        candidates.sort_unstable_by_key(|(_, candidate)| candidate.uid);
+        match tables.shuffle.0 {
+            None => candidates.sort_unstable_by_key(|(_, candidate)| candidate.uid),
+            Some(seed) => candidates.sort_by_cached_key(|(pod, candidate)| draw(seed, "order of pods", candidate.uid, pod.uid.0)),
+        }
         pods = candidates.iter().map(|&(pod, _)| pod).collect();
         let mut candidates: Vec<Candidate> = candidates.into_iter().map(|(_, candidate)| candidate).collect();
         rank_by_node(&mut candidates, related_nodes(reads, tables, set, now));
