@@ -42,9 +42,11 @@ pub const WAKES: &[(Plugin, Happenings)] = &[
     (Plugin::InterPodAffinity, inter_pod_affinity::WAKES),
 ];
 
-/// The plugins whose refusals something that happened may lift.
+/// The plugins whose refusals something that happened may lift. A plugin that hears of new nodes hears of changed taints too: a node may
+/// have been passed over for its taints when it came. Source: `spec/scheduler.md` §8, `scheduler.go`, `buildQueueingHintMap`.
 pub fn woken_by(happened: Happenings) -> Plugins {
-    WAKES.iter().filter(|(_, wakes)| wakes.meets(happened)).fold(Plugins::NONE, |set, (plugin, _)| set.or(Plugins::one(*plugin)))
+    let hears = |wakes: Happenings| wakes.or(Happenings::NODE_TAINTS.when(wakes.meets(Happenings::NODE_ADDED))).meets(happened);
+    WAKES.iter().filter(|(_, wakes)| hears(*wakes)).fold(Plugins::NONE, |set, (plugin, _)| set.or(Plugins::one(*plugin)))
 }
 
 /// Plugins that can tell whether a pod that came, changed or went helps; to the others any may.
@@ -58,4 +60,28 @@ pub const POD_HINTS: &[(Plugin, PodHint)] = &[
 pub fn pod_may_help(plugins: Plugins, cycle: &Cycle, event: &PodEvent) -> bool {
     let hint = |plugin: Plugin| POD_HINTS.iter().find(|entry| entry.0 == plugin).map(|entry| entry.1);
     plugins.iter().any(|plugin| hint(plugin).is_none_or(|hint| hint(cycle, event)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_hears_of_what() {
+        let table = [
+            (Happenings::POD_GONE, "NodePorts NodeResourcesFit PodTopologySpread InterPodAffinity"),
+            (Happenings::POD_ASSIGNED, "PodTopologySpread InterPodAffinity"),
+            (Happenings::NODE_GONE, "PodTopologySpread"),
+            (Happenings::NODE_ALLOCATABLE, "NodeResourcesFit"),
+            (Happenings::NODE_LABELS, "NodeAffinity PodTopologySpread InterPodAffinity"),
+            (
+                Happenings::NODE_TAINTS,
+                "NodeUnschedulable NodeName TaintToleration NodeAffinity NodePorts NodeResourcesFit PodTopologySpread InterPodAffinity",
+            ),
+        ];
+        for (happened, want) in table {
+            let plugins: Vec<&str> = woken_by(happened).iter().map(Plugin::name).collect();
+            assert_eq!(plugins.join(" "), want, "{happened:?}");
+        }
+    }
 }
