@@ -38,6 +38,8 @@ pub const ALL: &[(&str, Install)] = &[
     ("traffic", network::traffic::install),
     ("horizontal_pod_autoscaler", autoscaling::horizontal::controller::install),
     ("disruption", lifecycle::disruption::install),
+    ("pod_gc", lifecycle::pod_gc::install),
+    ("namespaces", lifecycle::namespaces::install),
     ("ttl_after_finished", lifecycle::ttl_after_finished::install),
     ("garbage", lifecycle::garbage::install),
 ];

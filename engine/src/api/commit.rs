@@ -3,6 +3,7 @@
 use crate::api::admit::{admit_delete, admit_update};
 use crate::api::create;
 use crate::api::log::{Entry, Log};
+use crate::api::namespace;
 use crate::api::objects::Objects;
 use crate::api::queue::Queues;
 use crate::api::request::{Actor, Propagation, Refusal, Reply, Request, Verb};
@@ -163,6 +164,11 @@ pub(crate) fn delete(
     admit_delete(world, act, object)?;
     let row = *world.resource::<Objects>().row(object).expect("it lives");
     let mut meta = world.get::<Obj<Meta>>(row.entity).expect("every object has metadata").value.clone();
+    if key.kind == Kind::Namespace
+        && let Some(reply) = namespace::delete(world, act, object, &meta)?
+    {
+        return Ok(reply);
+    }
     let before = meta.clone();
     if key.kind == Kind::Pod {
         let grace_s = pod_grace(world, object, grace_s);
@@ -198,7 +204,7 @@ pub(crate) fn delete(
     if held { Ok(Reply::Done(revision.unwrap_or(row.revision))) } else { Ok(Reply::Done(remove(world, act, object))) }
 }
 
-fn begin_deletion(meta: &mut Meta, now: SimTime, grace_s: u32) {
+pub(crate) fn begin_deletion(meta: &mut Meta, now: SimTime, grace_s: u32) {
     meta.deletion = Some(Deletion { requested_at: now, at: now + SimDuration::from_secs(u64::from(grace_s)), grace_s });
     if meta.generation > 0 {
         meta.generation += 1;
@@ -231,7 +237,7 @@ fn pod_grace(world: &World, pod: ObjRef, asked_s: Option<u32>) -> u32 {
 fn finish_if_released(world: &mut World, act: Act, object: ObjRef) {
     let Some(row) = world.resource::<Objects>().row(object).copied().filter(|row| row.gone == Revision::HEAD) else { return };
     let meta = &world.get::<Obj<Meta>>(row.entity).expect("every object has metadata").value;
-    if meta.finalizers.is_empty() && meta.deletion.is_some_and(|deletion| deletion.grace_s == 0) {
+    if meta.finalizers.is_empty() && meta.deletion.is_some_and(|deletion| deletion.grace_s == 0) && !namespace::holds(world, row.entity) {
         remove(world, act, object);
     }
 }

@@ -153,8 +153,11 @@ impl<'s> Cx<'s> {
             StateValue::PodDisruptionBudget(budget) => put(object, "spec", budget.raw.value().clone()),
             StateValue::PodDisruptionBudgetStatus(status) => put(object, "status", self.disruption_budget_status(status)),
             StateValue::Namespace(namespace) => {
-                put(object, "spec", json!({"finalizers": ["kubernetes"]}));
-                put(object, "status", json!({"phase": if namespace.terminating { "Terminating" } else { "Active" }}));
+                put(object, "spec", if namespace.finalized { json!({}) } else { json!({"finalizers": ["kubernetes"]}) });
+                let mut status = Map::new();
+                put(&mut status, "phase", if namespace.terminating { "Terminating" } else { "Active" });
+                self.conditions(&mut status, &namespace.conditions, None);
+                put(object, "status", status);
             }
             StateValue::Opaque(opaque) => object.extend(map_of(opaque.body.value())),
         }

@@ -40,6 +40,7 @@ pub mod json_in;
 pub mod json_out;
 pub mod links;
 pub mod log;
+pub(crate) mod namespace;
 pub mod objects;
 pub mod queue;
 pub mod request;

@@ -1,5 +1,6 @@
 //! Objects without components of their own: stored, listed, watched, and given back as they came.
 
+use crate::model::meta::Condition;
 use crate::model::raw::Raw;
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +12,12 @@ pub struct Opaque {
 }
 
 /// A Namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Namespace {
     /// `status.phase` is Terminating.
     pub terminating: bool,
+    /// `spec.finalizers` is empty: nothing holds the namespace any more.
+    pub finalized: bool,
+    /// `status.conditions`.
+    pub conditions: Vec<Condition>,
 }

@@ -88,7 +88,9 @@ pub(crate) fn fields(cx: &Cx, value: &StateValue) -> Fields {
         StateValue::PodDisruptionBudget(budget) => self::disruption::budget(budget),
         StateValue::PodDisruptionBudgetStatus(status) => self::disruption::budget_status(cx, status),
         StateValue::Namespace(namespace) => {
-            vec![("status.phase".into(), if namespace.terminating { "Terminating".into() } else { "Active".into() })]
+            let mut fields = vec![("status.phase".into(), if namespace.terminating { "Terminating".into() } else { "Active".into() })];
+            conditions(cx, &namespace.conditions, &mut fields);
+            fields
         }
         StateValue::Opaque(_) => Vec::new(),
     }

@@ -211,6 +211,7 @@ fn condition(sim: &Simulation, object: ObjRef, kind: &str) -> Option<String> {
         StateValue::DeploymentStatus(status) => of(&status.conditions),
         StateValue::HorizontalPodAutoscalerStatus(status) => of(&status.conditions),
         StateValue::JobStatus(status) => of(&status.conditions),
+        StateValue::Namespace(namespace) => of(&namespace.conditions),
         StateValue::PodDisruptionBudgetStatus(status) => of(&status.conditions),
         _ => None,
     })
