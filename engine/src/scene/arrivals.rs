@@ -8,6 +8,7 @@ use crate::scene::traffic::Rate;
 use crate::time::{SimDuration, SimTime};
 use bevy_ecs::resource::Resource;
 use serde::{Deserialize, Serialize};
+use smallvec::{SmallVec, smallvec};
 
 /// How far back metrics look at most: two scrapes of 15 s, and some.
 const KEPT: SimDuration = SimDuration::from_secs(60);
@@ -60,7 +61,7 @@ impl Flows {
     pub fn requests_milli(&self, service: ObjectKey, from: SimTime, until: SimTime) -> u64 {
         let mut area = 0;
         for rate in self.0.iter().filter(|flow| flow.service == service).flat_map(|flow| &flow.rates) {
-            let mut moments = vec![from, until];
+            let mut moments: SmallVec<[SimTime; 8]> = smallvec![from, until];
             rate.bends(from, until, &mut moments);
             moments.sort_unstable();
             for pair in moments.windows(2) {
@@ -102,10 +103,12 @@ impl Arrivals {
     pub fn cpu_nanocores(&self, flows: &Flows, pod: Uid, load: Load, from: SimTime, until: SimTime) -> u64 {
         let base = (u128::from(load.base_millicores) * PER_MILLICORE).min(LOAD_MAX);
         let limit = load.limit_millicores.map_or(LOAD_MAX, |limit| (u128::from(limit) * PER_MILLICORE).min(LOAD_MAX));
+        if load.us_per_request == 0 || flows.0.is_empty() {
+            return u64::try_from(base.min(limit) / 1_000_000).unwrap_or(u64::MAX);
+        }
         let mut area = 0;
-        let moments = self.moments(flows, pod, load, from, until);
-        for pair in moments.windows(2) {
-            let (start, end) = if load.us_per_request == 0 { (0, 0) } else { self.share(flows, pod, pair[0], pair[1]) };
+        for pair in self.moments(flows, pod, from, until).windows(2) {
+            let (start, end) = self.share(flows, pod, pair[0], pair[1]);
             let cost = |rate: u128| rate.saturating_mul(u128::from(load.us_per_request)).saturating_add(base).min(LOAD_MAX);
             area += area_below(cost(start), cost(end), limit, u128::from(pair[1].since(pair[0]).0));
         }
@@ -130,11 +133,8 @@ impl Arrivals {
     }
 
     /// The two moments, and those between them at which the pod's share bends or jumps.
-    fn moments(&self, flows: &Flows, pod: Uid, load: Load, from: SimTime, until: SimTime) -> Vec<SimTime> {
-        let mut moments = vec![from, until];
-        if load.us_per_request == 0 {
-            return moments;
-        }
+    fn moments(&self, flows: &Flows, pod: Uid, from: SimTime, until: SimTime) -> SmallVec<[SimTime; 8]> {
+        let mut moments = smallvec![from, until];
         for (flow, spreads) in flows.0.iter().zip(&self.spreads) {
             if spreads.iter().any(|spread| spread.pods.binary_search(&pod).is_ok()) {
                 moments.extend(spreads.iter().map(|spread| spread.from).filter(|&at| from < at && at < until));

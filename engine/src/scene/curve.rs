@@ -12,7 +12,7 @@ const NANO_PER_MILLI: u64 = 1_000_000;
 
 impl Rate {
     /// The moments strictly between `from` and `until` at which the curve bends or jumps, in order.
-    pub fn bends(&self, from: SimTime, until: SimTime, into: &mut Vec<SimTime>) {
+    pub(crate) fn bends(&self, from: SimTime, until: SimTime, into: &mut impl Extend<SimTime>) {
         match self {
             Rate::Steps(points) | Rate::Ramp(points) => {
                 let first = points.partition_point(|point| point.0 <= from);

@@ -8,6 +8,7 @@
 
 use bevy_ecs::prelude::{Res, ResMut};
 use bevy_ecs::system::SystemParam;
+use smallvec::SmallVec;
 use wavetank_engine::ids::Uid;
 use wavetank_engine::model::pod::{ContainerState, ContainerStatus, Pod, PodStatus};
 use wavetank_engine::model::pod_class::{Classes, PodClass};
@@ -33,7 +34,7 @@ pub struct PodMetrics {
     /// The length of that time.
     pub window: SimDuration,
     /// The containers that ran at the scrape, in the order of the spec, sidecars and init containers behind the others.
-    pub containers: Vec<ContainerMetrics>,
+    pub containers: SmallVec<[ContainerMetrics; 2]>,
 }
 
 /// What a container uses.
@@ -82,7 +83,7 @@ impl MetricsApi<'_> {
             return None;
         }
         let class = self.classes.get(pod.class);
-        let mut metrics = PodMetrics { at: scrape, window: SimDuration::ZERO, containers: Vec::new() };
+        let mut metrics = PodMetrics { at: scrape, window: SimDuration::ZERO, containers: SmallVec::new() };
         for (init, list) in [(false, &status.containers), (true, &status.init_containers)] {
             for (at, container) in list.iter().enumerate() {
                 let from = match point(container, scrape) {

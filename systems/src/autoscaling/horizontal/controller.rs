@@ -12,6 +12,7 @@
 use super::normalize::Normalizer;
 use super::reads::Pods;
 use super::scale::Targets;
+use super::selection::Matching;
 use super::turn::Turn;
 use crate::autoscaling::custom_metrics::CustomMetricsApi;
 use crate::autoscaling::metrics::MetricsApi;
@@ -78,6 +79,8 @@ pub fn install(sim: &mut Simulation) {
 #[derive(Debug, Default, Serialize, Deserialize, Resource)]
 pub struct Autoscalers {
     pub(super) known: BTreeMap<Uid, Known>,
+    #[serde(skip)]
+    pub(super) matching: Matching,
 }
 
 /// What it remembers of one.

@@ -4,6 +4,7 @@ use super::answer::Read;
 use super::controller::AutoscalerQueue;
 use super::metric::{Identifier, Metric, Source};
 use super::pods::{NoRequest, PodFacts, Ready, Sample, request_milli};
+use super::selection::Matching;
 use crate::autoscaling::custom_metrics::{Asked, CustomMetricsApi, WINDOW};
 use crate::autoscaling::metrics::{ContainerMetrics, MetricsApi, PodMetrics};
 use bevy_ecs::prelude::Res;
@@ -13,7 +14,7 @@ use wavetank_engine::ids::{Kind, ObjRef, ObjectKey};
 use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::model::meta::{Meta, condition};
 use wavetank_engine::model::pod::{Pod, PodPhase, PodStatus};
-use wavetank_engine::model::pod_class::{Container, PodClass};
+use wavetank_engine::model::pod_class::{ClassId, Container, PodClass};
 use wavetank_engine::model::quantity::Quantity;
 use wavetank_engine::model::select::{SelectorId, Selectors};
 use wavetank_engine::names::{Names, Sym};
@@ -56,12 +57,11 @@ pub struct Pods<'w, 's> {
 
 impl Pods<'_, '_> {
     /// The pods of a namespace that a selector matches, whoever owns them, in order of creation.
-    pub fn selected(&self, selectors: &Selectors, selector: SelectorId, namespace: Sym) -> Vec<ObjRef> {
-        let matches = |pod: &ObjRef| {
-            let row = self.listing.row(*pod);
-            row.is_some_and(|row| selectors.matches(selector, &self.labels, row.labels))
-        };
-        self.listing.in_namespace(Kind::Pod, namespace).filter(matches).collect()
+    pub fn selected(&self, matching: &mut Matching, selectors: &Selectors, selector: SelectorId, namespace: Sym) -> Vec<ObjRef> {
+        let sets = matching.sets(selectors, &self.labels, selector);
+        let mut pods: Vec<ObjRef> = sets.iter().flat_map(|&set| self.listing.labelled(namespace, set)).collect();
+        pods.sort_unstable();
+        pods
     }
 
     /// Whether a selector matches one of these pods.
@@ -99,11 +99,19 @@ impl Pods<'_, '_> {
         Asker { names, now, .. }: Asker,
     ) -> Result<Vec<PodFacts>, String> {
         let mut any = false;
+        // Pods of one class request the same.
+        let mut requests: Vec<(ClassId, i64)> = Vec::new();
         let facts = self.facts(pods, |object, meta, pod, status| {
             let metrics = api.of(names, object.uid, pod, status, now);
             any |= metrics.is_some();
             let sample = metrics.and_then(|metrics| sample(&metrics, resource, container, names));
-            (sample, request(api.classes().get(pod.class), meta, resource, container, names))
+            let known = requests.iter().find(|(class, _)| *class == pod.class).map(|(_, milli)| Ok(*milli));
+            let request = known.unwrap_or_else(|| {
+                let request = request(api.classes().get(pod.class), meta, resource, container, names);
+                requests.extend(request.as_ref().ok().map(|&milli| (pod.class, milli)));
+                request
+            });
+            (sample, request)
         });
         if any { Ok(facts) } else { Err("no metrics returned from resource metrics API".into()) }
     }

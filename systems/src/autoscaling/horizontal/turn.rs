@@ -114,7 +114,7 @@ impl Turn<'_, '_, '_, '_, '_> {
         if let Some(known) = self.state.known.get_mut(&object.uid) {
             known.selector = Some(selector);
         }
-        let pods = self.own.pods.selected(self.selectors, selector, key.namespace);
+        let pods = self.own.pods.selected(&mut self.state.matching, self.selectors, selector, key.namespace);
         let rivals = self.rivals(key.namespace, &pods);
         if rivals.len() > 1 {
             let text = selector_text(self.names, self.selectors.get(selector));
