@@ -10,6 +10,7 @@ use wavetank_engine::ids::ObjRef;
 use wavetank_engine::model::autoscaling::HorizontalPodAutoscalerStatus;
 use wavetank_engine::model::workload::ReplicaSet;
 use wavetank_engine::scene::program::ProgramText;
+use wavetank_engine::scene::series::{MetricSeries, Series, SeriesValue};
 use wavetank_engine::scene::traffic::{Rate, Traffic, TrafficSources};
 use wavetank_engine::simulation::Simulation;
 use wavetank_engine::time::SimTime;
@@ -36,7 +37,10 @@ const PARTS: &[fn(&mut Simulation)] = &[
 ];
 
 fn cluster() -> Cluster {
-    let mut cluster = Cluster::ideal(2, PARTS);
+    furnished(Cluster::ideal(2, PARTS))
+}
+
+fn furnished(mut cluster: Cluster) -> Cluster {
     cluster.program("shop:1", ProgramText { cpu_us_per_request: 5000, memory_mib: 64, ..ProgramText::default() });
     cluster.create(&json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "shop"},
         "spec": {"selector": {"app": "shop"}, "ports": [{"port": 80, "protocol": "TCP", "targetPort": 80}]}}));
@@ -204,4 +208,86 @@ fn memory_of_one_container() {
     autoscaler(&mut cluster, "shop", SHOP, json!({"metrics": metrics}));
     cluster.run(secs(16));
     assert_eq!(replicas(&cluster, set), 3);
+}
+
+#[test]
+fn with_typical_latencies_each_look_comes_15_s_after_the_end_of_the_one_before() {
+    let mut cluster = furnished(Cluster::typical(2, PARTS));
+    let set = set(&mut cluster, "shop", 1, json!({"cpu": "500m"}));
+    let autoscaler = autoscaler(&mut cluster, "shop", SHOP, json!({}));
+    cluster.run(secs(90));
+    // Heard of at 2 ms; the write of the first status took 4 ms; the scrape of 75 s is read at 75.006 s.
+    assert_eq!(status(&cluster, autoscaler).last_scale_at, Some(common::millis(75_010)));
+    assert_eq!(replicas(&cluster, set), 2);
+}
+
+#[test]
+fn metrics_that_a_scene_gives() {
+    let given = |name: &str, of: Option<&str>, labels: &[(&str, &str)], value| Series {
+        name: name.into(),
+        of: of.map(String::from),
+        labels: labels.iter().map(|&(key, value)| (key.to_string(), value.to_string())).collect(),
+        value,
+    };
+    let constant = |milli| SeriesValue::Given(Rate::Steps(vec![(SimTime::ZERO, milli)]));
+    let series = vec![
+        given("users", Some("pod/shop-*"), &[], constant(9_000)),
+        given("users", Some("pod/other-*"), &[], constant(90_000)),
+        given("rate", Some("service/shop"), &[], SeriesValue::Requests),
+        given("queue", None, &[("shard", "a")], constant(3_000)),
+        given("queue", None, &[("shard", "b")], constant(4_000)),
+    ];
+    let pods =
+        |name: &str| json!({"type": "Pods", "pods": {"metric": {"name": name}, "target": {"type": "AverageValue", "averageValue": "6"}}});
+    let object = |name: &str, target: Value| {
+        let described = json!({"apiVersion": "v1", "kind": "Service", "name": "shop"});
+        json!({"type": "Object", "object": {"metric": {"name": name}, "describedObject": described, "target": target}})
+    };
+    let queue = |shard: &str| {
+        let metric = json!({"name": "queue", "selector": {"matchLabels": {"shard": shard}}});
+        json!({"type": "External", "external": {"metric": metric, "target": {"type": "Value", "value": "1"}}})
+    };
+    // One pod runs; 20 requests a second go into the Service.
+    for (metric, want) in [
+        (pods("users"), Ok((2, "pods metric users above target"))),
+        (
+            pods("rate"),
+            Err(
+                "unable to get metric rate: unable to fetch metrics from custom metrics API: the server could not find the metric rate for pods",
+            ),
+        ),
+        (object("rate", json!({"type": "Value", "value": "5"})), Ok((4, "Service metric rate above target"))),
+        (object("rate", json!({"type": "AverageValue", "averageValue": "8"})), Ok((3, "external metric rate(nil) above target"))),
+        (
+            object("users", json!({"type": "Value", "value": "5"})),
+            Err(
+                "unable to get metric users: Service on default shop/unable to fetch metrics from custom metrics API: the server could not find the metric users for services shop",
+            ),
+        ),
+        (
+            queue("a"),
+            Ok((
+                3,
+                "external metric queue(&LabelSelector{MatchLabels:map[string]string{shard: a,},MatchExpressions:[]LabelSelectorRequirement{},}) above target",
+            )),
+        ),
+        (queue("c"), Err("no metrics returned from external metrics API")),
+    ] {
+        let mut cluster = cluster();
+        cluster.sim.resource(MetricSeries(series.clone()));
+        let set = set(&mut cluster, "shop", 1, json!({}));
+        let autoscaler = autoscaler(&mut cluster, "shop", SHOP, json!({"metrics": [metric.clone()]}));
+        cluster.run(secs(15));
+        let event = cluster.events(autoscaler).remove(0);
+        match want {
+            Ok((to, reason)) => {
+                assert_eq!(event, format!("SuccessfulRescale: New size: {to}; reason: {reason}"), "{metric}");
+                assert_eq!(replicas(&cluster, set), to);
+            }
+            Err(message) => {
+                assert!(event.ends_with(message), "{event}");
+                assert_eq!(replicas(&cluster, set), 1);
+            }
+        }
+    }
 }

@@ -165,6 +165,7 @@ mod tests {
     use super::*;
     use crate::ids::Kind;
     use crate::names::{Name, Sym};
+    use proptest::prelude::*;
 
     fn s(seconds: u64) -> SimTime {
         SimTime::from_secs(seconds)
@@ -204,6 +205,43 @@ mod tests {
         ] {
             let got = arrivals.cpu_nanocores(flows, Uid(pod), load, s(from), s(until)) / 1_000_000;
             assert_eq!(got, want_milli, "pod {pod} {load:?} {from}..{until}");
+        }
+    }
+
+    /// What the pod uses at a moment, looked up the slow way: its share of the rate, in nano-cores.
+    fn at_moment(changes: &[(u64, Vec<u64>)], rate: &Rate, limit: Option<u64>, moment: SimTime) -> f64 {
+        let present = changes.iter().rev().find(|change| s(change.0) <= moment).map(|change| &change.1);
+        let Some(pods) = present.filter(|pods| pods.contains(&1)) else { return 0.0 };
+        let used = rate.at(moment) as f64 / pods.len() as f64 * 5000.0 / 1e6;
+        limit.map_or(used, |limit| used.min(limit as f64 * 1e6))
+    }
+
+    proptest! {
+        #[test]
+        fn the_area_is_that_of_a_fine_sum(
+            kind in 0..3,
+            rates in proptest::collection::vec(0_u64..100_000, 3),
+            changes in proptest::collection::vec(proptest::collection::vec(1_u64..5, 0..4), 1..4),
+            limit in proptest::option::of(1_u64..300),
+            (from, length) in (0_u64..30, 1_u64..30),
+        ) {
+            let points = || vec![(s(0), rates[0]), (s(13), rates[1]), (s(29), rates[2])];
+            let rate = match kind {
+                0 => Rate::Steps(points()),
+                1 => Rate::Ramp(points()),
+                _ => Rate::Sine { mean_milli: rates[0], amplitude_milli: rates[1], period: SimDuration::from_secs(7) },
+            };
+            let changes: Vec<(u64, Vec<u64>)> = changes.into_iter().enumerate().map(|(at, pods)| {
+                (at as u64 * 9, pods.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect())
+            }).collect();
+            let mut arrivals = Arrivals::default();
+            changes.iter().for_each(|(at, pods)| arrivals.spread(0, pods.iter().copied().map(Uid).collect(), s(*at)));
+            let load = Load { limit_millicores: limit, ..LOAD };
+            let got = arrivals.cpu_nanocores(&flows(rate.clone()), Uid(1), load, s(from), s(from + length)) as f64;
+            let steps = length * 1000;
+            let moment = |step: u64| SimTime(s(from).0 + step * 1_000_000 + 500_000);
+            let want = (0..steps).map(|step| at_moment(&changes, &rate, limit, moment(step))).sum::<f64>() / steps as f64;
+            prop_assert!((got - want).abs() <= want * 0.001 + 1000.0, "{got} is not {want}");
         }
     }
 

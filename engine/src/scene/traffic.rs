@@ -128,3 +128,39 @@ fn csv_points(path: &str, text: &str) -> Result<Vec<(SimTime, u64)>, String> {
 /// The scene's sources of traffic. ECS resource.
 #[derive(Debug, Clone, Default, bevy_ecs::resource::Resource)]
 pub struct TrafficSources(pub Vec<Traffic>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(text: &str) -> DurationText {
+        DurationText(SimDuration::parse(text).unwrap())
+    }
+
+    #[test]
+    fn files_of_rates() {
+        let rate = |text: &str| RateText::Csv("r.csv".into()).resolve(Some(text));
+        let want = Rate::Steps(vec![(SimTime::ZERO, 10_000), (SimTime::from_secs(60), 2_500), (SimTime(60_500_000_000), 0)]);
+        assert_eq!(rate("seconds,rate\n0,10\n# a comment\n\n60, 2.5\n60.5,0\n"), Ok(want));
+        for (text, message) in [
+            ("", "r.csv: no line `seconds,requests_per_second`"),
+            ("0;10", "r.csv:1: found \"0;10\", expected `seconds,requests_per_second`"),
+            ("0,10\n0,11", "r.csv:2: the times of a rate must rise"),
+            ("0,10\n-1,11", "r.csv:2: found \"-1,11\", expected `seconds,requests_per_second`"),
+            ("0,-3", "found a rate of -3 requests per second, expected 0 to 1e12"),
+        ] {
+            assert_eq!(rate(text), Err(message.to_string()));
+        }
+    }
+
+    #[test]
+    fn rates_as_written() {
+        let points = || vec![(span("1s"), 0.5), (span("2s"), 3.0)];
+        let want = || vec![(SimTime::from_secs(1), 500), (SimTime::from_secs(2), 3000)];
+        assert_eq!(RateText::Constant(2.0).resolve(None), Ok(Rate::Steps(vec![(SimTime::ZERO, 2000)])));
+        assert_eq!(RateText::Step(points()).resolve(None), Ok(Rate::Steps(want())));
+        assert_eq!(RateText::Ramp(points()).resolve(None), Ok(Rate::Ramp(want())));
+        assert!(RateText::Step(Vec::new()).resolve(None).is_err());
+        assert!(RateText::Constant(f64::NAN).resolve(None).is_err());
+    }
+}
