@@ -1,9 +1,9 @@
 //! `get`: objects at a moment of a run, as kubectl prints them.
 
-use crate::args::{GetArgs, MomentArgs};
+use crate::args::{GetArgs, MomentArgs, ObjectFormat};
 use crate::commands::{build, failed, load_files, overrides};
 use crate::exit::Outcome;
-use crate::render::print::{Printed, Request, print};
+use crate::render::print::{Printed, Request, list, print, wanted};
 use crate::{kinds, terminal};
 use serde_json::Value;
 use wavetank_engine::api::json_out::list_json;
@@ -61,39 +61,63 @@ pub(crate) fn no_kind(text: &str) -> Outcome {
     Outcome::BadInput
 }
 
-/// Prints the objects asked for.
+/// Prints the objects asked for: of one kind, or of several between commas.
 pub fn get(args: &GetArgs) -> Outcome {
     let run = match at_moment(&args.moment) {
         Ok(run) => run,
         Err(outcome) => return outcome,
     };
-    let (kind_text, name) = args.target();
-    let Some((kind, plural, namespaced)) = kind_named(&run, kind_text) else { return no_kind(kind_text) };
-    let objects = objects_of(&run, &kind);
-    let request = Request {
-        kind: &kind,
-        namespaced,
-        plural: &plural,
-        name,
-        namespace: (!args.all_namespaces).then_some(args.moment.namespace.as_str()),
-        format: args.output,
-        now: unix_now(&run),
-    };
-    match print(&objects, request) {
-        Printed::Found(text) => match terminal::print(&text) {
-            Ok(()) => Outcome::Well,
-            Err(error) => {
-                eprintln!("error: standard output: {error}");
-                Outcome::BadInput
-            }
-        },
-        Printed::Nothing(text) => {
-            eprintln!("{text}");
-            Outcome::Well
-        }
-        Printed::NotFound(text) => {
-            eprintln!("{text}");
-            Outcome::Missed
+    let (kind_texts, name) = args.target();
+    let several = kind_texts.contains(',');
+    let mut printed = Vec::new();
+    let mut items = Vec::new();
+    for kind_text in kind_texts.split(',') {
+        let Some((kind, plural, namespaced)) = kind_named(&run, kind_text) else { return no_kind(kind_text) };
+        let objects = objects_of(&run, &kind);
+        let request = Request {
+            kind: &kind,
+            namespaced,
+            plural: &plural,
+            name,
+            namespace: (!args.all_namespaces).then_some(args.moment.namespace.as_str()),
+            format: args.output,
+            with_kind: several,
+            now: unix_now(&run),
+        };
+        if several && args.output.is_some_and(|format| format != ObjectFormat::Wide) {
+            items.extend(objects.into_iter().filter(|object| wanted(object, &request)));
+        } else {
+            printed.push(print(&objects, request));
         }
     }
+    match args.output.filter(|_| printed.is_empty()) {
+        Some(format) => say(vec![Printed::Found(list(items, format))]),
+        None => say(printed),
+    }
+}
+
+/// Puts tables on standard output with a blank line between, what is not there on standard error. That a kind has no objects is said
+/// only when nothing is found at all.
+fn say(printed: Vec<Printed>) -> Outcome {
+    let mut outcome = Outcome::Well;
+    let mut found = Vec::new();
+    let mut nothing = None;
+    for one in printed {
+        match one {
+            Printed::Found(text) => found.push(text),
+            Printed::Nothing(text) => nothing = Some(text),
+            Printed::NotFound(text) => {
+                eprintln!("{text}");
+                outcome = Outcome::Missed;
+            }
+        }
+    }
+    if let Some(text) = nothing.filter(|_| found.is_empty()) {
+        eprintln!("{text}");
+    }
+    if let Err(error) = terminal::print(&found.join("\n")) {
+        eprintln!("error: standard output: {error}");
+        return Outcome::BadInput;
+    }
+    outcome
 }

@@ -20,6 +20,8 @@ pub struct Request<'a> {
     pub namespace: Option<&'a str>,
     /// Form of the output; `None` is the narrow table.
     pub format: Option<ObjectFormat>,
+    /// Whether names stand with their kind, as `deployment.apps/web`: several kinds are shown.
+    pub with_kind: bool,
     /// The present moment, for ages. Unit: Unix seconds.
     pub now: i64,
 }
@@ -35,14 +37,16 @@ pub enum Printed {
     NotFound(String),
 }
 
+/// Whether a request selects an object of its kind.
+pub fn wanted(object: &Value, request: &Request<'_>) -> bool {
+    let in_namespace =
+        !request.namespaced || request.namespace.is_none_or(|wanted| super::look::text(object, "/metadata/namespace") == wanted);
+    in_namespace && request.name.is_none_or(|wanted| super::look::text(object, "/metadata/name") == wanted)
+}
+
 /// Prints the objects of one kind that the request selects, in the order given.
 pub fn print(objects: &[Value], request: Request<'_>) -> Printed {
-    let wanted = |object: &&Value| {
-        let in_namespace =
-            !request.namespaced || request.namespace.is_none_or(|wanted| super::look::text(object, "/metadata/namespace") == wanted);
-        in_namespace && request.name.is_none_or(|wanted| super::look::text(object, "/metadata/name") == wanted)
-    };
-    let found: Vec<Value> = objects.iter().filter(wanted).map(shown).collect();
+    let found: Vec<Value> = objects.iter().filter(|object| wanted(object, &request)).map(shown).collect();
     match (request.name, request.format) {
         (Some(name), _) if found.is_empty() => {
             Printed::NotFound(format!("Error from server (NotFound): {} {name:?} not found", request.plural))
@@ -54,11 +58,33 @@ pub fn print(objects: &[Value], request: Request<'_>) -> Printed {
                 namespaces: request.namespaced && request.namespace.is_none(),
                 now: request.now,
             };
-            Printed::Found(table(request.kind, &found, options).render())
+            let mut table = table(request.kind, &found, options);
+            if request.with_kind {
+                let column = table.head.iter().position(|head| head == "NAME").unwrap_or_default();
+                for (row, object) in table.rows.iter_mut().zip(&found) {
+                    row[column] = format!("{}/{}", qualified(request.kind, object), row[column]);
+                }
+            }
+            Printed::Found(table.render())
         }
         (name, Some(ObjectFormat::Yaml)) => Printed::Found(yaml(&whole(found, name.is_some()))),
         (name, Some(ObjectFormat::Json)) => Printed::Found(json_text(&whole(found, name.is_some()))),
     }
+}
+
+/// `pod`, `deployment.apps`: the kind with its group.
+fn qualified(kind: &str, object: &Value) -> String {
+    let kind = kind.to_lowercase();
+    match super::look::text(object, "/apiVersion").split_once('/') {
+        Some((group, _)) => format!("{kind}.{group}"),
+        None => kind,
+    }
+}
+
+/// A `List` of objects of several kinds.
+pub fn list(found: Vec<Value>, format: ObjectFormat) -> String {
+    let whole = whole(found.iter().map(shown).collect(), false);
+    if format == ObjectFormat::Json { json_text(&whole) } else { yaml(&whole) }
 }
 
 fn nothing(request: Request<'_>) -> String {
@@ -120,7 +146,7 @@ mod tests {
     use super::*;
 
     fn request<'a>(name: Option<&'a str>, namespace: Option<&'a str>, format: Option<ObjectFormat>) -> Request<'a> {
-        Request { kind: "ConfigMap", namespaced: true, plural: "configmaps", name, namespace, format, now: 60 }
+        Request { kind: "ConfigMap", namespaced: true, plural: "configmaps", name, namespace, format, with_kind: false, now: 60 }
     }
 
     fn objects() -> Vec<Value> {

@@ -1,0 +1,168 @@
+//! The command line as a person uses it: what it prints, where, and how it ends.
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+struct Ended {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+/// Runs `wavetank` with words between spaces, in the folder of the repository.
+fn wavetank(words: &str) -> Ended {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
+    let output = command.args(words.split(' ')).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ended { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// An empty folder of this test alone.
+fn folder(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&path);
+    std::fs::create_dir_all(&path).unwrap();
+    path
+}
+
+const SHOP: &str = r#"Scene(
+    duration: "1m",
+    nodes: [Pool(name: "n", count: 1, allocatable: {"cpu": "1", "memory": "1Gi"})],
+    objects: [Pod(metadata: (name: "web"), spec: (containers: [(name: "c", image: "web:1")]))],
+    expect: [At("30s", Phase("pod/web", EXPECTED))],
+)"#;
+
+#[test]
+fn the_exit_code_says_how_it_went() {
+    let folder = folder("exit_codes");
+    let scene = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        format!("run {}", path.display())
+    };
+    let well = wavetank(&scene("well.ron", &SHOP.replace("EXPECTED", "Running")));
+    assert_eq!((well.code, well.err.as_str()), (0, ""), "{}", well.out);
+    let missed = wavetank(&scene("missed.ron", &SHOP.replace("EXPECTED", "Failed")));
+    assert_eq!(missed.code, 1, "{}", missed.err);
+    assert!(missed.out.contains("missed") && missed.out.contains("pod/web"), "{}", missed.out);
+    let bad = wavetank(&scene("bad.ron", &SHOP.replace("EXPECTED", "Running").replace("containers", "containrs")));
+    assert_eq!((bad.code, bad.out.as_str()), (2, ""));
+    assert!(bad.err.contains("containrs") && bad.err.contains("did you mean"), "{}", bad.err);
+    assert_eq!(wavetank("run nowhere.ron").code, 2);
+    assert_eq!(wavetank("run scenes/hello.ron --journal - --summary json").code, 2);
+    assert_eq!(wavetank("swim").code, 2);
+}
+
+#[test]
+fn the_json_summary_is_one_line_with_every_field() {
+    let ended = wavetank("run scenes/hello.ron --summary json");
+    assert_eq!((ended.code, ended.out.matches('\n').count()), (0, 1), "{}", ended.err);
+    let summary: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(summary["schema"], "wavetank.summary/1");
+    let fields = "schema scene seed virtual_s digest nodes pods unschedulable waited evictions restarts bindings log_entries events agenda_fired \
+                  expectations not_simulated read_cpu_s cpu_s wall_s peak_rss_bytes";
+    let missing: Vec<&str> = fields.split_whitespace().filter(|field| summary.get(field).is_none()).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    let pods = ["total", "pending", "running", "ready", "succeeded", "failed", "created", "deleted"];
+    assert!(pods.iter().all(|field| summary["pods"][field].is_u64()), "{}", summary["pods"]);
+    let digest = summary["digest"].as_str().unwrap();
+    assert!(digest.len() == 16 && digest.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c)), "{digest}");
+    for flags in ["--quiet", "--check", "--journal /dev/null", "--dispatch schedule", "--every-tick"] {
+        let other: Value = serde_json::from_str(&wavetank(&format!("run scenes/hello.ron --summary json {flags}")).out).unwrap();
+        assert_eq!(other["digest"], digest, "{flags}");
+    }
+}
+
+#[test]
+fn the_first_scene_of_the_readme_tells_its_story_on_one_screen() {
+    let ended = wavetank("run scenes/hello.ron");
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.out.lines().count() <= 60, "{} lines", ended.out.lines().count());
+    for part in ["shop:1 -> shop:2", "FailNode", "NodeStatusUnknown", "taint-eviction-controller", "because", "5 of 5 met"] {
+        assert!(ended.out.contains(part), "{part} is missing:\n{}", ended.out);
+    }
+}
+
+#[test]
+fn get_and_describe_look_as_kubectl_does() {
+    let at = "--scene scenes/hello.ron --at 15s";
+    let pods = wavetank(&format!("get po {at}"));
+    let heads: Vec<&str> = pods.out.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(heads, ["NAME", "READY", "STATUS", "RESTARTS", "AGE"]);
+    assert_eq!(pods.out.lines().filter(|line| line.contains("1/1     Running   0")).count(), 3, "{}", pods.out);
+    let both = wavetank(&format!("get deploy,svc {at}"));
+    assert!(both.out.contains("deployment.apps/shop   3/3"), "{}", both.out);
+    assert!(both.out.contains("\n\nNAME") && both.out.contains("service/shop"), "{}", both.out);
+    let list: Value = serde_json::from_str(&wavetank(&format!("get deploy,svc -o json {at}")).out).unwrap();
+    assert_eq!((list["kind"].as_str(), list["items"].as_array().map(Vec::len)), (Some("List"), Some(2)));
+    let one = wavetank(&format!("get deploy shop -o yaml {at}"));
+    assert!(one.out.starts_with("apiVersion: apps/v1\nkind: Deployment\n"), "{}", one.out);
+    let described = wavetank(&format!("describe deploy/shop {at}"));
+    assert!(described.out.contains("StrategyType:           RollingUpdate"), "{}", described.out);
+    let missing = wavetank(&format!("get pod nobody {at}"));
+    assert_eq!((missing.code, missing.err.trim()), (1, "Error from server (NotFound): pods \"nobody\" not found"));
+    let unknown = wavetank(&format!("get pots {at}"));
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.err.contains("did you mean"), "{}", unknown.err);
+}
+
+#[test]
+fn check_shows_every_mistake_with_its_place() {
+    let path = folder("check").join("bad.ron");
+    let text = SHOP.replace("EXPECTED", "Runing").replace("duration: \"1m\"", "duration: \"1 fortnight\"").replace("image:", "imag:");
+    std::fs::write(&path, text).unwrap();
+    let ended = wavetank(&format!("check {}", path.display()));
+    assert_eq!(ended.code, 2);
+    for part in ["fortnight", "imag", "Runing", "^", "bad.ron:2"] {
+        assert!(ended.err.contains(part), "{part} is missing:\n{}", ended.err);
+    }
+    assert_eq!(wavetank("check scenes/hello.ron").code, 0);
+}
+
+#[test]
+fn a_changed_scene_fails_its_golden_and_junit_says_so() {
+    let folder = folder("golden");
+    let (scenes, report) = (folder.join("scenes"), folder.join("report.xml"));
+    std::fs::create_dir_all(&scenes).unwrap();
+    std::fs::write(scenes.join("web.ron"), SHOP.replace("EXPECTED", "Running")).unwrap();
+    let run = |flags: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
+        command.arg("test").args(flags.split_whitespace()).current_dir(&folder).output().unwrap()
+    };
+    assert_ne!(run("").status.code(), Some(0), "a scene without a golden has not passed");
+    assert_eq!(run("--bless").status.code(), Some(0));
+    assert_eq!(run("").status.code(), Some(0));
+    std::fs::write(scenes.join("web.ron"), SHOP.replace("EXPECTED", "Running").replace("web:1", "web:2")).unwrap();
+    let failed = run(&format!("--junit {}", report.display()));
+    let said = String::from_utf8([failed.stdout, failed.stderr].concat()).unwrap();
+    assert_eq!(failed.status.code(), Some(1), "{said}");
+    assert!(said.contains("web:1") && said.contains("web:2"), "the first difference is shown:\n{said}");
+    let junit = std::fs::read_to_string(report).unwrap();
+    assert!(junit.contains("<failure") && junit.contains("failures=\"1\""), "{junit}");
+}
+
+#[test]
+fn saved_runs_go_on_and_damaged_ones_are_refused() {
+    let file = folder("resume").join("half.run");
+    let whole: Value = serde_json::from_str(&wavetank("run scenes/hello.ron --summary json").out).unwrap();
+    let saved = wavetank(&format!("run scenes/hello.ron --summary json --save {} --at 100s", file.display()));
+    assert_eq!(saved.code, 0, "{}", saved.err);
+    let resumed: Value = serde_json::from_str(&wavetank(&format!("run --resume {} --summary json", file.display())).out).unwrap();
+    assert_eq!(resumed["digest"], whole["digest"]);
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    let damaged = wavetank(&format!("run --resume {}", file.display()));
+    assert_eq!(damaged.code, 2);
+    assert!(damaged.err.contains("cut or damaged"), "{}", damaged.err);
+}
+
+#[test]
+fn completions_and_the_schedule_are_printed() {
+    assert!(wavetank("completions bash").out.contains("_wavetank"));
+    let schedule = wavetank("schedule").out;
+    for part in ["Decide   scheduler", "sees    Meta, Node", "woken   Pod"] {
+        assert!(schedule.contains(part), "{part} is missing:\n{schedule}");
+    }
+}
