@@ -3,16 +3,14 @@
 use crate::cluster::Cluster;
 use crate::same;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use wavetank_systems::scheduler::cycle::{Decision, Examined, Scored, decide, examine, pick, scores};
-use wavetank_systems::scheduler::failure::Failure;
+use wavetank_systems::scheduler::failure::{Failure, event_text};
 use wavetank_systems::scheduler::filter::Filters;
 use wavetank_systems::scheduler::plugin::{Plugin, Refusal};
 use wavetank_systems::scheduler::plugins::scheduling_gates;
 use wavetank_systems::scheduler::pods::Incoming;
 use wavetank_systems::scheduler::tree::ClassTree;
-
-/// Bytes of an event's message at most.
-const EVENT_BYTES_MAX: usize = 1024;
 
 /// Compares every field of one case.
 pub(crate) fn judge(case: &Value) -> Result<(), String> {
@@ -77,8 +75,8 @@ fn answer(cluster: &Cluster, pod: &Incoming) -> Map<String, Value> {
         let mut plugins: Vec<&str> = found.failure.plugins().iter().map(Plugin::name).collect();
         plugins.sort_unstable();
         out.insert("unschedulablePlugins".into(), json!(plugins));
-        if message.len() > EVENT_BYTES_MAX {
-            out.insert("eventMessage".into(), json!(cut(&message)));
+        if let Cow::Owned(cut) = event_text(&message) {
+            out.insert("eventMessage".into(), json!(cut));
         }
         out.insert("message".into(), json!(message));
     } else {
@@ -86,10 +84,6 @@ fn answer(cluster: &Cluster, pod: &Incoming) -> Map<String, Value> {
         scores_shown(&mut out, cluster, &found, &scored);
     }
     out
-}
-
-fn cut(message: &str) -> String {
-    format!("{} ...", &message[..EVENT_BYTES_MAX - 4])
 }
 
 fn verdicts(out: &mut Map<String, Value>, cluster: &Cluster, filters: &Filters, found: &Examined) {

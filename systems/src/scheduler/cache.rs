@@ -27,8 +27,10 @@ use wavetank_engine::names::{Names, Sym};
 
 /// Trees kept at most; a class beyond is decided by the plain look.
 const TREES_MAX: usize = 200;
-/// Kinds of pods with counters at most; one beyond is decided by the plain look.
+/// Kinds of pods with counters at most; one beyond makes all be counted anew as they are needed.
 const COUNTERS_MAX: usize = 64;
+/// Selectors with counts for default spreading at most; one beyond makes all be counted anew as they are needed.
+const SPREADS_MAX: usize = 256;
 
 /// How a pod counts on a node, and where.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -342,10 +344,20 @@ impl SchedulerCache {
             return None;
         }
         tree.want_zones(&self.table);
-        let number = *self.spread_numbers.entry((selected_by(meta), leader)).or_insert_with(|| {
-            let key = SpreadKey { namespace: pod.namespace, selector: pod.default_selector.clone(), leader };
-            self.spread.number(&key, &self.groups, &reads.labels)
-        });
+        let selected = (selected_by(meta), leader);
+        let number = match self.spread_numbers.get(&selected) {
+            Some(&number) => number,
+            None => {
+                let key = SpreadKey { namespace: pod.namespace, selector: pod.default_selector.clone(), leader };
+                if self.spread.len() >= SPREADS_MAX && !self.spread.knows(&key) {
+                    self.spread = SpreadCounts::default();
+                    self.spread_numbers.clear();
+                }
+                let number = self.spread.number(&key, &self.groups, &reads.labels);
+                self.spread_numbers.insert(selected, number);
+                number
+            }
+        };
         self.spread.decide(number, tree, &self.table, percentage, start)
     }
 
@@ -360,8 +372,10 @@ impl SchedulerCache {
     ) -> Option<Decision> {
         let number = match self.counter_numbers.get(&key) {
             Some(&number) => number as usize,
-            None if self.counters.len() == COUNTERS_MAX => return None,
             None => {
+                if self.counters.len() == COUNTERS_MAX {
+                    self.forget_counters();
+                }
                 self.counters.push(Counters::default());
                 self.counter_numbers.insert(key, self.counters.len() as u32 - 1);
                 self.counters.len() - 1

@@ -1,11 +1,27 @@
 //! Why no node can run a pod, and how the message says it. Source: `spec/scheduler.md` §7, `framework/types.go`, `FitError`.
 
 use crate::scheduler::plugin::{Plugin, Plugins, Refusal};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use wavetank_engine::names::Names;
 
 /// What the first stage of PostFilter says when a pod has no resource claims.
 pub const NO_CLAIMS: &str = "no new claims to deallocate";
+
+/// Bytes of an event's message at most.
+const EVENT_BYTES_MAX: usize = 1024;
+/// How a cut message ends.
+const CUT: &str = " ...";
+
+/// A message as its event says it: cut where it is too long. The pod's condition says it whole.
+/// Source: `schedule_one.go`, `truncateMessage`.
+pub fn event_text(message: &str) -> Cow<'_, str> {
+    if message.len() <= EVENT_BYTES_MAX {
+        return Cow::Borrowed(message);
+    }
+    let end = message.floor_char_boundary(EVENT_BYTES_MAX - CUT.len());
+    Cow::Owned(format!("{}{CUT}", &message[..end]))
+}
 
 /// The refusals of a cycle.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -116,4 +132,18 @@ impl Failure {
 fn sorted(mut parts: Vec<String>) -> String {
     parts.sort();
     parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_say_at_most_1024_bytes() {
+        for (letters, want) in [(10, 10), (1024, 1024), (1025, 1024), (5000, 1024)] {
+            let message = "x".repeat(letters);
+            let text = event_text(&message);
+            assert_eq!((text.len(), text.ends_with(CUT)), (want, letters > 1024), "{letters}");
+        }
+    }
 }

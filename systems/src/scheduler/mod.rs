@@ -315,8 +315,9 @@ fn schedule_one(
             report(false, words.scheduled, words.scheduled_words, &args, events, work.now());
         }
         Decision::None(failure) => {
-            let text = names.sym(&failure.message(names, &failure.without_victims()));
-            report(true, words.failed, words.failed_words, &[Arg::Text(text)], events, work.now());
+            let message = failure.message(names, &failure.without_victims());
+            let (text, said) = (names.sym(&message), names.sym(&failure::event_text(&message)));
+            report(true, words.failed, words.failed_words, &[Arg::Text(said)], events, work.now());
             if let Some(status) = reads.statuses.get(waiting.pod) {
                 let mut status = status.clone();
                 let (kind, reason) = (words::POD_SCHEDULED, words::UNSCHEDULABLE);

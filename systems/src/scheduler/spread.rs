@@ -116,6 +116,21 @@ impl SpreadCounts {
         number
     }
 
+    /// Number of sets of counts.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether a key has counts.
+    pub fn knows(&self, key: &SpreadKey) -> bool {
+        self.found.contains_key(key)
+    }
+
+    /// Whether nothing was ever spread.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     fn see_groups(&mut self, groups: &Groups, labels: &LabelSets) {
         for number in self.of_group.len()..groups.len() {
             let group = groups.get(GroupId(number as u32));
