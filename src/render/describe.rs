@@ -3,6 +3,7 @@
 //! Source: kubernetes v1.36, `kubectl/pkg/describe/describe.go`.
 
 mod autoscaler;
+mod batch;
 mod container;
 mod events;
 mod generic;
@@ -40,6 +41,9 @@ pub fn describe(kind: &str, object: &Value, cluster: &dyn Cluster, now: i64) -> 
         "Service" => service::write(&mut page, object, cluster),
         "Endpoints" => service::endpoints(&mut page, object),
         "HorizontalPodAutoscaler" => autoscaler::write(&mut page, object),
+        "Job" => batch::job(&mut page, object),
+        "CronJob" => batch::cron_job(&mut page, object),
+        "PodDisruptionBudget" => batch::disruption_budget(&mut page, object),
         "Namespace" => namespace::write(&mut page, object, cluster),
         _ => generic::write(&mut page, object),
     };

@@ -4,9 +4,9 @@ use crate::row::{Check, Functions};
 use serde_json::{Value, json};
 use wavetank_engine::ids::Uid;
 use wavetank_engine::model::batch::Concurrency;
+use wavetank_engine::model::cron::zone::Zone;
 use wavetank_engine::time::unix_seconds;
 use wavetank_systems::workloads::cron_job::plan::{Facts, JobFacts, Note, plan, read_schedule};
-use wavetank_systems::workloads::cron_job::zone::Zone;
 
 pub(crate) const FUNCTIONS: Functions = &[("schedule_next", Check::Answer(schedule_next)), ("syncCronJob", Check::Answer(sync))];
 

@@ -2,6 +2,7 @@
 
 pub mod autoscaling;
 pub mod batch;
+pub mod cron;
 pub mod disruption;
 pub mod int_or_percent;
 pub mod kinds;

@@ -9,12 +9,9 @@
 //!
 //! One sync of the original is a chain of turns here: deletions, then the new Job, then the status.
 
-pub mod parse;
 pub mod plan;
 mod read;
-pub mod schedule;
 mod turn;
-pub mod zone;
 
 use crate::texts::texts;
 use bevy_ecs::prelude::{Res, ResMut};

@@ -1,7 +1,6 @@
 //! Jobs and CronJobs.
 //!
-//! The server generates selector and labels of a job before it looks; ours may be checked before that. Whether a schedule can be read is the cron job
-//! controller's own knowledge; here it only has to be there and to leave the time zone to its own field.
+//! The server generates selector and labels of a job before it looks; ours may be checked before that.
 //!
 //! Source: kubernetes v1.36, `pkg/apis/batch/validation/validation.go`, `validateJobSpec`, `ValidateJobSpecUpdate`,
 //! `validateCronJobSpec`.
@@ -10,6 +9,8 @@ use super::field::{Errors, Field};
 use super::field_error::quoted;
 use super::metadata::{self, NameRule};
 use super::{formats, pod, selector};
+use crate::model::cron::parse::parse;
+use crate::model::cron::zone::load_zone;
 
 /// Most pods at once of an indexed job.
 const PARALLELISM_INDEXED_MAX: i64 = 100_000;
@@ -207,12 +208,18 @@ fn check_cron_spec(spec: &Field<'_>, errors: &mut Errors) {
         errors.push(schedule.required(""));
     } else if schedule.text().contains("TZ") {
         errors.push(schedule.invalid("cannot use TZ or CRON_TZ in schedule, use timeZone field instead"));
+    } else if let Err(error) = parse(schedule.text()) {
+        errors.push(schedule.invalid(error));
     }
     spec.child("startingDeadlineSeconds").check_not_negative(errors);
     if zone.is_set() && zone.text().is_empty() {
         errors.push(zone.invalid_as(quoted(""), "timeZone must be nil or non-empty string"));
     } else if zone.text().eq_ignore_ascii_case("Local") {
         errors.push(zone.invalid("timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"));
+    } else if zone.is_set()
+        && let Err(error) = load_zone(zone.text())
+    {
+        errors.push(zone.invalid(error));
     }
     spec.child("concurrencyPolicy").check_word(&["Allow", "Forbid", "Replace"], errors);
     let job = spec.child("jobTemplate").child("spec");

@@ -3,12 +3,12 @@
 //! Source: kubernetes v1.36, `pkg/controller/cronjob/cronjob_controllerv2.go`, `syncCronJob`, `cleanupFinishedJobs`; `utils.go`,
 //! `mostRecentScheduleTime`; `spec/workloads.md` §8.
 
-use super::parse::parse;
-use super::schedule::Schedule;
-use super::zone::{Zone, load_zone, rfc1123};
 use serde::{Deserialize, Serialize};
 use wavetank_engine::ids::Uid;
 use wavetank_engine::model::batch::Concurrency;
+use wavetank_engine::model::cron::parse::parse;
+use wavetank_engine::model::cron::schedule::Schedule;
+use wavetank_engine::model::cron::zone::{Zone, load_zone, rfc1123};
 
 /// Unit: nanoseconds in a second.
 const SECOND: i64 = 1_000_000_000;
@@ -168,11 +168,11 @@ pub fn read_schedule(schedule: &str, time_zone: Option<&str>, notes: &mut Vec<No
         notes.push((true, "UnsupportedSchedule", what));
         return parse(schedule).map_err(unreadable);
     }
-    let mut read = parse(schedule).map_err(unreadable)?;
-    if let Some(zone) = zone {
-        read.zone = zone;
-    }
-    Ok(read)
+    let read = parse(schedule).map_err(unreadable)?;
+    Ok(match zone {
+        Some(zone) => read.in_zone(zone),
+        None => read,
+    })
 }
 
 fn look_at_schedule(facts: &Facts, plan: &mut Plan, now: i64) {

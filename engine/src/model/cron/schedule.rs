@@ -51,6 +51,12 @@ struct Search<'s> {
 }
 
 impl Schedule {
+    /// The same schedule, read in another zone.
+    #[must_use]
+    pub fn in_zone(self, zone: Zone) -> Schedule {
+        Schedule { zone, ..self }
+    }
+
     /// The first moment after one that fits; `None` when none of the next five years does.
     pub fn next(&self, after: i64) -> Option<i64> {
         match &self.when {

@@ -101,7 +101,7 @@ fn parse_macro(text: &str, zone: Zone) -> Result<Schedule, String> {
 fn every(span: &str) -> Result<i64, String> {
     let negative = span.starts_with('-');
     let digits = span.strip_prefix(['-', '+']).unwrap_or(span);
-    let parsed = wavetank_engine::time::SimDuration::parse(digits).map_err(|_| format!("time: invalid duration \"{span}\""))?;
+    let parsed = crate::time::SimDuration::parse(digits).map_err(|_| format!("time: invalid duration \"{span}\""))?;
     Ok(if negative { 1 } else { (parsed.as_secs() as i64).max(1) })
 }
 

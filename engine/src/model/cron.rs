@@ -1,0 +1,5 @@
+//! Schedules of CronJobs, and the time zones in which they are read.
+
+pub mod parse;
+pub mod schedule;
+pub mod zone;
