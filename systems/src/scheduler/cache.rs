@@ -1,15 +1,16 @@
 //! What follows from the store: node facts, class facts, pods on nodes, and the trees over them.
 
+mod decide;
+
 use crate::scheduler::counters::Counters;
-use crate::scheduler::cycle::{self, Cycle, Decision};
+use crate::scheduler::cycle::Cycle;
 use crate::scheduler::facts::ClassFacts;
 use crate::scheduler::nodes::{NodeFacts, NodeTable};
 use crate::scheduler::plugin::Happenings;
-use crate::scheduler::plugins::node_affinity;
 use crate::scheduler::plugins::pod_topology_spread::default_selector;
 use crate::scheduler::pods::{Group, GroupId, Groups, Incoming, Namespaces, Nominated, Nominations, Resident};
 use crate::scheduler::profile::Profile;
-use crate::scheduler::spread::{SpreadCounts, SpreadKey, ZONES_MAX};
+use crate::scheduler::spread::SpreadCounts;
 use crate::scheduler::tree::ClassTree;
 use crate::scheduler::{Reads, SchedulerState, Words};
 use bevy_ecs::resource::Resource;
@@ -298,97 +299,6 @@ impl SchedulerCache {
         }
     }
 
-    /// Decides by the class's tree, or by the plain look where the pod or the nodes need it.
-    pub(super) fn decide(&mut self, pod: &Incoming, kind: PodKind, meta: &Meta, start: usize, reads: &Reads, names: &Names) -> Decision {
-        let nodes = self.table.order(&reads.labels, names).len();
-        let start = if nodes == 0 { 0 } else { start % nodes };
-        if nodes > 0
-            && self.knows_scores(pod)
-            && let Some(decision) = self.decide_by_change(pod, kind, meta, start, reads, names)
-        {
-            if reads.checking.0 {
-                let plain = cycle::decide(&self.cycle(pod, reads, names), start);
-                assert_eq!(decision, plain, "the fast and the plain look decide alike");
-            }
-            return decision;
-        }
-        cycle::decide(&self.cycle(pod, reads, names), start)
-    }
-
-    /// `None` when no node is feasible, or when the plain look must decide.
-    fn decide_by_change(
-        &mut self,
-        pod: &Incoming,
-        kind: PodKind,
-        meta: &Meta,
-        start: usize,
-        reads: &Reads,
-        names: &Names,
-    ) -> Option<Decision> {
-        let (leader, facts) = (self.leader(kind.class), &pod.resident.class);
-        if self.trees.len() >= TREES_MAX && !self.trees.contains_key(&leader) {
-            return None;
-        }
-        let tree = self.trees.entry(leader).or_default();
-        tree.catch_up(facts, &self.profile, &self.table, &reads.labels, names);
-        let percentage = self.profile.percentage_of_nodes_to_score;
-        let every_node = self.table.zones() <= ZONES_MAX && facts.node_selector.is_empty() && facts.required.is_none();
-        if !facts.spread.is_empty() || facts.terms.is_some() || self.touched(kind, reads) {
-            return self.decide_by_counters(pod, (kind, meta.controller_uid().unwrap_or_default()), leader, start, reads, names);
-        }
-        let tree = self.trees.get_mut(&leader)?;
-        if pod.default_selector.is_empty() {
-            return tree.decide(&self.table, percentage, start);
-        }
-        if !every_node {
-            return None;
-        }
-        tree.want_zones(&self.table);
-        let selected = (selected_by(meta), leader);
-        let number = match self.spread_numbers.get(&selected) {
-            Some(&number) => number,
-            None => {
-                let key = SpreadKey { namespace: pod.namespace, selector: pod.default_selector.clone(), leader };
-                if self.spread.len() >= SPREADS_MAX && !self.spread.knows(&key) {
-                    self.spread = SpreadCounts::default();
-                    self.spread_numbers.clear();
-                }
-                let number = self.spread.number(&key, &self.groups, &reads.labels);
-                self.spread_numbers.insert(selected, number);
-                number
-            }
-        };
-        self.spread.decide(number, tree, &self.table, percentage, start)
-    }
-
-    fn decide_by_counters(
-        &mut self,
-        pod: &Incoming,
-        key: (PodKind, Uid),
-        leader: ClassId,
-        start: usize,
-        reads: &Reads,
-        names: &Names,
-    ) -> Option<Decision> {
-        let number = match self.counter_numbers.get(&key) {
-            Some(&number) => number as usize,
-            None => {
-                if self.counters.len() == COUNTERS_MAX {
-                    self.forget_counters();
-                }
-                self.counters.push(Counters::default());
-                self.counter_numbers.insert(key, self.counters.len() as u32 - 1);
-                self.counters.len() - 1
-            }
-        };
-        let mut counters = std::mem::take(&mut self.counters[number]);
-        let cycle = self.cycle(pod, reads, names);
-        let tree = self.trees.get(&leader).filter(|_| counters.catch_up(&cycle));
-        let decision = tree.and_then(|tree| counters.decide(&cycle, tree, start));
-        self.counters[number] = counters;
-        decision
-    }
-
     /// What plugins see when they look for a place for a pod.
     pub(super) fn cycle<'c>(&'c self, pod: &'c Incoming, reads: &'c Reads, names: &'c Names) -> Cycle<'c> {
         Cycle {
@@ -401,18 +311,6 @@ impl SchedulerCache {
             labels: &reads.labels,
             names,
         }
-    }
-
-    /// Whether class trees know the scores of the pod, spreading and affinity apart.
-    fn knows_scores(&self, pod: &Incoming) -> bool {
-        let facts = &pod.resident.class;
-        facts.preferred.is_empty()
-            && pod.nominated_node.is_empty()
-            && self.nominations.is_empty()
-            && !self.table.any_soft_taint()
-            && !self.table.any_image()
-            && self.profile.is_default()
-            && matches!(node_affinity::narrowed(facts), Ok(None))
     }
 }
 
