@@ -11,6 +11,7 @@ mod arguments;
 mod cronjob;
 mod deployment;
 mod disruption;
+mod endpointslice;
 mod hpa;
 mod job;
 mod not_built;
@@ -19,6 +20,7 @@ mod replicaset;
 mod report;
 mod row;
 mod run;
+mod service;
 mod tables;
 mod util;
 mod validation;
@@ -32,10 +34,12 @@ const FAMILIES: &[Functions] = &[
     cronjob::FUNCTIONS,
     disruption::FUNCTIONS,
     deployment::FUNCTIONS,
+    endpointslice::FUNCTIONS,
     hpa::FUNCTIONS,
     job::FUNCTIONS,
     pod_resources::FUNCTIONS,
     replicaset::FUNCTIONS,
+    service::FUNCTIONS,
     util::FUNCTIONS,
     validation::FUNCTIONS,
 ];

@@ -5,8 +5,6 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     // daemonset
     "AddOrUpdateDaemonPodTolerations",
     "NodeShouldRunDaemonPod",
-    // endpointslice
-    "Reconcile_series",
     // kubelet
     "eviction_rank_pid",
     "eviction_rank_memory",
@@ -18,8 +16,6 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     "ComputeZoneState",
     // rbac
     "RulesAllow",
-    // service
-    "CategorizeEndpoints",
     // statefulset
     "sync_series",
     // scheduler

@@ -39,15 +39,7 @@ pub const WAKES: &[Wake] = &[
 
 /// Registers the controller.
 pub fn install(sim: &mut Simulation) {
-    let words = {
-        let mut names = sim.get_mut::<Names>();
-        SliceWords {
-            service_name: names.sym("kubernetes.io/service-name"),
-            managed_by: names.sym("endpointslice.kubernetes.io/managed-by"),
-            controller: names.sym("endpointslice-controller.k8s.io"),
-            headless: names.sym("service.kubernetes.io/headless"),
-        }
-    };
+    let words = SliceWords::new(&mut sim.get_mut::<Names>());
     sim.resource(words);
     sim.behaviour::<SlicesQueue, _, _>("endpoint_slices", "endpointslice-controller", WAKES, sync);
 }
@@ -63,9 +55,10 @@ pub struct Plan {
     pub delete: Vec<usize>,
 }
 
-/// Decides on the slices of a Service: endpoints are updated in place; new ones fill slices that change anyway, fullest first, then the
-/// one unchanged slice that they fit most tightly, then new slices. Slices are never rebalanced.
-pub fn plan(present: &[EndpointSlice], wanted: &ByPorts) -> Plan {
+/// Decides on the slices of a Service: endpoints are updated in place, slices left without any go; new ones fill slices that change anyway,
+/// fullest first, then the
+/// one unchanged slice that they fit most tightly, then new slices. Slices are never rebalanced. A slice holds at most `endpoints_max`.
+pub fn plan(present: &[EndpointSlice], wanted: &ByPorts, endpoints_max: usize) -> Plan {
     let mut plan = Plan::default();
     let empty: Vec<EndpointPort> = Vec::new();
     let mut by_ports: BTreeMap<&Vec<EndpointPort>, Vec<usize>> = BTreeMap::new();
@@ -73,7 +66,7 @@ pub fn plan(present: &[EndpointSlice], wanted: &ByPorts) -> Plan {
         by_ports.entry(slice.ports.as_ref().unwrap_or(&empty)).or_default().push(at);
     }
     for (ports, endpoints) in wanted.iter().filter(|(_, endpoints)| !endpoints.is_empty()) {
-        plan_ports(present, by_ports.remove(ports).unwrap_or_default(), ports, endpoints, &mut plan);
+        plan_ports(present, by_ports.remove(ports).unwrap_or_default(), (ports, endpoints), endpoints_max, &mut plan);
     }
     let left: Vec<usize> = by_ports.into_values().flatten().collect();
     if wanted.values().all(Vec::is_empty) {
@@ -101,12 +94,20 @@ fn reuse(plan: &mut Plan) {
     }
 }
 
-fn plan_ports(present: &[EndpointSlice], places: Vec<usize>, ports: &[EndpointPort], wanted: &[Endpoint], plan: &mut Plan) {
+fn plan_ports(
+    present: &[EndpointSlice],
+    places: Vec<usize>,
+    (ports, wanted): (&[EndpointPort], &[Endpoint]),
+    endpoints_max: usize,
+    plan: &mut Plan,
+) {
     let mut missing: BTreeMap<u32, Endpoint> = wanted.iter().map(|endpoint| (endpoint.ip, *endpoint)).collect();
     let (mut changed, mut unchanged): (Vec<(usize, Vec<Endpoint>)>, Vec<usize>) = (Vec::new(), Vec::new());
     for at in places {
         let kept: Vec<Endpoint> = present[at].endpoints.iter().filter_map(|old| missing.remove(&old.ip)).collect();
-        if kept == present[at].endpoints {
+        if kept.is_empty() {
+            plan.delete.push(at);
+        } else if kept == present[at].endpoints {
             unchanged.push(at);
         } else {
             changed.push((at, kept));
@@ -115,26 +116,24 @@ fn plan_ports(present: &[EndpointSlice], places: Vec<usize>, ports: &[EndpointPo
     let mut missing: std::collections::VecDeque<Endpoint> = missing.into_values().collect();
     changed.sort_by_key(|(at, kept)| (std::cmp::Reverse(kept.len()), *at));
     for (_, kept) in &mut changed {
-        while kept.len() < ENDPOINTS_MAX
+        while kept.len() < endpoints_max
             && let Some(next) = missing.pop_front()
         {
             kept.push(next);
         }
     }
     let make = |endpoints: Vec<Endpoint>| EndpointSlice { endpoints, ports: Some(ports.to_vec()) };
-    while missing.len() >= ENDPOINTS_MAX {
-        plan.create.push(make(missing.drain(..ENDPOINTS_MAX).collect()));
+    while missing.len() >= endpoints_max {
+        plan.create.push(make(missing.drain(..endpoints_max).collect()));
     }
     if !missing.is_empty() {
-        let fits = |at: &&usize| present[**at].endpoints.len() + missing.len() <= ENDPOINTS_MAX;
+        let fits = |at: &&usize| present[**at].endpoints.len() + missing.len() <= endpoints_max;
         match unchanged.iter().filter(fits).max_by_key(|&&at| (present[at].endpoints.len(), std::cmp::Reverse(at))) {
             Some(&at) => plan.update.push((at, make(present[at].endpoints.iter().copied().chain(missing).collect()))),
             None => plan.create.push(make(missing.into_iter().collect())),
         }
     }
-    for (at, kept) in changed {
-        if kept.is_empty() { plan.delete.push(at) } else { plan.update.push((at, make(kept))) }
-    }
+    plan.update.extend(changed.into_iter().map(|(at, kept)| (at, make(kept))));
 }
 
 /// Texts of slices, by what they are made from.
@@ -144,6 +143,18 @@ pub struct SliceWords {
     managed_by: Sym,
     controller: Sym,
     headless: Sym,
+}
+
+impl SliceWords {
+    /// Interns the texts.
+    pub fn new(names: &mut Names) -> SliceWords {
+        SliceWords {
+            service_name: names.sym("kubernetes.io/service-name"),
+            managed_by: names.sym("endpointslice.kubernetes.io/managed-by"),
+            controller: names.sym("endpointslice-controller.k8s.io"),
+            headless: names.sym("service.kubernetes.io/headless"),
+        }
+    }
 }
 
 fn sync(
@@ -162,7 +173,7 @@ fn sync(
         let own: Vec<ObjRef> = reads.listing.controlled(item.object.uid).filter(|&slice| slices.get(slice).is_some()).collect();
         let present: Vec<EndpointSlice> = own.iter().filter_map(|&slice| slices.get(slice).cloned()).collect();
         let wanted = members(&reads, &labels, &names, service, meta.namespace);
-        let plan = plan(&present, &wanted);
+        let plan = plan(&present, &wanted, ENDPOINTS_MAX);
         for slice in plan.create {
             let new = new_slice(&item, meta, service, slice, *words, &mut labels, &mut names);
             work.ask(&item, Verb::Create(Box::new(new)));
@@ -174,6 +185,14 @@ fn sync(
             work.tell(item.cause, Verb::Delete { object: own[at], grace_s: None, propagation: Some(Propagation::Background) });
         }
     }
+}
+
+/// Labels of a slice: the Service's own, whose slice it is, who keeps it, and whether the Service is headless.
+/// Source: `endpointslice/utils.go`, `setEndpointSliceLabels`; `spec/networking.md` §3.
+pub fn slice_labels(service_labels: &[(Sym, Sym)], service: Sym, headless: bool, words: SliceWords) -> Vec<(Sym, Sym)> {
+    let own = [(words.service_name, service), (words.managed_by, words.controller)];
+    let headless = headless.then_some((words.headless, Sym::EMPTY));
+    service_labels.iter().copied().chain(own).chain(headless).collect()
 }
 
 fn new_slice(
@@ -189,9 +208,7 @@ fn new_slice(
     let name = names.render(service_meta.name);
     meta.generate_name = names.sym(&format!("{name}-"));
     let name = names.sym(&name);
-    let own = [(words.service_name, name), (words.managed_by, words.controller)];
-    let headless = (service.cluster_ip == Service::HEADLESS).then_some((words.headless, Sym::EMPTY));
-    let pairs: Vec<(Sym, Sym)> = labels.pairs(service_meta.labels).iter().copied().chain(own).chain(headless).collect();
+    let pairs = slice_labels(labels.pairs(service_meta.labels), name, service.cluster_ip == Service::HEADLESS, words);
     meta.labels = labels.intern(names, pairs);
     meta.owners.push(OwnerRef {
         uid: Some(item.object.uid),
@@ -248,12 +265,12 @@ mod tests {
     fn slices_fill_and_empty() {
         let mut slices = Vec::new();
         for (want, expected) in [(1..1, vec![0]), (1..4, vec![3]), (1..251, vec![50, 100, 100]), (1..2, vec![1]), (1..1, vec![0])] {
-            let plan = plan(&slices, &wanted(want.clone()));
+            let plan = plan(&slices, &wanted(want.clone()), ENDPOINTS_MAX);
             slices = after(slices, plan);
             let mut got = sizes(&slices);
             got.sort_unstable();
             assert_eq!(got, expected, "{want:?}");
-            let again = super::plan(&slices, &wanted(want));
+            let again = super::plan(&slices, &wanted(want), ENDPOINTS_MAX);
             assert_eq!(again, Plan::default(), "a second look asks for nothing");
         }
     }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use wavetank_engine::api::objects::Row;
 use wavetank_engine::api::store::{Listing, View};
-use wavetank_engine::ids::{Kind, ObjRef};
+use wavetank_engine::ids::{Kind, ObjRef, Uid};
 use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::model::meta::Meta;
 use wavetank_engine::model::network::{Endpoint, EndpointPort, Service};
-use wavetank_engine::model::pod::{Pod, PodStatus};
+use wavetank_engine::model::pod::{Pod, PodPhase, PodStatus};
 use wavetank_engine::model::pod_class::{Classes, PodClass};
 use wavetank_engine::model::select::Selectors;
 use wavetank_engine::names::{Name, Names, Sym};
@@ -61,26 +61,58 @@ fn member<Q: Send + Sync + 'static>(
     row: &Row,
 ) -> Option<(Endpoint, Vec<EndpointPort>)> {
     let (spec, status, meta) = (reads.pods.get(pod)?, reads.statuses.get(pod)?, reads.metas.get(pod)?);
-    if status.phase.terminal() || status.pod_ip == 0 {
-        return None;
-    }
-    let zone = node_zone(reads, labels, names, spec.node);
-    if zone.is_none() && !service.publish_not_ready {
-        return None;
-    }
-    let (serving, terminating) = (status.ready(), meta.terminating());
-    let endpoint = Endpoint {
+    let facts = PodFacts {
+        name: row.key.name,
+        uid: Some(pod.uid),
         ip: status.pod_ip,
         node: spec.node,
-        zone: zone.unwrap_or(Sym::EMPTY),
-        hostname: Sym::EMPTY,
-        pod: row.key.name,
-        pod_uid: Some(pod.uid),
-        ready: service.publish_not_ready || serving && !terminating,
-        serving,
-        terminating,
+        zone: node_zone(reads, labels, names, spec.node),
+        phase: status.phase,
+        ready: status.ready(),
+        deleting: meta.terminating(),
     };
+    let endpoint = endpoint(&facts, service.publish_not_ready)?;
     Some((endpoint, ports_of(service, reads.classes.get(spec.class), names)))
+}
+
+/// A pod that a Service selects, as far as endpoints depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PodFacts {
+    /// Its name.
+    pub name: Name,
+    /// Its identity.
+    pub uid: Option<Uid>,
+    /// Its address as a big-endian number; 0: none yet.
+    pub ip: u32,
+    /// Its node.
+    pub node: Sym,
+    /// Zone of the node, empty when the node names none; `None` when there is no such node.
+    pub zone: Option<Sym>,
+    /// Its phase.
+    pub phase: PodPhase,
+    /// Whether its Ready condition is True.
+    pub ready: bool,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+}
+
+/// The endpoint that a selected pod is; `None` for one that has ended, has no address, or whose node is not there (unless not ready
+/// addresses are published). Source: `endpointslice/utils.go`, `podToEndpoint`, `ShouldPodBeInEndpoints`; `spec/networking.md` §3.
+pub fn endpoint(pod: &PodFacts, publish_not_ready: bool) -> Option<Endpoint> {
+    if pod.phase.terminal() || pod.ip == 0 || pod.zone.is_none() && !publish_not_ready {
+        return None;
+    }
+    Some(Endpoint {
+        ip: pod.ip,
+        node: pod.node,
+        zone: pod.zone.unwrap_or(Sym::EMPTY),
+        hostname: Sym::EMPTY,
+        pod: pod.name,
+        pod_uid: pod.uid,
+        ready: publish_not_ready || pod.ready && !pod.deleting,
+        serving: pod.ready,
+        terminating: pod.deleting,
+    })
 }
 
 /// Zone of a node; `None` when there is no such node.
@@ -92,7 +124,7 @@ fn node_zone<Q: Send + Sync + 'static>(reads: &Reads<Q>, labels: &LabelSets, nam
 }
 
 /// The Service's ports as a pod resolves them; one that names a port which the pod lacks is left out.
-fn ports_of(service: &Service, class: &PodClass, names: &Names) -> Vec<EndpointPort> {
+pub fn ports_of(service: &Service, class: &PodClass, names: &Names) -> Vec<EndpointPort> {
     let resolve = |port: &wavetank_engine::model::network::ServicePort| {
         let number = match names.text(port.target).parse::<u16>() {
             Ok(number) => number,

@@ -3,5 +3,6 @@
 pub mod endpoint_slices;
 pub mod endpoints;
 pub mod members;
+pub mod reach;
 pub mod service_addresses;
 pub mod traffic;
