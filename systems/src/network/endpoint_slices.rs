@@ -55,9 +55,9 @@ pub struct Plan {
     pub delete: Vec<usize>,
 }
 
-/// Decides on the slices of a Service: endpoints are updated in place, slices left without any go; new ones fill slices that change anyway,
-/// fullest first, then the
-/// one unchanged slice that they fit most tightly, then new slices. Slices are never rebalanced. A slice holds at most `endpoints_max`.
+/// Decides on the slices of a Service: endpoints are updated in place, slices that lose all of theirs go; new ones fill slices that change
+/// anyway, fullest first, then the one unchanged slice that they fit most tightly, then new slices. Slices are never rebalanced. A slice
+/// holds at most `endpoints_max`.
 pub fn plan(present: &[EndpointSlice], wanted: &ByPorts, endpoints_max: usize) -> Plan {
     let mut plan = Plan::default();
     let empty: Vec<EndpointPort> = Vec::new();
@@ -105,10 +105,10 @@ fn plan_ports(
     let (mut changed, mut unchanged): (Vec<(usize, Vec<Endpoint>)>, Vec<usize>) = (Vec::new(), Vec::new());
     for at in places {
         let kept: Vec<Endpoint> = present[at].endpoints.iter().filter_map(|old| missing.remove(&old.ip)).collect();
-        if kept.is_empty() {
-            plan.delete.push(at);
-        } else if kept == present[at].endpoints {
+        if kept == present[at].endpoints {
             unchanged.push(at);
+        } else if kept.is_empty() {
+            plan.delete.push(at);
         } else {
             changed.push((at, kept));
         }
