@@ -18,6 +18,8 @@ pub mod manage;
 mod orphans;
 pub mod pods;
 pub mod policy;
+#[cfg(test)]
+mod properties;
 mod read;
 pub mod texts;
 pub mod track;
