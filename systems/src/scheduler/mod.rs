@@ -195,21 +195,23 @@ fn pod_changed(
     work: &mut Work<SchedulerQueue>,
 ) {
     let pod = item.object;
-    let refused = item.replies.iter().any(|reply| !reply.ok());
-    let was_binding = state.binding.contains_key(&pod.uid) && !item.replies.is_empty();
-    if let Some(waiting) = state.binding.get(&pod.uid).copied().filter(|_| !item.replies.is_empty()) {
+    let binding = state.binding.get(&pod.uid).copied();
+    if let Some(waiting) = binding.filter(|_| item.replies.iter().any(|reply| !reply.ok())) {
         state.binding.remove(&pod.uid);
-        if refused {
-            if let Some(placed) = state.placed.remove(pod) {
-                cache.count(placed, false, reads, names);
-            }
-            if reads.listing.knows(pod) {
-                state.queue.error(waiting, work.now());
-            }
-            return;
+        if let Some(placed) = state.placed.remove(pod) {
+            cache.count(placed, false, reads, names);
         }
+        if reads.listing.knows(pod) {
+            state.queue.error(waiting, work.now());
+        }
+        return;
     }
     let living = reads.pods.get(pod).filter(|_| reads.statuses.get(pod).is_some_and(|status| !status.phase.terminal()));
+    // A binding that succeeded stands until the watch tells of it, which comes after the reply.
+    let was_binding = binding.is_some() && living.is_none_or(|living| !living.node.is_empty());
+    if was_binding {
+        state.binding.remove(&pod.uid);
+    }
     let kind = |living: &Pod| {
         let meta = reads.metas.get(pod)?;
         Some(PodKind { class: living.class, namespace: meta.namespace, labels: meta.labels, terminating: meta.terminating() })

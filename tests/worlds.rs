@@ -1,0 +1,103 @@
+//! Drawn worlds: whatever happens in them, the invariants hold after every instant, the scheduler's fast decisions are the plain ones,
+//! every run can be repeated, and a run saved anywhere goes on as if it had not been.
+
+use proptest::prelude::*;
+use wavetank_engine::record::checkpoint;
+use wavetank_engine::record::digest::digest;
+use wavetank_engine::scene::load::{Overrides, load};
+use wavetank_engine::scene::model::Scene;
+use wavetank_engine::scene::run::{Run, RunOptions};
+use wavetank_engine::source::MemoryFiles;
+use wavetank_engine::time::SimTime;
+use wavetank_systems::install_all;
+
+const NODES: u32 = 3;
+const MINUTES: u64 = 12;
+
+/// A Deployment: replicas, CPU request in tenths of a core, whether it has probes, whether its containers end by themselves, grace.
+type Workload = (u8, u8, bool, bool, u8);
+
+fn objects(workloads: &[Workload]) -> (String, String) {
+    let (mut objects, mut programs) = (String::new(), String::new());
+    for (number, (replicas, tenths, probed, ends, grace_s)) in workloads.iter().enumerate() {
+        let probes = if *probed {
+            "readinessProbe: (httpGet: (port: 80), periodSeconds: 3), livenessProbe: (httpGet: (port: 80), failureThreshold: 1),"
+        } else {
+            ""
+        };
+        objects.push_str(&format!(
+            r#"Deployment(metadata: (name: "app-{number}"), spec: (
+                replicas: {replicas}, selector: (matchLabels: {{"app": "{number}"}}),
+                template: (metadata: (labels: {{"app": "{number}"}}), spec: (terminationGracePeriodSeconds: {grace_s}, containers: [(
+                    name: "c", image: "app-{number}:1", {probes} resources: (requests: {{"cpu": "{tenths}00m"}}),
+                )])),
+            )),
+            Service(metadata: (name: "app-{number}"), spec: (selector: {{"app": "{number}"}}, ports: [(port: 80)])),"#
+        ));
+        if *ends {
+            programs.push_str(&format!(r#""app-{number}:*": (runs_for: "40s", exit_code: 1),"#));
+        }
+    }
+    (objects, programs)
+}
+
+/// A script step, from a number of its kind, of what it is done to, and how much.
+fn step(kind: u8, whom: u8, amount: u8, workloads: usize) -> String {
+    let app = whom as usize % workloads;
+    let node = u32::from(whom) % NODES + 1;
+    match kind % 10 {
+        0 | 1 => format!(r#"Scale("deployment/app-{app}", {})"#, amount % 8),
+        2 | 3 => format!(r#"SetImage("deployment/app-{app}", "app-{app}:{amount}")"#),
+        4 => format!(r#"Cordon("node-{node}")"#),
+        5 => format!(r#"Uncordon("node-{node}")"#),
+        6 => format!(r#"FailNode("node-{node}")"#),
+        7 => format!(r#"RestoreNode("node-{node}")"#),
+        8 => format!(r#"Taint("node-{node}", "drawn={amount}:NoExecute")"#),
+        _ => format!(r#"CutOffNode("node-{node}")"#),
+    }
+}
+
+fn scene(seed: u64, latency: &str, workloads: &[Workload], steps: &[(u16, u8, u8, u8)]) -> Scene {
+    let (objects, programs) = objects(workloads);
+    let mut times: Vec<(u64, String)> =
+        steps.iter().map(|&(at, kind, whom, amount)| (u64::from(at) % (MINUTES * 60), step(kind, whom, amount, workloads.len()))).collect();
+    times.sort_by_key(|pair| pair.0);
+    let script: String = times.iter().map(|(at, step)| format!(r#"At("{at}s", {step}),"#)).collect();
+    let text = format!(
+        r#"Scene(seed: {seed}, duration: "{MINUTES}m", latency: {latency},
+            nodes: [Pool(name: "node", count: {NODES}, zones: ["a", "b"], allocatable: {{"cpu": "2", "memory": "4Gi"}})],
+            objects: [{objects}], programs: {{{programs}}}, script: [{script}])"#
+    );
+    let files = MemoryFiles::default().with("drawn.ron", text.clone());
+    let loaded = load(&files, &["drawn.ron".to_string()], &Overrides::default());
+    loaded.scene.unwrap_or_else(|| panic!("{:?}\n{text}", loaded.problems.errors(&loaded.sources)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn hold_together_and_can_be_repeated_and_resumed(
+        seed in any::<u64>(),
+        latency in prop::sample::select(vec!["Ideal", "Typical"]),
+        workloads in prop::collection::vec((0u8..7, 1u8..9, any::<bool>(), any::<bool>(), 0u8..40), 1..4),
+        steps in prop::collection::vec((any::<u16>(), any::<u8>(), any::<u8>(), any::<u8>()), 0..8),
+        saved_at in 0u64..MINUTES * 60,
+    ) {
+        let options = RunOptions { check: true, ..RunOptions::default() };
+        let drawn = || scene(seed, latency, &workloads, &steps);
+        let begin = || Run::new(drawn(), &options, install_all).expect("the API server takes drawn objects");
+        let mut run = begin();
+        let end = run.end();
+        let outcome = run.run_until(end, &mut |_| {});
+        prop_assert!(outcome.is_ok(), "{outcome:?}");
+        let whole = digest(&run.sim);
+        let mut again = begin();
+        prop_assert!(again.run_until(SimTime::from_secs(saved_at), &mut |_| {}).is_ok(), "it ran before");
+        let saved = checkpoint::save(&again).expect("a run can be saved at any moment");
+        prop_assert!(again.run_until(end, &mut |_| {}).is_ok(), "it ran before");
+        prop_assert_eq!(digest(&again.sim), whole, "a second run");
+        let mut resumed = checkpoint::resume(drawn(), &options, install_all, &saved).expect("what was saved can be resumed");
+        prop_assert!(resumed.run_until(end, &mut |_| {}).is_ok(), "it ran before");
+        prop_assert_eq!(digest(&resumed.sim), whole, "resumed at {} s", saved_at);
+    }
+}
