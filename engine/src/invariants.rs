@@ -1,6 +1,7 @@
 //! What must hold after every instant.
 
 use crate::api::objects::Objects;
+use crate::api::queue::Requests;
 use crate::ids::{Kind, Revision};
 use crate::model::network::EndpointSlice;
 use crate::model::node::NodeStatus;
@@ -10,6 +11,7 @@ use crate::model::resources::Resources;
 use crate::model::workload::{ReplicaSet, ReplicaSetStatus};
 use crate::names::{Names, Sym};
 use crate::simulation::Simulation;
+use crate::simulation::route::Delivered;
 use std::collections::BTreeMap;
 
 /// Sentences about what does not hold; empty when all is well.
@@ -51,10 +53,15 @@ fn nodes_hold_their_pods(sim: &Simulation, broken: &mut Vec<String>) {
     }
 }
 
+/// Whether every party has heard of everything and has nothing under way: with latency views and the world differ in between.
+fn all_is_told(sim: &Simulation) -> bool {
+    sim.get::<Objects>().head() == sim.get::<Delivered>().0 && sim.get::<Requests>().under_way == 0
+}
+
 /// Every ready endpoint with a target is a living pod of the namespace with that address.
 fn endpoints_are_pods(sim: &Simulation, broken: &mut Vec<String>) {
     let (objects, names) = (sim.get::<Objects>(), sim.get::<Names>());
-    if objects.head() != sim.get::<crate::simulation::route::Delivered>().0 {
+    if !all_is_told(sim) {
         return;
     }
     for row in objects.of_kind(Kind::EndpointSlice).filter(|row| row.gone == Revision::HEAD) {

@@ -266,6 +266,8 @@ pub struct QueueOf<Q: Send + Sync + 'static> {
 #[derive(Debug, Default, Clone, Serialize, Deserialize, Resource)]
 pub struct Requests {
     pub(crate) list: Vec<Request>,
+    /// Requests on their way to the API server.
+    pub(crate) under_way: usize,
 }
 
 /// What a behaviour's system does with its queue: takes keys, asks the API server, sets timers.

@@ -170,6 +170,7 @@ fn commit_all(world: &mut World) -> bool {
             commit::serve(world, request);
         }
     } else {
+        world.resource_mut::<Requests>().under_way += requests.len();
         let mut clock = world.resource_mut::<Clock>();
         let at = clock.now + delay;
         for request in requests {

@@ -381,7 +381,10 @@ impl Simulation {
             clock.fired += 1;
             match due {
                 Due::Wake { queue, object } => self.world.resource_mut::<Queues>().due(queue, object, at),
-                Due::Arrive(request) => commit::serve(&mut self.world, *request),
+                Due::Arrive(request) => {
+                    self.world.resource_mut::<Requests>().under_way -= 1;
+                    commit::serve(&mut self.world, *request);
+                }
                 Due::Deliver(revision) => self.world.resource_mut::<Delivered>().0 = revision,
             }
         }
