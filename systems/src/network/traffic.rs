@@ -11,6 +11,7 @@
 //! serving ones among those that are going away take the requests; without these the requests are lost. All endpoints get the same
 //! share, whatever the zone: hints and `Local` policies do not steer here.
 
+use crate::network::reach::{Candidate, Hint, Policies, categorize};
 use bevy_ecs::prelude::{Res, ResMut};
 use wavetank_engine::api::queue::Work;
 use wavetank_engine::api::state::Changes;
@@ -57,11 +58,19 @@ fn flows(names: &mut Names, sources: &TrafficSources) -> Flows {
     flows
 }
 
-/// The pods among which requests are shared.
-pub fn receivers<'a>(endpoints: impl Iterator<Item = &'a Endpoint> + Clone) -> Vec<Uid> {
-    let pods = |wanted: fn(&Endpoint) -> bool| endpoints.clone().filter(move |endpoint| wanted(endpoint)).filter_map(|one| one.pod_uid);
-    let ready: Vec<Uid> = pods(|endpoint| endpoint.ready).collect();
-    if ready.is_empty() { pods(|endpoint| endpoint.serving && endpoint.terminating).collect() } else { ready }
+/// The pods among which requests are shared: those that a proxy uses for the policy Cluster, without hints.
+pub fn receivers<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> Vec<Uid> {
+    let candidate = |endpoint: &Endpoint| Candidate {
+        local: false,
+        ready: endpoint.ready,
+        serving: endpoint.serving,
+        terminating: endpoint.terminating,
+        node_hint: Hint::Absent,
+        zone_hint: Hint::Absent,
+    };
+    let (pods, candidates): (Vec<Uid>, Vec<Candidate>) = endpoints.filter_map(|one| Some((one.pod_uid?, candidate(one)))).unzip();
+    let reach = categorize(&candidates, Policies { internal_local: false, external_local: false, external: false });
+    reach.cluster.into_iter().flatten().map(|place| pods[place]).collect()
 }
 
 fn sync(
