@@ -52,7 +52,7 @@ impl PodRun {
             // Init containers run again in the new sandbox.
             container.forced = regular_init && matches!(container.process, Process::Ended(_));
             if container.forced {
-                container.last = container.ended();
+                container.last = container.ended().map(Box::new);
                 container.process = Process::Waiting { reason: words::POD_INITIALIZING, message: wavetank_engine::names::Sym::EMPTY };
             }
             (container.exit, container.retry_at) = (None, None);

@@ -43,7 +43,7 @@ impl PodRun {
     fn wait_for_image(&mut self, at: usize, reason: Sym, retry_at: SimTime) {
         let container = &mut self.containers[at];
         if let Process::Ended(end) = container.process {
-            container.last = Some(end);
+            container.last = Some(Box::new(end));
         }
         container.process = Process::Waiting { reason, message: Sym::EMPTY };
         container.retry_at = Some(retry_at);

@@ -101,8 +101,8 @@ pub struct More {
 pub struct ContainerRun {
     /// Its process.
     pub process: Process,
-    /// How it ended before.
-    pub last: Option<Terminated>,
+    /// How it ended before. In a box, as everything is that few of a million containers have.
+    pub last: Option<Box<Terminated>>,
     /// How often it was started.
     pub starts: u32,
     /// When it will end.
@@ -160,7 +160,7 @@ impl ContainerRun {
         match self.process {
             Process::Running { .. } => None,
             Process::Ended(end) => Some(end),
-            Process::Waiting { .. } => self.last,
+            Process::Waiting { .. } => self.last.as_deref().copied(),
         }
     }
 
@@ -209,7 +209,7 @@ pub struct PodRun {
     /// Whether its last status has been reported.
     pub reported_end: bool,
     /// What its worker is doing.
-    pub busy: Option<Busy>,
+    pub busy: Option<Box<Busy>>,
     /// How many of `containers` are init containers.
     pub init: u16,
     /// Init containers, then app containers, in the order of the spec.
@@ -387,7 +387,7 @@ impl PodRun {
             return None;
         }
         let now = cx.now;
-        let mut next = self.busy.map(|busy| busy.until);
+        let mut next = self.busy.as_ref().map(|busy| busy.until);
         let mut sooner = |at: Option<SimTime>| {
             if let Some(at) = at.filter(|&at| at > now) {
                 next = Some(next.map_or(at, |next| next.min(at)));

@@ -58,7 +58,7 @@ impl PodRun {
         cx.note(true, cx.texts.back_off, cx.texts.restarting_words, &args);
         let container = &mut self.containers[at];
         if let Process::Ended(end) = container.process {
-            container.last = Some(end);
+            container.last = Some(Box::new(end));
         }
         container.process = Process::Waiting { reason: words::CRASH_LOOP_BACK_OFF, message };
         container.retry_at = Some(cx.now + left.min(RECHECK_MAX));

@@ -17,12 +17,11 @@ const SYNC_TICK_S: u64 = 1;
 impl PodRun {
     /// Does the next thing of the sync. `false`: there is nothing to do now.
     pub(super) fn sync(&mut self, cx: &mut Cx) -> bool {
-        if let Some(busy) = self.busy {
-            if busy.until > cx.now {
-                return false;
-            }
-            self.busy = None;
-            self.complete(busy, cx);
+        if self.busy.as_ref().is_some_and(|busy| busy.until > cx.now) {
+            return false;
+        }
+        if let Some(busy) = self.busy.take() {
+            self.complete(*busy, cx);
             return true;
         }
         if self.over(cx) {
@@ -74,7 +73,7 @@ impl PodRun {
             self.report(cx);
             self.dirty = true;
         }
-        self.busy = Some(busy);
+        self.busy = Some(Box::new(busy));
     }
 
     fn complete(&mut self, busy: Busy, cx: &mut Cx) {
@@ -121,7 +120,7 @@ impl PodRun {
         let has_hook = cx.container(at).post_start.is_some();
         let now = cx.now;
         let container = &mut self.containers[at];
-        container.last = container.ended();
+        container.last = container.ended().map(Box::new);
         container.starts += 1;
         container.process = Process::Running { since: now };
         (container.image_ready, container.killing, container.forced, container.retry_at) = (false, false, false, None);
@@ -184,7 +183,7 @@ impl PodRun {
         if self.stage != Stage::Syncing || cx.class.active_deadline.is_none() || self.deadline(cx).is_none_or(|at| at > cx.now) {
             return;
         }
-        if matches!(self.busy, Some(Busy { op: Op::Admit, .. })) {
+        if self.busy.as_ref().is_some_and(|busy| busy.op == Op::Admit) {
             return;
         }
         cx.note(false, cx.texts.deadline, cx.texts.deadline_words, &[]);

@@ -36,7 +36,7 @@ impl PodRun {
         if container.hidden && container.running_since().is_some() {
             let reason = if self.init > 0 { words::POD_INITIALIZING } else { words::CONTAINER_CREATING };
             let waiting = ContainerState::Waiting { reason, message: Sym::EMPTY };
-            let state = container.last.map_or(waiting, ContainerState::Terminated);
+            let state = container.last.as_deref().map_or(waiting, |&end| ContainerState::Terminated(end));
             return ContainerStatus { state, last: None, restarts: container.starts.saturating_sub(2), ready: false, started: false };
         }
         let state = match container.process {
@@ -47,7 +47,7 @@ impl PodRun {
         let done = regular_init && matches!(container.process, Process::Ended(end) if end.exit_code == 0);
         ContainerStatus {
             state,
-            last: container.last,
+            last: container.last.as_deref().copied(),
             restarts: container.starts.saturating_sub(1),
             ready: container.ready || done,
             started: container.started,

@@ -129,7 +129,7 @@ impl PodRun {
     fn finish(&mut self, cx: &mut Cx) {
         let initialized = self.initialized();
         for container in &mut self.containers {
-            match (container.process, container.last) {
+            match (container.process, container.last.as_deref().copied()) {
                 (Process::Waiting { .. }, Some(end)) => {
                     container.process = Process::Ended(end);
                     container.last = None;
