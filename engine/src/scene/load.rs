@@ -504,13 +504,8 @@ fn resolve_latency(changes: &LatencyChanges) -> Latency {
 
 /// Images of all containers of an object's pod spec or template.
 fn images_of(body: &serde_json::Value) -> Vec<String> {
-    let spec = body.get("spec");
-    let pod = spec.and_then(|spec| spec.get("template")).and_then(|template| template.get("spec")).or(spec);
-    let mut images = Vec::new();
-    for list in ["initContainers", "containers"] {
-        for container in pod.and_then(|pod| pod.get(list)).and_then(serde_json::Value::as_array).into_iter().flatten() {
-            images.extend(container.get("image").and_then(serde_json::Value::as_str).map(str::to_string));
-        }
-    }
-    images
+    let pod_specs = ["/spec", "/spec/template/spec", "/spec/jobTemplate/spec/template/spec"];
+    let lists = pod_specs.iter().flat_map(|spec| ["initContainers", "containers"].map(|list| format!("{spec}/{list}")));
+    let containers = lists.filter_map(|list| body.pointer(&list)?.as_array()).flatten();
+    containers.filter_map(|container| container.get("image")?.as_str()).map(str::to_string).collect()
 }
