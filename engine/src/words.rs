@@ -24,6 +24,7 @@ words! {
     UNSCHEDULABLE = "Unschedulable", SCHEDULING_GATED = "SchedulingGated",
     CONTAINERS_NOT_INITIALIZED = "ContainersNotInitialized", CONTAINERS_NOT_READY = "ContainersNotReady",
     POD_COMPLETED = "PodCompleted", POD_FAILED = "PodFailed",
+    READINESS_GATES_NOT_READY = "ReadinessGatesNotReady",
     CONTAINER_CREATING = "ContainerCreating", POD_INITIALIZING = "PodInitializing", CRASH_LOOP_BACK_OFF = "CrashLoopBackOff",
     ERR_IMAGE_PULL = "ErrImagePull", IMAGE_PULL_BACK_OFF = "ImagePullBackOff", COMPLETED = "Completed", ERROR = "Error", OOM_KILLED = "OOMKilled",
     KUBELET_READY = "KubeletReady", NODE_STATUS_UNKNOWN = "NodeStatusUnknown",

@@ -14,6 +14,8 @@ mod disruption;
 mod endpointslice;
 mod hpa;
 mod job;
+mod kubelet;
+mod node;
 mod not_built;
 mod pod_resources;
 mod replicaset;
@@ -37,6 +39,8 @@ const FAMILIES: &[Functions] = &[
     endpointslice::FUNCTIONS,
     hpa::FUNCTIONS,
     job::FUNCTIONS,
+    kubelet::FUNCTIONS,
+    node::FUNCTIONS,
     pod_resources::FUNCTIONS,
     replicaset::FUNCTIONS,
     service::FUNCTIONS,

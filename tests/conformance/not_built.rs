@@ -5,15 +5,6 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     // daemonset
     "AddOrUpdateDaemonPodTolerations",
     "NodeShouldRunDaemonPod",
-    // kubelet
-    "eviction_rank_pid",
-    "eviction_rank_memory",
-    "eviction_rank_disk",
-    "phase_and_conditions",
-    "probe_worker",
-    // node
-    "getMinTolerationTime",
-    "ComputeZoneState",
     // rbac
     "RulesAllow",
     // statefulset

@@ -11,6 +11,7 @@
 
 mod change;
 pub mod conditions;
+pub mod eviction_rank;
 mod images;
 mod init;
 pub mod node_run;

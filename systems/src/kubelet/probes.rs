@@ -26,6 +26,16 @@ pub enum ProbeKind {
     Readiness,
 }
 
+impl ProbeKind {
+    /// Whether a container that has `started` or not is probed: by the startup probe until then, by the others from then on.
+    pub fn probes(self, started: bool) -> bool {
+        match self {
+            ProbeKind::Startup => !started,
+            ProbeKind::Liveness | ProbeKind::Readiness => started,
+        }
+    }
+}
+
 /// What a worker has stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs)]
@@ -179,7 +189,7 @@ impl Worker {
 
     /// Probes at once: a tick, or because the container has just started.
     pub fn probe_now(&mut self, scope: &Scope, now: SimTime) -> Option<Ticked> {
-        if now < scope.begins_at() || self.on_hold {
+        if !self.asks(scope, now) {
             return None;
         }
         let failure = scope.failure_at(now);
@@ -188,6 +198,11 @@ impl Worker {
             return None;
         }
         Some(self.take(scope.probe, failure))
+    }
+
+    /// Whether the endpoint is asked at a tick: not on hold, not before the initial delay is over.
+    pub fn asks(&self, scope: &Scope, now: SimTime) -> bool {
+        now >= scope.begins_at() && !self.on_hold
     }
 
     /// Counts an answer.

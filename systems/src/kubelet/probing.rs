@@ -76,9 +76,8 @@ impl PodRun {
         let container = &self.containers[at];
         match (self.stage, kind) {
             (Stage::Finished, _) | (Stage::Terminating, ProbeKind::Startup | ProbeKind::Liveness) => false,
-            (Stage::Syncing, ProbeKind::Startup) => !container.started && !container.killing,
-            (Stage::Syncing, ProbeKind::Liveness) => container.started && !container.killing,
-            (Stage::Syncing | Stage::Terminating, ProbeKind::Readiness) => container.started,
+            (Stage::Syncing, ProbeKind::Startup | ProbeKind::Liveness) => kind.probes(container.started) && !container.killing,
+            (Stage::Syncing | Stage::Terminating, ProbeKind::Readiness) => kind.probes(container.started),
         }
     }
 

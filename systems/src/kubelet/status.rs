@@ -2,7 +2,7 @@
 //!
 //! Source: kubernetes v1.36, `pkg/kubelet/kubelet_pods.go`, `generateAPIPodStatus`; `spec/kubelet.md` §11, §12.
 
-use crate::kubelet::conditions::{Lack, containers_ready, initialized, message};
+use crate::kubelet::conditions::{Stand, stands};
 use crate::kubelet::phase::{PodFacts, Seen, phase};
 use crate::kubelet::pod_run::{Cx, PodRun, Process, Stage};
 use smallvec::SmallVec;
@@ -15,9 +15,6 @@ use wavetank_engine::words;
 pub(super) fn exit_reason(code: i32) -> Sym {
     if code == 0 { words::COMPLETED } else { words::ERROR }
 }
-
-/// A condition's status, reason and message.
-type Stand = (bool, Sym, Sym);
 
 impl PodRun {
     /// What the phase depends on beside containers.
@@ -89,25 +86,24 @@ impl PodRun {
     }
 
     fn conditions(&self, phase: PodPhase, init: &[Seen], app: &[Seen], cx: &mut Cx) -> Vec<Condition> {
+        let gates = cx.gates.iter().map(|&gate| (cx.names.text(gate), condition(cx.stored, gate).map(|found| found.status)));
+        let stands = stands(phase, (init, app), gates, |at| cx.names.text(cx.container(at).name));
+        let mut interned = |stand: &Stand| {
+            let message = if stand.message.is_empty() { Sym::EMPTY } else { cx.names.sym(&stand.message) };
+            (stand.holds, stand.reason, message)
+        };
         let began = (true, Sym::EMPTY, Sym::EMPTY);
-        let initialized = match initialized(phase, init, app) {
-            Ok(completed) => (true, if completed { words::POD_COMPLETED } else { Sym::EMPTY }, Sym::EMPTY),
-            Err(lack) => falls_short(&lack, words::CONTAINERS_NOT_INITIALIZED, "incomplete", cx),
-        };
-        let containers_ready = match containers_ready(phase, init, app) {
-            Ok(()) => began,
-            Err(lack) => falls_short(&lack, words::CONTAINERS_NOT_READY, "unready", cx),
-        };
-        let ready = if containers_ready.0 && !cx.gates.is_empty() { gates(cx) } else { containers_ready };
+        let containers_ready = interned(&stands.containers_ready);
+        let ready = stands.ready.as_ref().map_or(containers_ready, &mut interned);
         let list = [
             (words::POD_READY_TO_START_CONTAINERS, (self.sandbox, Sym::EMPTY, Sym::EMPTY)),
-            (words::INITIALIZED, initialized),
+            (words::INITIALIZED, interned(&stands.initialized)),
             (words::READY, ready),
             (words::CONTAINERS_READY, containers_ready),
             (words::POD_SCHEDULED, began),
         ];
         let now = cx.now;
-        let made = list.into_iter().map(|(kind, (holds, reason, message)): (Sym, Stand)| Condition {
+        let made = list.into_iter().map(|(kind, (holds, reason, message))| Condition {
             kind,
             status: if holds { ConditionStatus::True } else { ConditionStatus::False },
             reason,
@@ -117,35 +113,4 @@ impl PodRun {
         });
         made.collect()
     }
-}
-
-fn falls_short(lack: &Lack, reason: Sym, short: &str, cx: &mut Cx) -> Stand {
-    match lack {
-        Lack::Completed => (false, words::POD_COMPLETED, Sym::EMPTY),
-        Lack::Failed => (false, words::POD_FAILED, Sym::EMPTY),
-        Lack::Containers { unknown, unready } => {
-            let text = message(unknown, unready, short, |at| cx.names.text(cx.container(at).name));
-            (false, reason, cx.names.sym(&text))
-        }
-    }
-}
-
-/// Whether all readiness gates are True.
-fn gates(cx: &mut Cx) -> Stand {
-    let mut wrong = Vec::new();
-    for &gate in cx.gates {
-        let name = cx.names.text(gate);
-        match condition(cx.stored, gate) {
-            None => wrong.push(format!("corresponding condition of pod readiness gate {name:?} does not exist.")),
-            Some(found) if found.status != ConditionStatus::True => {
-                wrong.push(format!("the status of pod readiness gate {name:?} is not \"True\", but {}", found.status.text()));
-            }
-            Some(_) => {}
-        }
-    }
-    if wrong.is_empty() {
-        return (true, Sym::EMPTY, Sym::EMPTY);
-    }
-    let text = wrong.join(", ");
-    (false, cx.texts.gates_not_ready, cx.names.sym(&text))
 }

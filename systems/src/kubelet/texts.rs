@@ -28,7 +28,6 @@ crate::texts::texts! {
         deadline = "DeadlineExceeded", deadline_words = "Pod was active on the node longer than the specified deadline",
         status_unknown = "ContainerStatusUnknown",
         unknown = "Unknown",
-        gates_not_ready = "ReadinessGatesNotReady",
         pull_not_found = "rpc error: code = NotFound desc = failed to pull and unpack image: not found",
     }
 }

@@ -9,6 +9,7 @@
 //!
 //! The original looks at every node each 5 s. Here the tick at which a node's grace runs out is computed from its last renewal.
 
+use crate::nodes::zones::{Tally, ZonePolicy, ZoneState};
 use bevy_ecs::prelude::{Res, ResMut};
 use bevy_ecs::resource::Resource;
 use serde::{Deserialize, Serialize};
@@ -38,15 +39,6 @@ pub const MONITOR_PERIOD: SimDuration = SimDuration::from_secs(5);
 pub const GRACE: SimDuration = SimDuration::from_secs(50);
 /// Period of the NoExecute pass.
 const TAINT_PASS: SimDuration = SimDuration::from_millis(100);
-/// Time between two NoExecute taints of a zone in normal state: 0.1 nodes a second.
-const TAINT_EVERY: SimDuration = SimDuration::from_secs(10);
-/// The same of a zone in partial disruption with more than 50 nodes: 0.01 nodes a second.
-const TAINT_EVERY_PARTIAL: SimDuration = SimDuration::from_secs(100);
-/// Nodes above which a zone is large.
-const LARGE_ZONE: usize = 50;
-/// Unready nodes above which a zone can be in partial disruption.
-const PARTIAL_MIN: usize = 2;
-
 /// The controller's work queue: nodes.
 pub struct NodeLifecycle;
 
@@ -75,37 +67,6 @@ pub fn install(sim: &mut Simulation) {
     sim.keep(LifecycleState::default());
     sim.behaviour::<NodeLifecycle, _, _>("node_lifecycle", "node-controller", WAKES, sync);
     sim.wake_on_faults::<NodeLifecycle>();
-}
-
-/// State of a zone by its nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ZoneState {
-    /// Most nodes are ready.
-    Normal,
-    /// More than two and at least 55 % are not.
-    Partial,
-    /// None is ready.
-    Full,
-}
-
-/// State of a zone with so many ready and unready nodes. Source: `spec/nodes.md` §5, `ComputeZoneState`.
-pub fn zone_state(ready: usize, unready: usize) -> ZoneState {
-    if ready == 0 && unready > 0 {
-        ZoneState::Full
-    } else if unready > PARTIAL_MIN && unready * 100 >= (ready + unready) * 55 {
-        ZoneState::Partial
-    } else {
-        ZoneState::Normal
-    }
-}
-
-/// Time between two NoExecute taints of a zone; `None`: none at all.
-pub fn taint_every(state: ZoneState, nodes: usize, all_full: bool) -> Option<SimDuration> {
-    match state {
-        _ if all_full => None,
-        ZoneState::Normal | ZoneState::Full => Some(TAINT_EVERY),
-        ZoneState::Partial => (nodes > LARGE_ZONE).then_some(TAINT_EVERY_PARTIAL),
-    }
 }
 
 /// The monitor's tick at which a node that fell silent becomes Unknown. Its leases were renewed each 10 s from `heartbeat_from` on; the
@@ -147,25 +108,21 @@ const OWNED: &[Sym] = &[
 /// Region and zone of a node; empty for none.
 type Zone = (Sym, Sym);
 
-/// Ready and unready nodes of each zone, counted at most once in a run.
+/// Nodes of each zone, counted at most once in a run.
 #[derive(Default)]
-struct Zones(Option<BTreeMap<Zone, (usize, usize)>>);
+struct Zones(Option<BTreeMap<Zone, Tally>>);
 
 impl Zones {
-    fn counts(&mut self, reads: &Reads) -> &BTreeMap<Zone, (usize, usize)> {
+    fn tallies(&mut self, reads: &Reads) -> &BTreeMap<Zone, Tally> {
         self.0.get_or_insert_with(|| {
-            let mut zones: BTreeMap<Zone, (usize, usize)> = BTreeMap::new();
+            let mut zones: BTreeMap<Zone, Tally> = BTreeMap::new();
             for node in reads.listing.of_kind(Kind::Node) {
                 let (Some(meta), Some(status)) = (reads.metas.get(node), reads.statuses.get(node)) else { continue };
                 if reads.labels.get(meta.labels, words::EXCLUDE_DISRUPTION_LABEL).is_some() {
                     continue;
                 }
-                let counts = zones.entry(zone_of(meta, reads)).or_insert((0, 0));
-                if status.ready() {
-                    counts.0 += 1;
-                } else {
-                    counts.1 += 1;
-                }
+                let ready = condition(&status.conditions, words::READY).map(|c| c.status);
+                zones.entry(zone_of(meta, reads)).or_default().add(ready);
             }
             zones
         })
@@ -173,14 +130,14 @@ impl Zones {
 
     /// Whether no zone has a ready node.
     fn all_full(&mut self, reads: &Reads) -> bool {
-        self.counts(reads).values().all(|&(ready, unready)| zone_state(ready, unready) == ZoneState::Full)
+        self.tallies(reads).values().all(|&zone| ZonePolicy::DEFAULT.state(zone) == ZoneState::Full)
     }
 
     /// Time between two NoExecute taints of a zone.
     fn every(&mut self, zone: Zone, reads: &Reads) -> Option<SimDuration> {
         let all_full = self.all_full(reads);
-        let (ready, unready) = self.counts(reads).get(&zone).copied().unwrap_or((0, 0));
-        taint_every(zone_state(ready, unready), ready + unready, all_full)
+        let tally = self.tallies(reads).get(&zone).copied().unwrap_or_default();
+        ZonePolicy::DEFAULT.taint_every(tally, all_full)
     }
 }
 
@@ -406,20 +363,6 @@ mod tests {
         {
             let at = unknown_at(SimTime(from_ms * 1_000_000), SimTime(silent_ms * 1_000_000));
             assert_eq!(at, SimTime::from_secs(want_s), "{from_ms} {silent_ms}");
-        }
-    }
-
-    #[test]
-    fn zone_states_and_rates() {
-        for (ready, unready, all_full, want) in [
-            (3, 1, false, Some(TAINT_EVERY)),
-            (0, 3, false, Some(TAINT_EVERY)),
-            (0, 3, true, None),
-            (2, 3, false, None),
-            (20, 40, false, Some(TAINT_EVERY_PARTIAL)),
-            (1, 2, false, Some(TAINT_EVERY)),
-        ] {
-            assert_eq!(taint_every(zone_state(ready, unready), ready + unready, all_full), want, "{ready} {unready}");
         }
     }
 }

@@ -3,3 +3,4 @@
 pub mod heartbeat;
 pub mod lifecycle;
 pub mod taint_eviction;
+pub mod zones;

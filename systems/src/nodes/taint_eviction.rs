@@ -10,6 +10,7 @@
 use bevy_ecs::prelude::{Res, ResMut};
 use bevy_ecs::resource::Resource;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use wavetank_engine::api::queue::Work;
 use wavetank_engine::api::request::Verb;
@@ -66,20 +67,26 @@ pub enum Plan {
     GoAfter(SimDuration),
 }
 
-/// Decides on a pod by its node's NoExecute taints: now when one is not tolerated, else after the shortest `tolerationSeconds` of the
-/// tolerations used, never without one.
+/// Decides on a pod by its node's NoExecute taints: now when one is not tolerated, else by the tolerations used.
 pub fn plan(taints: &[NodeTaint], tolerations: &[Toleration]) -> Plan {
-    let mut shortest: Option<i64> = None;
+    let mut used: SmallVec<[Option<i64>; 4]> = SmallVec::new();
     for taint in taints.iter().filter(|taint| taint.effect == Effect::NoExecute) {
-        let Some(used) = tolerations.iter().find(|toleration| toleration.tolerates(taint)) else { return Plan::GoAfter(SimDuration::ZERO) };
-        if let Some(seconds) = used.seconds {
-            shortest = Some(shortest.map_or(seconds, |old| old.min(seconds)));
-        }
+        let Some(toleration) = tolerations.iter().find(|toleration| toleration.tolerates(taint)) else {
+            return Plan::GoAfter(SimDuration::ZERO);
+        };
+        used.push(toleration.seconds);
     }
-    match shortest {
-        None => Plan::Stay,
-        Some(seconds) => Plan::GoAfter(SimDuration::from_secs(u64::try_from(seconds).unwrap_or(0))),
+    if used.is_empty() { Plan::Stay } else { shortest(&used) }
+}
+
+/// How long a pod stays by the `tolerationSeconds` of the tolerations that it makes use of: for the shortest, for ever when none has
+/// any, not at all when there are none or one is not above zero. Source: `getMinTolerationTime`.
+pub fn shortest(used: &[Option<i64>]) -> Plan {
+    if used.is_empty() {
+        return Plan::GoAfter(SimDuration::ZERO);
     }
+    let seconds = used.iter().filter_map(|&seconds| seconds).min();
+    seconds.map_or(Plan::Stay, |seconds| Plan::GoAfter(SimDuration::from_secs(u64::try_from(seconds).unwrap_or(0))))
 }
 
 /// Everything of the store that the controller reads.
