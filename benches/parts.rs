@@ -93,6 +93,8 @@ fn change(c: &mut Criterion) {
         c.bench_function(&format!("settle/one pod change, {name}"), |b| {
             b.iter(|| {
                 nth += 1;
+                // Each change at an instant of its own: a thousand of one object within one instant would be a fight.
+                sim.advance(SimTime(nth));
                 let pod = pods[draw_below(1, "pod", "bench", nth, pods.len() as u64) as usize];
                 let mut status = sim.state::<PodStatus>(pod).expect("it lives").clone();
                 status.phase = if status.phase == PodPhase::Running { PodPhase::Pending } else { PodPhase::Running };

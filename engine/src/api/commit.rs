@@ -4,7 +4,7 @@ use crate::api::admit::{admit_delete, admit_update};
 use crate::api::create;
 use crate::api::log::{Entry, Log};
 use crate::api::namespace;
-use crate::api::objects::Objects;
+use crate::api::objects::{Objects, Row};
 use crate::api::queue::Queues;
 use crate::api::request::{Actor, Propagation, Refusal, Reply, Request, Verb};
 use crate::api::state::{Changes, State, StateValue};
@@ -64,7 +64,7 @@ pub(crate) fn carry_out(world: &mut World, act: Act, verb: Verb) -> Result<Reply
             let new = create::pod_from_template(world, template, namespace, generate_name, owner);
             create::create(world, act, new)
         }
-        Verb::Put { object, expect, value } => put(world, act, object, expect, vec![value]),
+        Verb::Put { object, expect, value } => put(world, act, object, expect, [value]),
         Verb::PutAll { object, expect, values } => put(world, act, object, expect, values),
         Verb::ReportPod { pod, status } => report_pod(world, act, pod, *status),
         Verb::Bind { pod, node } => bind(world, act, pod, node),
@@ -72,24 +72,32 @@ pub(crate) fn carry_out(world: &mut World, act: Act, verb: Verb) -> Result<Reply
             let key = living(world, object)?;
             let entity = world.resource::<Objects>().row(object).expect("it lives").entity;
             let value = crate::api::scale::scaled(world, entity, key.kind, replicas)?;
-            put(world, act, object, None, vec![value])
+            put(world, act, object, None, [value])
         }
         Verb::Evict { pod, grace_s } => crate::api::eviction::evict(world, act, pod, grace_s),
         Verb::Delete { object, grace_s, propagation } => delete(world, act, object, grace_s, propagation),
     }
 }
 
-fn put(world: &mut World, act: Act, object: ObjRef, expect: Option<Revision>, values: Vec<StateValue>) -> Result<Reply, Refusal> {
+/// Writes parts of an object; `values` is one value in place or a list.
+fn put<V>(world: &mut World, act: Act, object: ObjRef, expect: Option<Revision>, values: V) -> Result<Reply, Refusal>
+where
+    V: AsRef<[StateValue]> + IntoIterator<Item = StateValue>,
+{
     let key = living(world, object)?;
-    let present = world.resource::<Objects>().row(object).expect("it lives").revision;
-    if expect.is_some_and(|expect| expect != present) {
+    if let Some(expect) = expect
+        && world.resource::<Objects>().row(object).expect("it lives").revision != expect
+    {
         let (resource, name) = text_of(world, key);
         return Err(Refusal::conflict(&resource, &name));
     }
-    admit_update(world, act, object, &values)?;
+    admit_update(world, act, object, values.as_ref())?;
+    let may_release = values.as_ref().iter().any(|value| matches!(value, StateValue::Meta(_) | StateValue::Namespace(_)));
     let revision = write(world, act, object, values);
-    finish_if_released(world, act, object);
-    Ok(Reply::Done(revision.unwrap_or(present)))
+    if may_release {
+        finish_if_released(world, act, object);
+    }
+    Ok(Reply::Done(revision.unwrap_or_else(|| world.resource::<Objects>().row(object).expect("it lived").revision)))
 }
 
 /// Source: `spec/kubelet.md` §5, `pkg/kubelet/status/status_manager.go`, `mergePodStatus`.
@@ -258,20 +266,21 @@ pub(crate) fn text_of(world: &World, key: ObjectKey) -> (String, String) {
 }
 
 /// Writes parts of an object in one version. `None` when nothing differs: no version, no entry.
-pub(crate) fn write(world: &mut World, act: Act, object: ObjRef, values: Vec<StateValue>) -> Option<Revision> {
-    let row = *world.resource::<Objects>().row(object).expect("only living objects are written");
-    let revision = Revision(world.resource::<Objects>().head().0 + 1);
+pub(crate) fn write(world: &mut World, act: Act, object: ObjRef, values: impl IntoIterator<Item = StateValue>) -> Option<Revision> {
+    let objects = world.resource::<Objects>();
+    let row = objects.row(object).expect("only living objects are written");
+    let (entity, kind, revision) = (row.entity, row.key.kind, Revision(objects.head().0 + 1));
     let mut changes = Changes::default();
     for value in values {
-        changes = changes.or(write_value(world, act, row.entity, object, revision, value));
+        changes = changes.or(write_value(world, act, entity, object, revision, value));
     }
     if changes == Changes::default() {
         return None;
     }
-    if changes.meets(Changes::SPEC) && row.key.kind != Kind::Pod {
-        bump_generation(world, act, row.entity, object, revision);
+    if changes.meets(Changes::SPEC) && kind != Kind::Pod {
+        bump_generation(world, act, entity, object, revision);
     }
-    enter(world, act, object, row.entity, revision, changes);
+    enter(world, act, object, entity, revision, changes);
     Some(revision)
 }
 
@@ -285,29 +294,14 @@ fn bump_generation(world: &mut World, act: Act, entity: bevy_ecs::entity::Entity
 
 /// Takes the revision, brings the index up to date and enters the write into the log.
 fn enter(world: &mut World, act: Act, object: ObjRef, entity: bevy_ecs::entity::Entity, revision: Revision, changes: Changes) {
-    let taken = world.resource_mut::<Objects>().advance();
-    assert_eq!(taken, revision, "one revision for each write");
-    let old = *world.resource::<Objects>().row(object).expect("only living objects are written");
-    let (mut controller, mut labels) = (old.controller, old.labels);
-    if changes.meets(Changes::OWNERS.or(Changes::LABELS)) {
-        let meta = &world.get::<Obj<Meta>>(entity).expect("every object has metadata").value;
-        (controller, labels) = (meta.controller_uid().unwrap_or_default(), meta.labels);
-    }
-    if changes.meets(Changes::OWNERS) {
-        let owners = world.get::<Obj<Meta>>(entity).expect("every object has metadata").value.owners.clone();
-        world.resource_mut::<Objects>().note_owners(object, &owners);
-    }
-    let (mut node, mut selector) = (old.node, old.selector);
-    if changes.meets(Changes::PLACEMENT.or(Changes::SPEC)) {
-        node = world.get::<Obj<Pod>>(entity).map_or(Sym::EMPTY, |pod| pod.value.node);
-        selector = create::selector_of(world, entity);
-    }
-    world.resource_mut::<Objects>().update(object, |row| {
+    let listed = changes.meets(LISTED).then(|| relist(world, object, entity, changes));
+    let mut objects = world.resource_mut::<Objects>();
+    assert_eq!(objects.advance(), revision, "one revision for each write");
+    let (old, new) = objects.update(object, act.now, |row| {
         row.revision = revision;
-        row.controller = controller;
-        row.labels = labels;
-        row.node = node;
-        row.selector = selector;
+        if let Some(change) = listed {
+            change(row);
+        }
     });
     let entry = Entry {
         revision,
@@ -317,18 +311,45 @@ fn enter(world: &mut World, act: Act, object: ObjRef, entity: bevy_ecs::entity::
         key: old.key,
         actor: act.actor,
         cause: act.cause,
-        controller,
+        controller: new.controller,
         old_controller: old.controller,
-        labels,
+        labels: new.labels,
         old_labels: old.labels,
-        node,
+        node: new.node,
     };
     if old.key.kind == Kind::Pod && changes.meets(Changes::PLACEMENT) {
         world.resource_mut::<Tally>().bound(object.uid, act.now);
     }
     world.resource_mut::<Log>().push(entry);
     world.resource_mut::<Journal>().entered(&entry);
-    world.resource_mut::<Fights>().wrote(&entry);
+    world.resource_mut::<Fights>().wrote(&entry, new.versions.1);
+}
+
+/// Changes after which an object may stand in other lists of the index.
+const LISTED: Changes = Changes::OWNERS.or(Changes::LABELS).or(Changes::PLACEMENT).or(Changes::SPEC);
+
+/// Where an object stands in the lists of the index after such a change.
+fn relist(world: &mut World, object: ObjRef, entity: bevy_ecs::entity::Entity, changes: Changes) -> impl FnOnce(&mut Row) + use<> {
+    if changes.meets(Changes::OWNERS) {
+        let owners = world.get::<Obj<Meta>>(entity).expect("every object has metadata").value.owners.clone();
+        world.resource_mut::<Objects>().note_owners(object, &owners);
+    }
+    let owned = changes.meets(Changes::OWNERS.or(Changes::LABELS)).then(|| {
+        let meta = &world.get::<Obj<Meta>>(entity).expect("every object has metadata").value;
+        (meta.controller_uid().unwrap_or_default(), meta.labels)
+    });
+    let placed = changes.meets(Changes::PLACEMENT.or(Changes::SPEC)).then(|| match world.get::<Obj<Pod>>(entity) {
+        Some(pod) => (pod.value.node, None),
+        None => (Sym::EMPTY, create::selector_of(world, entity)),
+    });
+    move |row| {
+        if let Some((controller, labels)) = owned {
+            (row.controller, row.labels) = (controller, labels);
+        }
+        if let Some((node, selector)) = placed {
+            (row.node, row.selector) = (node, selector);
+        }
+    }
 }
 
 /// Removes an object: its last entry in the log. Components stay until every cursor has passed.
@@ -385,6 +406,10 @@ fn write_one<T: State>(
     let hash = FixedState.hash_one(&cell.value);
     let tally = cell.value.tally(&value);
     let old = value;
+    let mut fights = world.resource_mut::<Fights>();
+    if fights.suspects(object, act.now) {
+        fights.replaced(object, act.actor, FixedState.hash_one(&old), hash);
+    }
     if tally != Counted::default() {
         let created_at = world.get::<Obj<Meta>>(entity).expect("every object has metadata").value.created_at;
         world.resource_mut::<Tally>().take_in(object.uid, created_at, tally);

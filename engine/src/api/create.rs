@@ -177,7 +177,8 @@ fn store(world: &mut World, act: Act, mut new: NewObject) -> crate::ids::ObjRef 
     let entity = spawn(world, revision, new);
     let node = world.get::<Obj<Pod>>(entity).map_or(Sym::EMPTY, |pod| pod.value().node);
     let selector = selector_of(world, entity);
-    let row = Row { entity, object, key, created: revision, gone: Revision::HEAD, revision, controller, node, labels, selector };
+    let versions = (world.resource_mut::<Objects>().instant(act.now), 1);
+    let row = Row { entity, object, key, created: revision, gone: Revision::HEAD, revision, controller, node, labels, selector, versions };
     world.resource_mut::<Objects>().insert(row);
     let entry = Entry {
         revision,
@@ -205,7 +206,7 @@ fn store(world: &mut World, act: Act, mut new: NewObject) -> crate::ids::ObjRef 
         world.resource_mut::<Journal>().add(lines);
     }
     world.resource_mut::<Journal>().entered(&entry);
-    world.resource_mut::<Fights>().wrote(&entry);
+    world.resource_mut::<Fights>().wrote(&entry, 1);
     object
 }
 

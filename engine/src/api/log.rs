@@ -77,6 +77,11 @@ impl Log {
         Ok(self.entries.range(from as usize..))
     }
 
+    /// Entries held, newest first.
+    pub fn newest(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().rev()
+    }
+
     /// The entry of a revision, while the log holds it.
     pub fn entry(&self, revision: Revision) -> Option<&Entry> {
         let at = revision.0.checked_sub(self.entries.front()?.revision.0)?;

@@ -7,6 +7,7 @@ use crate::model::labels::LabelSetId;
 use crate::model::meta::OwnerRef;
 use crate::model::select::SelectorId;
 use crate::names::Sym;
+use crate::time::SimTime;
 use crate::uid_table::UidTable;
 use bevy_ecs::entity::Entity;
 use hashbrown::HashTable;
@@ -36,6 +37,8 @@ pub struct Row {
     pub labels: LabelSetId,
     /// Its selector (kinds that select pods).
     pub selector: Option<SelectorId>,
+    /// Number of the instant of its last write, and the versions written within it.
+    pub(crate) versions: (u32, u32),
 }
 
 impl Row {
@@ -52,6 +55,8 @@ pub struct Objects {
     free: Vec<Slot>,
     next_uid: u64,
     head: Revision,
+    /// The instant of the last write, and its number.
+    instant: (SimTime, u32),
     /// Slots of living objects by key.
     by_key: HashTable<u32>,
     by_uid: UidTable,
@@ -206,6 +211,14 @@ impl Objects {
         *count - 1
     }
 
+    /// The number of the instant, counted by those in which something is written.
+    pub(crate) fn instant(&mut self, now: SimTime) -> u32 {
+        if self.instant.0 != now {
+            self.instant = (now, self.instant.1 + 1);
+        }
+        self.instant.1
+    }
+
     /// The next revision, taken.
     pub(crate) fn advance(&mut self) -> Revision {
         self.head.0 += 1;
@@ -262,11 +275,12 @@ impl Objects {
         }
     }
 
-    /// Brings the lists and the revision up to date after a write.
-    pub(crate) fn update(&mut self, object: ObjRef, change: impl FnOnce(&mut Row)) {
-        let slot = object.slot;
+    /// Brings the lists and the revision up to date after a write. Gives the row as it was and as it is.
+    pub(crate) fn update(&mut self, object: ObjRef, now: SimTime, change: impl FnOnce(&mut Row)) -> (Row, Row) {
+        let (slot, instant) = (object.slot, self.instant(now));
         let row = self.rows[slot.at()].as_mut().expect("only living objects are written");
         let old = *row;
+        row.versions = (instant, if old.versions.0 == instant { old.versions.1 + 1 } else { 1 });
         change(row);
         let new = *row;
         if old.controller != new.controller {
@@ -285,6 +299,7 @@ impl Objects {
             self.labelled.remove((new.key.namespace, old.labels), slot);
             self.labelled.insert((new.key.namespace, new.labels), slot);
         }
+        (old, new)
     }
 
     /// Marks an object as gone. Its row and components stay until [`Objects::forget`].
@@ -297,6 +312,11 @@ impl Objects {
         }
         self.tombstones.push_back(object);
         self.alive -= 1;
+    }
+
+    /// Whether objects are gone and not yet forgotten.
+    pub(crate) fn has_tombstones(&self) -> bool {
+        !self.tombstones.is_empty()
     }
 
     /// Forgets objects that were gone at `seen` or before, and gives back their entities. Slots are free again.
@@ -354,6 +374,7 @@ impl Objects {
         rows.iter().flatten().for_each(|row| by_uid.insert(row.object.uid, row.object.slot.0));
         let living: Vec<Row> = rows.iter().flatten().filter(|row| row.gone == Revision::HEAD).copied().collect();
         let mut objects = Objects {
+            instant: (SimTime::default(), 0),
             by_key: HashTable::with_capacity(living.len()),
             by_uid,
             alive: living.len(),
@@ -412,12 +433,12 @@ pub(crate) struct RowDump {
 
 impl RowDump {
     fn of(row: &Row) -> RowDump {
-        let &Row { entity: _, object, key, created, gone, revision, controller, node, labels, selector } = row;
+        let &Row { entity: _, object, key, created, gone, revision, controller, node, labels, selector, versions: _ } = row;
         RowDump { object, key, created, gone, revision, controller, node, labels, selector }
     }
 
     fn row(self, entity: Entity) -> Row {
         let RowDump { object, key, created, gone, revision, controller, node, labels, selector } = self;
-        Row { entity, object, key, created, gone, revision, controller, node, labels, selector }
+        Row { entity, object, key, created, gone, revision, controller, node, labels, selector, versions: (0, 0) }
     }
 }

@@ -64,6 +64,25 @@ impl Changes {
         self.0 & other.0 != 0
     }
 
+    /// The changed parts in words: `spec, labels`.
+    pub fn text(self) -> String {
+        const WORDS: [(Changes, &str); 11] = [
+            (Changes::ADDED, "the whole object"),
+            (Changes::GONE, "its existence"),
+            (Changes::SPEC, "spec"),
+            (Changes::STATUS, "status"),
+            (Changes::LABELS, "labels"),
+            (Changes::ANNOTATIONS, "annotations"),
+            (Changes::OWNERS, "ownerReferences"),
+            (Changes::DELETION, "deletionTimestamp"),
+            (Changes::FINALIZERS, "finalizers"),
+            (Changes::PLACEMENT, "placement"),
+            (Changes::TAINTS, "taints"),
+        ];
+        let words: Vec<&str> = WORDS.iter().filter(|(bit, _)| self.meets(*bit)).map(|&(_, word)| word).collect();
+        words.join(", ")
+    }
+
     fn when(self, condition: bool) -> Changes {
         if condition { self } else { Changes(0) }
     }

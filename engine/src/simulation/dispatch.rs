@@ -3,7 +3,7 @@
 
 use crate::api::commit;
 use crate::api::objects::Objects;
-use crate::api::queue::{Queues, Requests};
+use crate::api::queue::{Cursors, Queues, Requests};
 use crate::api::request::QueueId;
 use crate::draw::draw;
 use crate::simulation::clock::{Clock, Due};
@@ -183,11 +183,11 @@ fn commit_all(world: &mut World) -> bool {
 
 /// With a watch delay: notes when watchers will hear of what was committed.
 fn deliver_later(world: &mut World) {
-    let delay = world.resource::<Latency>().watch_delay();
-    let head = world.resource::<Objects>().head();
-    if delay.0 == 0 {
+    if world.resource::<Cursors>().live {
         return;
     }
+    let delay = world.resource::<Latency>().watch_delay();
+    let head = world.resource::<Objects>().head();
     let mut promised = world.resource_mut::<Promised>();
     if head > promised.0 {
         promised.0 = head;

@@ -7,7 +7,7 @@ pub mod route;
 
 use crate::api::admit::{Admission, AdmitCreate, AdmitDelete, AdmitUpdate};
 use crate::api::commit;
-use crate::api::log::Log;
+use crate::api::log::{Entry, Log};
 use crate::api::objects::Objects;
 use crate::api::queue::{Cursors, QueueOf, Queues, Requests};
 use crate::api::request::{Actor, QueueId, Refusal, Reply, Verb};
@@ -88,17 +88,18 @@ impl Default for Settings {
 /// A world that does not come to rest: an object written too often within one instant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "at {at} {object} does not come to rest: {versions} versions within this instant, the last by {actor}; two parties undo each other's writes"
+    "at {at} {object} does not come to rest: {versions} versions within this instant; two parties undo each other's writes, the last were {}",
+    .last.join(" and ")
 )]
 pub struct Restless {
     /// When.
     pub at: SimTime,
     /// The object, as `kind/namespace/name`.
     pub object: String,
-    /// Who wrote last.
-    pub actor: String,
     /// Versions within the instant.
     pub versions: u32,
+    /// The last write of each of the two parties, the newest first: what, by whom, at which revision and because of which.
+    pub last: Vec<String>,
 }
 
 /// What a behaviour is, for `wavetank schedule`.
@@ -310,8 +311,22 @@ impl Simulation {
     /// # Errors
     /// [`Restless`] when some object does not come to rest.
     pub fn settle(&mut self) -> Result<(), Restless> {
-        while self.round()? {}
+        while self.has_more() {
+            self.round()?;
+        }
         Ok(())
+    }
+
+    /// Whether a round would do anything: news to route or to promise, keys ready, requests to serve.
+    fn has_more(&self) -> bool {
+        let (cursors, head) = (self.world.resource::<Cursors>(), self.world.resource::<Objects>().head());
+        let routed = cursors.routed.first().copied().unwrap_or(Revision::HEAD);
+        let news = if cursors.live {
+            routed < head
+        } else {
+            routed < self.world.resource::<Delivered>().0 || self.world.resource::<dispatch::Promised>().0 < head
+        };
+        news || self.world.resource::<Queues>().dirty != 0 || !self.world.resource::<Requests>().list.is_empty()
     }
 
     /// One round of the present instant: what was committed is delivered, behaviours with work decide, their requests are carried
@@ -331,33 +346,51 @@ impl Simulation {
 
     /// In profiles without watch delay everything committed is delivered in the next round.
     fn deliver_now(&mut self) {
-        let head = self.world.resource::<Objects>().head();
         if self.world.resource::<Cursors>().live {
+            let head = self.world.resource::<Objects>().head();
             self.world.resource_mut::<Delivered>().0 = head;
         }
     }
 
     fn restless(&self, fight: Fight) -> Restless {
-        let names = self.get::<Names>();
-        let object = crate::record::journal::object_text(names, self.get::<Kinds>(), fight.key);
-        Restless { at: self.now(), object, actor: names.text(fight.actor).to_string(), versions: fight.versions }
+        let (names, log) = (self.get::<Names>(), self.get::<Log>());
+        let mut last: Vec<&Entry> = Vec::new();
+        for entry in log.newest().filter(|entry| entry.object == fight.object) {
+            if last.iter().all(|seen| seen.actor != entry.actor) {
+                last.push(entry);
+            }
+            if last.len() == 2 {
+                break;
+            }
+        }
+        let object = last.first().map_or(String::new(), |entry| crate::record::journal::object_text(names, self.get::<Kinds>(), entry.key));
+        let text = |entry: &&Entry| {
+            let (actor, revision, cause) = (names.text(entry.actor), entry.revision.0, entry.cause.0);
+            format!("{} by {actor} (revision {revision}, because of revision {cause})", entry.changes.text())
+        };
+        Restless { at: self.now(), object, versions: fight.versions, last: last.iter().map(text).collect() }
     }
 
     /// Forgets what every party has seen.
     fn tidy(&mut self) {
-        let seen = self.world.resource::<Cursors>().routed.iter().copied().min().unwrap_or(self.world.resource::<Objects>().head());
-        let entities = self.world.resource_mut::<Objects>().forget(seen);
-        if !entities.is_empty() {
-            for entity in entities {
-                self.world.despawn(entity);
+        let routed = &self.world.resource::<Cursors>().routed;
+        let seen = routed.iter().copied().min();
+        let objects = self.world.resource::<Objects>();
+        let seen = seen.unwrap_or(objects.head());
+        if objects.has_tombstones() {
+            let entities = self.world.resource_mut::<Objects>().forget(seen);
+            if !entities.is_empty() {
+                for entity in entities {
+                    self.world.despawn(entity);
+                }
+                self.world.clear_trackers();
             }
-            self.world.clear_trackers();
         }
         if self.world.resource::<commit::KeepVersions>().0 {
             commit::prune_versions(&mut self.world, seen);
         }
-        let mut log = self.world.resource_mut::<Log>();
-        if log.len() > self.keep + self.keep / 4 {
+        if self.world.resource::<Log>().len() > self.keep + self.keep / 4 {
+            let mut log = self.world.resource_mut::<Log>();
             let keep = log.revision_keeping(self.keep).min(seen);
             log.compact(keep);
         }

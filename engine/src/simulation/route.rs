@@ -5,6 +5,7 @@ use crate::api::objects::Objects;
 use crate::api::queue::{Cursors, Queues};
 use crate::api::request::QueueId;
 use crate::api::state::Changes;
+use crate::hash::LookupMap;
 use crate::ids::{Kind, ObjRef, ObjectKey, Revision, Uid};
 use crate::model::labels::LabelSets;
 use crate::model::select::Selectors;
@@ -57,12 +58,17 @@ pub const SINGLE: ObjRef = ObjRef { uid: Uid(0), slot: crate::ids::Slot(0) };
 #[derive(Debug, Default, Resource)]
 pub struct Routes {
     rules: Vec<(QueueId, Wake)>,
+    /// The same, by the kind of the changed object.
+    of_kind: LookupMap<Kind, Vec<(QueueId, Wake)>>,
     any_kind: Vec<(QueueId, Changes, Whom)>,
 }
 
 impl Routes {
     pub(crate) fn add(&mut self, queue: QueueId, wakes: &[Wake]) {
-        self.rules.extend(wakes.iter().map(|&wake| (queue, wake)));
+        for &wake in wakes {
+            self.rules.push((queue, wake));
+            self.of_kind.entry(wake.kind).or_default().push((queue, wake));
+        }
     }
 
     pub(crate) fn add_any(&mut self, queue: QueueId, on: Changes, whom: Whom) {
@@ -99,8 +105,8 @@ pub(crate) fn route(
     }
     let entries = log.since(from).expect("the log is kept as far back as the slowest cursor");
     for entry in entries.take_while(|entry| entry.revision <= delivered.0) {
-        for (queue, wake) in &routes.rules {
-            if wake.kind == entry.key.kind && wake.on.meets(entry.changes) {
+        for (queue, wake) in routes.of_kind.get(&entry.key.kind).into_iter().flatten() {
+            if wake.on.meets(entry.changes) {
                 wake_by(wake.whom, entry, &objects, &labels, &selectors, &names, &mut |object| queues.push(*queue, object, entry.revision));
             }
         }
