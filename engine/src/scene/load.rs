@@ -6,10 +6,10 @@ use crate::scene::format::{Claim, DurationText, Expectation, LatencyChanges, Poo
 use crate::scene::model::{Action, Expected, How, Scene, SceneObject, ScriptEntry};
 use crate::scene::objects::ObjectLoader;
 use crate::scene::pools::nodes_of;
-use crate::scene::program::Programs;
+use crate::scene::program::{Programs, image_matches};
 use crate::scene::targets::{Known, Target};
 use crate::simulation::latency::{Latency, LatencyTable};
-use crate::source::{Documents, Files, Format, Params, Problem, Problems, Severity, Sources, Span, Tree, TreeValue, decode, decode_each};
+use crate::source::{BrokenObject, Documents, Files, Format, Params, Problem, Problems, Severity, Sources, Span, Tree, TreeValue, decode, decode_each};
 use crate::time::{SimDuration, SimTime, unix_seconds};
 
 /// Longest run. Unit: seconds (ten years).
@@ -64,7 +64,7 @@ pub struct Loaded {
 
 /// Loads a scene file (`.ron`), or manifests (files and directories), which run on the pool of the overrides.
 pub fn load(files: &dyn Files, paths: &[String], overrides: &Overrides) -> Loaded {
-    let mut loader = Loader { files, sources: Sources::default(), problems: Problems::default(), overrides };
+    let mut loader = Loader { files, sources: Sources::default(), problems: Problems::default(), overrides, broken: Vec::new() };
     let scene = loader.load(paths);
     let Loader { sources, problems, .. } = loader;
     let scene = scene.filter(|_| !problems.has_errors());
@@ -76,6 +76,7 @@ struct Loader<'a> {
     sources: Sources,
     problems: Problems,
     overrides: &'a Overrides,
+    broken: Vec<BrokenObject>,
 }
 
 impl Loader<'_> {
@@ -165,13 +166,14 @@ impl Loader<'_> {
         for item in self.list(&tree, "objects") {
             objects.item(&mut self.sources, &item, path, &mut self.problems, &mut scene.objects);
         }
-        self.programs(&tree, &mut scene);
+        self.broken.extend_from_slice(objects.broken());
         self.traffic(&tree, path, &mut scene);
         self.metrics(&tree, path, &mut scene);
         for item in self.list(&tree, "script") {
             self.script_entry(&item, path, &mut objects, &mut scene);
         }
         scene.script.sort_by_key(|entry| entry.at);
+        self.programs(&tree, &mut scene);
         self.expectations(&tree, &mut scene);
         scene.not_simulated = objects.not_simulated.into_iter().collect();
         self.check_objects(&scene.objects);
@@ -288,14 +290,11 @@ impl Loader<'_> {
         let defaults: ProgramDefaults = self.field(tree, "program_defaults").unwrap_or_default();
         scene.programs.set_defaults(defaults.init_runs_for.map(|d| d.0), defaults.job_runs_for.map(|d| d.0));
         let Some(programs) = tree.get("programs") else { return };
+        let images = images_of_scene(scene);
         for entry in programs.entries() {
             let path = format!("programs[{:?}]", entry.key.text);
             if let Some(program) = decode(&entry.value, &path, &mut self.problems) {
-                if !scene
-                    .objects
-                    .iter()
-                    .any(|object| images_of(&object.body).iter().any(|image| crate::scene::program::image_matches(&entry.key.text, image)))
-                {
+                if !images.iter().any(|image| image_matches(&entry.key.text, image)) {
                     self.problems.warning(entry.key.span, format!("no container's image matches the program {:?}", entry.key.text));
                 }
                 scene.programs.add(&entry.key.text, program);
@@ -406,6 +405,13 @@ impl Loader<'_> {
         }
     }
 
+    /// The objects that the scene defines, those left out for their mistakes included.
+    fn known(&self, scene: &Scene) -> Known {
+        let mut known = Known::of(&scene.objects);
+        known.add_broken(&self.broken);
+        known
+    }
+
     /// Two objects with one key.
     fn check_objects(&mut self, objects: &[SceneObject]) {
         let mut seen = std::collections::BTreeMap::new();
@@ -423,7 +429,7 @@ impl Loader<'_> {
 
     /// Script steps and expectations name objects that can exist.
     fn finish(&mut self, scene: Scene) -> Option<Scene> {
-        let mut known = Known::of(&scene.objects);
+        let mut known = self.known(&scene);
         for entry in &scene.script {
             if let Action::Apply(objects) = &entry.action {
                 known.add(objects);
@@ -500,6 +506,20 @@ fn resolve_latency(changes: &LatencyChanges) -> Latency {
     set(&mut table.pull, changes.pull);
     table.pull_bytes_per_s = changes.pull_bytes_per_s.unwrap_or(table.pull_bytes_per_s).max(1);
     Latency::Typical(table)
+}
+
+/// Images that containers of the scene have or will have by its script.
+fn images_of_scene(scene: &Scene) -> Vec<String> {
+    let mut images: Vec<String> = scene.objects.iter().flat_map(|object| images_of(&object.body)).collect();
+    for entry in &scene.script {
+        match &entry.action {
+            Action::Apply(objects) => images.extend(objects.iter().flat_map(|object| images_of(&object.body))),
+            Action::Patch(_, patch) => images.extend(images_of(patch)),
+            Action::Step(Step::SetImage(_, image)) => images.push(image.clone()),
+            Action::Step(_) => {}
+        }
+    }
+    images
 }
 
 /// Images of all containers of an object's pod spec or template.

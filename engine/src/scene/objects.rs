@@ -5,7 +5,7 @@ use crate::api::validation::validate;
 use crate::hash::LookupMap;
 use crate::model::kinds::Kinds;
 use crate::scene::model::SceneObject;
-use crate::source::{Documents, Files, Format, KubeObject, KubeReader, Problem, Problems, Severity, Sources, Span, Tree, TreeValue};
+use crate::source::{BrokenObject, Documents, Files, Format, KubeObject, KubeReader, Problem, Problems, Severity, Sources, Span, Tree, TreeValue};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,6 +31,11 @@ impl<'f> ObjectLoader<'f> {
             open: Vec::new(),
             not_simulated: BTreeSet::new(),
         }
+    }
+
+    /// Objects that were left out for their mistakes.
+    pub(crate) fn broken(&self) -> &[BrokenObject] {
+        self.reader.broken()
     }
 
     /// Reads one item of a list of objects: an object, `Include("path")`, or `Repeat(3, object)`. `base` is the path of the file that
@@ -159,6 +164,11 @@ impl<'f> ObjectLoader<'f> {
         for error in &errors {
             let path: Vec<String> = path_of(&error.field);
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            // A value that is missing may stand under a misspelt name beside it, which was told already.
+            let beside = tree.innermost(&path[..path.len().saturating_sub(1)]).entries();
+            if beside.iter().any(|entry| problems.has_error_at(entry.key.span)) {
+                continue;
+            }
             let what = format!("{} {:?}: {error}", object.body.kind, object.name);
             problems.error(tree.span_of(&path), what);
         }

@@ -7,7 +7,7 @@ use crate::names::Names;
 use crate::scene::format::Step;
 use crate::scene::model::SceneObject;
 use crate::simulation::Simulation;
-use crate::source::{Problem, Problems, Severity, Span};
+use crate::source::{BrokenObject, Problem, Problems, Severity, Span};
 use std::collections::BTreeSet;
 
 /// A target, taken apart.
@@ -110,6 +110,14 @@ impl Known {
         let mut known = Known::default();
         known.add(objects);
         known
+    }
+
+    /// Adds objects that were left out for their mistakes: those are told, not what follows from them.
+    pub(crate) fn add_broken(&mut self, objects: &[BrokenObject]) {
+        for object in objects {
+            let namespace = object.namespace.as_deref().unwrap_or("default").to_string();
+            self.objects.insert((object.kind.to_ascii_lowercase(), namespace, object.name.clone()));
+        }
     }
 
     pub(crate) fn add(&mut self, objects: &[SceneObject]) {

@@ -61,6 +61,18 @@ pub struct KubeReader {
     /// Bodies by hash, with the entries and kind that they were decoded from.
     bodies: LookupMap<u64, Vec<Remembered>>,
     bodies_count: usize,
+    broken: Vec<BrokenObject>,
+}
+
+/// An object that was left out for its mistakes, as far as it says which it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenObject {
+    /// Its kind as written.
+    pub kind: String,
+    /// Its namespace; `None` when it has none.
+    pub namespace: Option<String>,
+    /// Its name; may be empty.
+    pub name: String,
 }
 
 #[derive(Debug)]
@@ -78,8 +90,13 @@ struct TypeName<'t> {
 }
 
 impl KubeReader {
+    /// The objects left out so far.
+    pub fn broken(&self) -> &[BrokenObject] {
+        &self.broken
+    }
+
     /// Decodes the objects that `tree` holds (several when it is a list) and hands each to `found` with its own tree,
-    /// whose places serve for later mistakes. Objects with mistakes are left out.
+    /// whose places serve for later mistakes. Objects with mistakes are left out, those with unknown fields alone are not.
     pub fn decode_object(&mut self, tree: &Tree, problems: &mut Problems, found: &mut dyn FnMut(KubeObject, &Tree)) {
         self.read(tree, None, problems, found);
     }
@@ -96,8 +113,12 @@ impl KubeReader {
             return;
         }
         let metadata = metadata(tree, problems);
-        let Some(body) = self.body(tree, type_name, problems) else { return };
-        let Some(metadata) = metadata else { return };
+        let (Some(body), Some(metadata)) = (self.body(tree, type_name, problems), metadata) else {
+            let text = |key: &str| tree.get("metadata")?.get(key)?.as_str().filter(|text| !text.is_empty()).map(str::to_string);
+            let (namespace, name) = (text("namespace"), text("name").unwrap_or_default());
+            self.broken.push(BrokenObject { kind: type_name.kind.to_string(), namespace, name });
+            return;
+        };
         let text = |key: &str| metadata.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_string);
         found(KubeObject { namespace: text("namespace"), name: text("name").unwrap_or_default(), metadata, body, span: tree.span }, tree);
     }

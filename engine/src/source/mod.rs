@@ -23,7 +23,7 @@ mod yaml_scalar;
 pub use decode::{Spanned, decode, decode_each};
 pub use documents::{Documents, Format, span_inside};
 pub use error::{Problem, Problems, Severity, SourceError};
-pub use kube::{KubeBody, KubeObject, KubeReader};
+pub use kube::{BrokenObject, KubeBody, KubeObject, KubeReader};
 pub use params::Params;
 pub use sources::{FileId, Files, MemoryFiles, Sources};
 pub use tree::{Entry, Key, Named, Span, Tree, TreeValue};

@@ -144,6 +144,11 @@ impl Tree {
 
     /// The place of the value at `path`, or of its nearest ancestor that is written.
     pub fn span_of(&self, path: &[&str]) -> Span {
+        self.innermost(path).span
+    }
+
+    /// The tree at a path, or the innermost that is there.
+    pub fn innermost(&self, path: &[&str]) -> &Tree {
         let mut tree = self;
         for step in path {
             match tree.step(step) {
@@ -151,7 +156,7 @@ impl Tree {
                 None => break,
             }
         }
-        tree.span
+        tree
     }
 
     fn step(&self, step: &str) -> Option<&Tree> {

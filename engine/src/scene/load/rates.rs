@@ -4,13 +4,12 @@ use super::Loader;
 use crate::scene::model::Scene;
 use crate::scene::objects::beside;
 use crate::scene::series::SeriesText;
-use crate::scene::targets::Known;
 use crate::scene::traffic::{RateText, Traffic, TrafficText};
 use crate::source::{Span, Tree, TreeValue, decode};
 
 impl Loader<'_> {
     pub(super) fn traffic(&mut self, tree: &Tree, path: &str, scene: &mut Scene) {
-        let known = Known::of(&scene.objects);
+        let known = self.known(scene);
         for item in self.list(tree, "traffic") {
             let body = match &item.value {
                 TreeValue::Named(named) if named.name == "Traffic" => &named.args,
@@ -27,7 +26,7 @@ impl Loader<'_> {
     }
 
     pub(super) fn metrics(&mut self, tree: &Tree, path: &str, scene: &mut Scene) {
-        let known = Known::of(&scene.objects);
+        let known = self.known(scene);
         for item in self.list(tree, "metrics") {
             let body = match &item.value {
                 TreeValue::Named(named) if named.name == "Metric" => &named.args,

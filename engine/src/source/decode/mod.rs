@@ -63,13 +63,25 @@ pub(super) struct Decoded<T> {
 pub(super) fn decode_with<T: DeserializeOwned>(tree: &Tree, path: &str, rules: Rules, problems: &mut Problems) -> Option<Decoded<T>> {
     let context = Context { prefix: path, rules, left_out: RefCell::default(), unknown: RefCell::default(), texts: RefCell::default() };
     let mut decoded = None;
-    let sound = context.rounds(tree, problems, &mut || {
+    let found = context.rounds(tree, problems, &mut || {
         decoded = Some(T::deserialize(TreeDeserializer::new(tree, None, &context))?);
         Ok(())
     });
     let mut texts = context.texts.take();
     texts.sort_unstable_by_key(|&(address, _)| address);
-    decoded.filter(|_| sound).map(|value| Decoded { value, texts })
+    let usable = found == Found::Sound || found == Found::UnknownFields && rules == Rules::Kubernetes;
+    decoded.filter(|_| usable).map(|value| Decoded { value, texts })
+}
+
+/// The worst mistakes of one decoding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Found {
+    /// None.
+    Sound,
+    /// Fields that the type does not have. Kubernetes' types go on without them, so that validation tells its mistakes too.
+    UnknownFields,
+    /// Values that cannot be.
+    Mistakes,
 }
 
 /// What all parts of one decoding share.
@@ -83,13 +95,13 @@ struct Context<'c> {
 }
 
 impl Context<'_> {
-    /// Repeats `attempt` until it succeeds or nothing more can be left out; whether there was no mistake.
-    fn rounds(&self, tree: &Tree, problems: &mut Problems, attempt: &mut dyn FnMut() -> Result<(), error::DecodeError>) -> bool {
-        let mut sound = true;
+    /// Repeats `attempt` until it succeeds or nothing more can be left out; what mistakes there were.
+    fn rounds(&self, tree: &Tree, problems: &mut Problems, attempt: &mut dyn FnMut() -> Result<(), error::DecodeError>) -> Found {
+        let mut found = Found::Sound;
         for _ in 0..ROUNDS_MAX {
             self.texts.borrow_mut().clear();
             let Err(error) = attempt() else { break };
-            sound = false;
+            found = Found::Mistakes;
             let (span, failed) = error.place.unwrap_or((tree.span, address(tree)));
             if let Some(what) = error.what.filter(|_| !problems.has_error_at(span)) {
                 problems.push(Severity::Error, Problem { span, what, help: error.help });
@@ -99,10 +111,10 @@ impl Context<'_> {
             }
         }
         for problem in self.unknown.take() {
-            sound = false;
+            found = found.max(Found::UnknownFields);
             problems.push(Severity::Error, problem);
         }
-        sound
+        found
     }
 
     fn is_left_out(&self, tree: &Tree) -> bool {
