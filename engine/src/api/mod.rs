@@ -48,3 +48,4 @@ pub mod scale;
 pub mod state;
 pub mod store;
 pub mod validation;
+pub mod watch;

@@ -1,7 +1,9 @@
 //! Events as v1 objects.
 
+use crate::api::objects::Objects;
 use crate::ids::uid_text;
 use crate::model::kinds::Kinds;
+use crate::model::meta::Meta;
 use crate::names::Names;
 use crate::record::events::{EventRow, Events};
 use crate::simulation::{Epoch, Seed, Simulation};
@@ -24,6 +26,12 @@ fn event_json(sim: &Simulation, number: u64, row: &EventRow) -> Value {
     let mut object = json!({"apiVersion": about.api_version, "kind": about.kind, "name": name});
     if !namespace.is_empty() {
         object["namespace"] = namespace.into();
+    }
+    // Identities follow from names and the time of creation, which only objects that still exist tell.
+    let living = sim.get::<Objects>().by_key(row.about).and_then(|found| sim.state::<Meta>(found));
+    if let Some(meta) = living.filter(|meta| meta.created_at <= row.first_at) {
+        let kind = kinds.word(row.about.kind);
+        object["uid"] = uid_text(seed, &kind, namespace, &name, meta.created_at).into();
     }
     json!({
         "apiVersion": "v1",

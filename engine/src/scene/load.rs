@@ -9,7 +9,9 @@ use crate::scene::pools::nodes_of;
 use crate::scene::program::{Programs, image_matches};
 use crate::scene::targets::{Known, Target};
 use crate::simulation::latency::{Latency, LatencyTable};
-use crate::source::{BrokenObject, Documents, Files, Format, Params, Problem, Problems, Severity, Sources, Span, Tree, TreeValue, decode, decode_each};
+use crate::source::{
+    BrokenObject, Documents, Files, Format, Params, Problem, Problems, Severity, Sources, Span, Tree, TreeValue, decode, decode_each,
+};
 use crate::time::{SimDuration, SimTime, unix_seconds};
 
 /// Longest run. Unit: seconds (ten years).

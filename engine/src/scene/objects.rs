@@ -5,7 +5,9 @@ use crate::api::validation::validate;
 use crate::hash::LookupMap;
 use crate::model::kinds::Kinds;
 use crate::scene::model::SceneObject;
-use crate::source::{BrokenObject, Documents, Files, Format, KubeObject, KubeReader, Problem, Problems, Severity, Sources, Span, Tree, TreeValue};
+use crate::source::{
+    BrokenObject, Documents, Files, Format, KubeObject, KubeReader, Problem, Problems, Severity, Sources, Span, Tree, TreeValue,
+};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 use crate::api::commit;
 use crate::api::objects::Objects;
 use crate::api::queue::{Cursors, Queues, Requests};
-use crate::api::request::QueueId;
+use crate::api::request::{QueueId, Verb};
 use crate::draw::draw;
 use crate::simulation::clock::{Clock, Due};
 use crate::simulation::latency::Latency;
@@ -164,16 +164,18 @@ fn commit_all(world: &mut World) -> bool {
         deliver_later(world);
         return false;
     }
-    let delay = world.resource::<Latency>().table().api_write;
-    if delay.0 == 0 {
+    let table = world.resource::<Latency>().table();
+    let (write, binding) = (table.api_write, table.binding);
+    if write.0 == 0 && binding.0 == 0 {
         for request in requests {
             commit::serve(world, request);
         }
     } else {
         world.resource_mut::<Requests>().under_way += requests.len();
         let mut clock = world.resource_mut::<Clock>();
-        let at = clock.now + delay;
         for request in requests {
+            let delay = if matches!(request.verb, Verb::Bind { .. }) { binding } else { write };
+            let at = clock.now + delay;
             clock.agenda.push(at, Due::Arrive(Box::new(request)));
         }
     }

@@ -320,11 +320,11 @@ impl Simulation {
     /// Whether a round would do anything: news to route or to promise, keys ready, requests to serve.
     fn has_more(&self) -> bool {
         let (cursors, head) = (self.world.resource::<Cursors>(), self.world.resource::<Objects>().head());
-        let routed = cursors.routed.first().copied().unwrap_or(Revision::HEAD);
+        let delivered = self.world.resource::<Delivered>().0;
         let news = if cursors.live {
-            routed < head
+            delivered < head
         } else {
-            routed < self.world.resource::<Delivered>().0 || self.world.resource::<dispatch::Promised>().0 < head
+            cursors.routed.first().is_some_and(|&routed| routed < delivered) || self.world.resource::<dispatch::Promised>().0 < head
         };
         news || self.world.resource::<Queues>().dirty != 0 || !self.world.resource::<Requests>().list.is_empty()
     }

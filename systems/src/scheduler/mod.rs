@@ -52,6 +52,7 @@ use wavetank_engine::model::pod_class::Classes;
 use wavetank_engine::model::select::Selectors;
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::record::events::{Arg, Events, Report};
+use wavetank_engine::simulation::latency::Latency;
 use wavetank_engine::simulation::route::{SINGLE, Wake, Whom};
 use wavetank_engine::simulation::{Checking, Simulation};
 use wavetank_engine::time::SimTime;
@@ -88,6 +89,8 @@ pub const WAKES: &[Wake] = &[
 pub struct SchedulerState {
     queue: SchedulingQueue,
     start: usize,
+    /// When the attempt under way ends, where attempts take time: its pod is taken from the queue and decided then.
+    attempt_ends: Option<SimTime>,
     /// Pods counted on a node.
     placed: BySlot<Placed>,
     /// Pods whose binding is under way.
@@ -140,6 +143,7 @@ fn sync(
     mut cache: ResMut<SchedulerCache>,
     mut names: ResMut<Names>,
     mut events: ResMut<Events>,
+    latency: Res<Latency>,
 ) {
     if work.is_idle() {
         return;
@@ -163,8 +167,23 @@ fn sync(
     }
     cache.table.trim_changes();
     state.queue.flush(work.now());
-    while let Some(waiting) = state.queue.pop() {
-        schedule_one(waiting, state, cache, &reads, &mut names, words, &mut work, &mut events);
+    let attempt = latency.table().scheduling_attempt;
+    if attempt.0 == 0 {
+        while let Some(waiting) = state.queue.pop() {
+            schedule_one(waiting, state, cache, &reads, &mut names, words, &mut work, &mut events);
+        }
+    } else {
+        if state.attempt_ends.take_if(|at| *at <= work.now()).is_some()
+            && let Some(waiting) = state.queue.pop()
+        {
+            schedule_one(waiting, state, cache, &reads, &mut names, words, &mut work, &mut events);
+        }
+        if state.attempt_ends.is_none() && state.queue.is_ready() {
+            state.attempt_ends = Some(work.now() + attempt);
+        }
+        if let Some(at) = state.attempt_ends {
+            work.wake_at(SINGLE, at);
+        }
     }
     if let Some(next) = state.queue.flush(work.now()) {
         work.wake_at(SINGLE, next);

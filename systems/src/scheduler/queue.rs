@@ -86,6 +86,11 @@ impl SchedulingQueue {
         Some(waiting)
     }
 
+    /// Whether [`SchedulingQueue::pop`] has a pod to give.
+    pub fn is_ready(&self) -> bool {
+        !self.active.is_empty() || self.backoff.values().any(|waiting| !waiting.by_error)
+    }
+
     fn pop_backoff(&mut self) -> Option<Waiting> {
         let key = self.backoff.iter().find(|(_, waiting)| !waiting.by_error).map(|(key, _)| *key)?;
         self.backoff.remove(&key)
