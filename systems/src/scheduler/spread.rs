@@ -31,6 +31,8 @@ const WALK_MAX: usize = 48;
 const READY: usize = 8;
 /// Steps of the search by ranges before the scan.
 const SEARCH_MAX: usize = 64;
+/// Totals that are searched for, from the bound down, before the scan: the best of a large window is seldom further below.
+const TARGETS: i64 = 3;
 
 /// What a set of counts is for: pods of a namespace that a selector matches, spread by pods of one class's tree.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -301,19 +303,28 @@ impl<'j> Judge<'j> {
                 }
             }
         }
-        let mut steps = SEARCH_MAX;
-        self.search(0, &mut steps).unwrap_or_else(|| self.scan())
+        for below in 0..TARGETS {
+            let mut steps = SEARCH_MAX;
+            if let Some(found) = self.search(0, self.bound - below, &mut steps) {
+                return found;
+            }
+            if steps == 0 {
+                break;
+            }
+        }
+        self.scan()
     }
 
-    /// The first in pre-order below `at` that attains the bound; `None` when there is none, or when the steps are used up.
-    fn search(&self, at: usize, steps: &mut usize) -> Option<usize> {
+    /// The first in pre-order below `at` that attains a total, where none has a higher one; `None` when there is none, or when the
+    /// steps are used up.
+    fn search(&self, at: usize, target: i64, steps: &mut usize) -> Option<usize> {
         *steps = steps.checked_sub(1)?;
-        if self.total(self.window.place(at)) == self.bound {
+        if self.total(self.window.place(at)) == target {
             return Some(at);
         }
         for child in [2 * at + 1, 2 * at + 2] {
-            if child < self.window.len && self.window.below(child, |from, to| self.may_attain(from, to)) {
-                if let Some(found) = self.search(child, steps) {
+            if child < self.window.len && self.window.below(child, |from, to| self.may_attain(from, to, target)) {
+                if let Some(found) = self.search(child, target, steps) {
                     return Some(found);
                 }
                 if *steps == 0 {
@@ -324,8 +335,9 @@ impl<'j> Judge<'j> {
         None
     }
 
-    fn may_attain(&self, from: usize, to: usize) -> bool {
-        (0..self.table.zones()).any(|zone| self.bounds[zone].0 == self.bound && self.best_of_zone(zone, from, to) == self.bounds[zone].1)
+    fn may_attain(&self, from: usize, to: usize, target: i64) -> bool {
+        let best = |zone: usize| i64::from(self.best_of_zone(zone, from, to)) + self.bounds[zone].0 - i64::from(self.bounds[zone].1);
+        (0..self.table.zones()).any(|zone| self.bounds[zone].0 >= target && best(zone) >= target)
     }
 
     /// Looks at every node of the window.
