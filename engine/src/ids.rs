@@ -64,6 +64,9 @@ pub enum Kind {
     Job,
     CronJob,
     PodDisruptionBudget,
+    StatefulSet,
+    DaemonSet,
+    ControllerRevision,
     /// Stored, listed and watched; nothing acts on it.
     Other(u16),
 }

@@ -26,6 +26,7 @@ pub const ALL: &[(&str, Install)] = &[
     ("service_addresses", network::service_addresses::install),
     ("deployment", workloads::deployment::install),
     ("replica_set", workloads::replica_set::install),
+    ("stateful_set", workloads::stateful_set::install),
     ("cron_job", workloads::cron_job::install),
     ("job", workloads::job::install),
     ("scheduler", scheduler::install),

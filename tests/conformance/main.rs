@@ -23,6 +23,7 @@ mod report;
 mod row;
 mod run;
 mod service;
+mod statefulset;
 mod tables;
 mod util;
 mod validation;
@@ -44,6 +45,7 @@ const FAMILIES: &[Functions] = &[
     pod_resources::FUNCTIONS,
     replicaset::FUNCTIONS,
     service::FUNCTIONS,
+    statefulset::FUNCTIONS,
     util::FUNCTIONS,
     validation::FUNCTIONS,
 ];

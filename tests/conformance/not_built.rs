@@ -7,8 +7,6 @@ pub(crate) const NOT_BUILT: &[&str] = &[
     "NodeShouldRunDaemonPod",
     // rbac
     "RulesAllow",
-    // statefulset
-    "sync_series",
     // scheduler
     "scheduler/single",
     // scheduler

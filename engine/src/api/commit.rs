@@ -501,5 +501,6 @@ use crate::model::disruption::{PodDisruptionBudget, PodDisruptionBudgetStatus};
 use crate::model::network::{EndpointSlice, Endpoints, Service};
 use crate::model::node::{Node, NodeStatus};
 use crate::model::opaque::{Namespace, Opaque};
+use crate::model::revisioned::{ControllerRevision, DaemonSet, DaemonSetStatus, StatefulSet, StatefulSetStatus};
 use crate::model::workload::{Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus};
 for_each_state!(by_part);

@@ -21,6 +21,7 @@ use crate::model::opaque::Namespace;
 use crate::model::pod::{Pod, PodStatus};
 use crate::model::pod_class::{Classes, TemplateId};
 use crate::model::select::SelectorId;
+use crate::model::revisioned::{DaemonSet, DaemonSetStatus, StatefulSet, StatefulSetStatus};
 use crate::model::workload::{Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus};
 use crate::names::{Name, Names, Sym};
 use crate::record::fights::Fights;
@@ -125,6 +126,10 @@ fn fill_in(new: &mut NewObject) {
         Kind::PodDisruptionBudget if !has(new, |s| matches!(s, StateValue::PodDisruptionBudgetStatus(_))) => {
             new.states.push(PodDisruptionBudgetStatus::default().into());
         }
+        Kind::StatefulSet if !has(new, |s| matches!(s, StateValue::StatefulSetStatus(_))) => {
+            new.states.push(StatefulSetStatus::default().into());
+        }
+        Kind::DaemonSet if !has(new, |s| matches!(s, StateValue::DaemonSetStatus(_))) => new.states.push(DaemonSetStatus::default().into()),
         Kind::Namespace if new.states.is_empty() => new.states.push(Namespace::default().into()),
         _ => {}
     }
@@ -156,7 +161,15 @@ fn note_gates(world: &mut World, act: Act, new: &mut NewObject) {
 fn has_generation(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::Pod | Kind::ReplicaSet | Kind::Deployment | Kind::EndpointSlice | Kind::Job | Kind::CronJob | Kind::PodDisruptionBudget
+        Kind::Pod
+            | Kind::ReplicaSet
+            | Kind::Deployment
+            | Kind::EndpointSlice
+            | Kind::Job
+            | Kind::CronJob
+            | Kind::PodDisruptionBudget
+            | Kind::StatefulSet
+            | Kind::DaemonSet
     )
 }
 
@@ -247,6 +260,12 @@ pub(crate) fn selector_of(world: &World, entity: Entity) -> Option<SelectorId> {
     }
     if let Some(budget) = world.get::<Obj<PodDisruptionBudget>>(entity) {
         return budget.value().selector;
+    }
+    if let Some(set) = world.get::<Obj<StatefulSet>>(entity) {
+        return Some(set.value().selector);
+    }
+    if let Some(set) = world.get::<Obj<DaemonSet>>(entity) {
+        return Some(set.value().selector);
     }
     world.get::<Obj<Service>>(entity).and_then(|service| service.value().selector)
 }

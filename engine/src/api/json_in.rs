@@ -2,6 +2,7 @@
 
 mod batch;
 mod disruption;
+mod revisioned;
 
 use crate::api::request::NewObject;
 use crate::api::state::StateValue;
@@ -19,10 +20,12 @@ use crate::model::pod::{Pod, PodPhase, PodStatus};
 use crate::model::pod_class::Classes;
 use crate::model::raw::Raw;
 use crate::model::resources::Resources;
+use crate::model::revisioned::{DaemonSetStatus, StatefulSetStatus};
 use crate::model::select::Selectors;
 use crate::model::workload::{Deployment, DeploymentStatus, IntOrPercent, ReplicaSet, ReplicaSetStatus, Strategy};
 use crate::names::{Name, Names, Sym};
 use crate::time::{SimTime, unix_seconds};
+use revisioned::controller_revision;
 use serde_json::Value;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -115,6 +118,9 @@ impl Tables<'_> {
             Kind::Job => vec![self.job(spec).into(), JobStatus::default().into()],
             Kind::CronJob => vec![self.cron_job(spec).into(), CronJobStatus::default().into()],
             Kind::PodDisruptionBudget => vec![self.disruption_budget(spec).into(), PodDisruptionBudgetStatus::default().into()],
+            Kind::StatefulSet => vec![self.stateful_set(spec).into(), StatefulSetStatus::default().into()],
+            Kind::DaemonSet => vec![self.daemon_set(spec).into(), DaemonSetStatus::default().into()],
+            Kind::ControllerRevision => vec![controller_revision(object).into()],
             Kind::Other(_) => {
                 let mut body = object.clone();
                 if let Some(fields) = body.as_object_mut() {

@@ -2,6 +2,7 @@
 
 mod batch;
 mod disruption;
+mod revisioned;
 
 use crate::api::objects::{Objects, Row};
 use crate::api::state::StateValue;
@@ -152,6 +153,18 @@ impl<'s> Cx<'s> {
             StateValue::CronJobStatus(status) => put(object, "status", self.cron_job_status(row, status)),
             StateValue::PodDisruptionBudget(budget) => put(object, "spec", budget.raw.value().clone()),
             StateValue::PodDisruptionBudgetStatus(status) => put(object, "status", self.disruption_budget_status(status)),
+            StateValue::StatefulSet(set) => {
+                let mut spec = map_of(set.raw.value());
+                put(&mut spec, "replicas", set.replicas);
+                put(object, "spec", spec);
+            }
+            StateValue::StatefulSetStatus(status) => put(object, "status", self.stateful_set_status(status)),
+            StateValue::DaemonSet(set) => put(object, "spec", set.raw.value().clone()),
+            StateValue::DaemonSetStatus(status) => put(object, "status", revisioned::daemon_set_status(status)),
+            StateValue::ControllerRevision(revision) => {
+                put(object, "data", revision.data.value().clone());
+                put(object, "revision", revision.revision);
+            }
             StateValue::Namespace(namespace) => {
                 put(object, "spec", if namespace.finalized { json!({}) } else { json!({"finalizers": ["kubernetes"]}) });
                 let mut status = Map::new();

@@ -24,6 +24,11 @@ macro_rules! for_each_state {
             CronJobStatus,
             PodDisruptionBudget,
             PodDisruptionBudgetStatus,
+            StatefulSet,
+            StatefulSetStatus,
+            DaemonSet,
+            DaemonSetStatus,
+            ControllerRevision,
             Namespace,
             Opaque,
         }

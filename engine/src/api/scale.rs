@@ -8,13 +8,14 @@ use crate::api::store::Obj;
 use crate::ids::Kind;
 use crate::model::opaque::Opaque;
 use crate::model::raw::Raw;
+use crate::model::revisioned::StatefulSet;
 use crate::model::workload::{Deployment, ReplicaSet};
 use bevy_ecs::entity::Entity;
 use bevy_ecs::world::World;
 use serde_json::{Value, json};
 
 /// Kinds without components here that have a `scale` subresource: version and word.
-pub const OTHERS: &[(&str, &str)] = &[("apps/v1", "StatefulSet"), ("v1", "ReplicationController")];
+pub const OTHERS: &[(&str, &str)] = &[("v1", "ReplicationController")];
 
 /// The part of a workload that holds `spec.replicas`, with that set.
 ///
@@ -29,6 +30,9 @@ pub(crate) fn scaled(world: &World, entity: Entity, kind: Kind, replicas: i32) -
     }
     if let Some(cell) = world.get::<Obj<ReplicaSet>>(entity) {
         return Ok(ReplicaSet { replicas, ..cell.value().clone() }.into());
+    }
+    if let Some(cell) = world.get::<Obj<StatefulSet>>(entity) {
+        return Ok(StatefulSet { replicas, ..cell.value().clone() }.into());
     }
     let info = world.resource::<crate::model::kinds::Kinds>().info(kind);
     let has_scale = OTHERS.contains(&(info.api_version.as_str(), info.kind.as_str()));

@@ -8,6 +8,7 @@ use crate::model::network::{EndpointSlice, Endpoints, Service};
 use crate::model::node::{Node, NodeStatus};
 use crate::model::opaque::{Namespace, Opaque};
 use crate::model::pod::{Pod, PodStatus};
+use crate::model::revisioned::{ControllerRevision, DaemonSet, DaemonSetStatus, StatefulSet, StatefulSetStatus};
 use crate::model::workload::{Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus};
 use crate::record::tally::Counted;
 use crate::words;
@@ -194,5 +195,6 @@ plain_states! {
     Endpoints => SPEC, EndpointSlice => SPEC, HorizontalPodAutoscaler => SPEC, HorizontalPodAutoscalerStatus => STATUS,
     Job => SPEC, JobStatus => STATUS, CronJob => SPEC, CronJobStatus => STATUS,
     PodDisruptionBudget => SPEC, PodDisruptionBudgetStatus => STATUS,
+    StatefulSet => SPEC, StatefulSetStatus => STATUS, DaemonSet => SPEC, DaemonSetStatus => STATUS, ControllerRevision => SPEC,
     Namespace => STATUS, Opaque => SPEC,
 }

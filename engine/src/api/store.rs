@@ -141,6 +141,11 @@ impl<Q: Send + Sync + 'static> Listing<'_, Q> {
         self.objects.row(object)
     }
 
+    /// The living object with a key that a reply named, whether or not the party's watches have told of it yet.
+    pub fn answered_key(&self, key: ObjectKey) -> Option<ObjRef> {
+        self.objects.by_key(key)
+    }
+
     /// Whether the party has seen everything up to a revision.
     pub fn has_seen(&self, revision: Revision) -> bool {
         revision <= self.cursor()

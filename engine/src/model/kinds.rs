@@ -36,6 +36,9 @@ const BUILT: &[(Kind, &str, &str, &str, bool)] = &[
     (Kind::Job, "Job", "batch/v1", "jobs", true),
     (Kind::CronJob, "CronJob", "batch/v1", "cronjobs", true),
     (Kind::PodDisruptionBudget, "PodDisruptionBudget", "policy/v1", "poddisruptionbudgets", true),
+    (Kind::StatefulSet, "StatefulSet", "apps/v1", "statefulsets", true),
+    (Kind::DaemonSet, "DaemonSet", "apps/v1", "daemonsets", true),
+    (Kind::ControllerRevision, "ControllerRevision", "apps/v1", "controllerrevisions", true),
 ];
 
 /// Well-known kinds whose scope is the cluster.

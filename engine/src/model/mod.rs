@@ -20,6 +20,7 @@ pub mod quantity;
 pub mod quote;
 pub mod raw;
 pub mod resources;
+pub mod revisioned;
 pub mod select;
 pub mod selector;
 pub mod toleration;

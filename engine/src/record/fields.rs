@@ -2,6 +2,7 @@
 
 mod batch;
 mod disruption;
+mod revisioned;
 
 use crate::api::state::StateValue;
 use crate::model::autoscaling::Reading;
@@ -87,6 +88,11 @@ pub(crate) fn fields(cx: &Cx, value: &StateValue) -> Fields {
         StateValue::CronJobStatus(status) => self::batch::cron_job_status(cx, status),
         StateValue::PodDisruptionBudget(budget) => self::disruption::budget(budget),
         StateValue::PodDisruptionBudgetStatus(status) => self::disruption::budget_status(cx, status),
+        StateValue::StatefulSet(set) => self::revisioned::stateful_set(cx, set),
+        StateValue::StatefulSetStatus(status) => self::revisioned::stateful_set_status(cx, status),
+        StateValue::DaemonSet(set) => vec![("spec.template.image".into(), cx.images(set.template))],
+        StateValue::DaemonSetStatus(status) => self::revisioned::daemon_set_status(status),
+        StateValue::ControllerRevision(revision) => vec![("revision".into(), revision.revision.to_string())],
         StateValue::Namespace(namespace) => {
             let mut fields = vec![("status.phase".into(), if namespace.terminating { "Terminating".into() } else { "Active".into() })];
             conditions(cx, &namespace.conditions, &mut fields);

@@ -248,6 +248,8 @@ fn replace(sim: &mut Simulation, object: ObjRef, mut whole: Value) -> Result<(),
                 | StateValue::JobStatus(_)
                 | StateValue::CronJobStatus(_)
                 | StateValue::PodDisruptionBudgetStatus(_)
+                | StateValue::StatefulSetStatus(_)
+                | StateValue::DaemonSetStatus(_)
                 | StateValue::Namespace(_)
         );
         if !status {

@@ -18,6 +18,9 @@ const SIMULATED: &[&str] = &[
     "Job",
     "CronJob",
     "PodDisruptionBudget",
+    "StatefulSet",
+    "DaemonSet",
+    "ControllerRevision",
     "ConfigMap",
     "Secret",
 ];
@@ -55,7 +58,7 @@ pub(crate) fn note(body: &KubeBody, found: &mut BTreeSet<String>) {
     let spec = body.fields.get("spec");
     match body.kind.as_str() {
         "Pod" => pod(spec, found),
-        "ReplicaSet" | "Deployment" | "Job" => {
+        "ReplicaSet" | "Deployment" | "Job" | "StatefulSet" | "DaemonSet" => {
             pod(spec.and_then(|spec| spec.get("template")).and_then(|template| template.get("spec")), found)
         }
         "Service" => fields(spec, SERVICE_FIELDS, "Service spec.", found),

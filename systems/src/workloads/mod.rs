@@ -4,6 +4,8 @@ pub mod cron_job;
 pub mod deployment;
 pub mod job;
 pub mod replica_set;
+pub mod revisions;
+pub mod stateful_set;
 #[cfg(test)]
 mod stand_in;
 pub mod texts;
