@@ -75,6 +75,7 @@ fn wanted(world: &mut World, service: &Service, pods: &Value) -> Result<ByPorts,
         let facts = PodFacts {
             name: world.names.name(text("name")?),
             uid: Some(Uid(1)),
+            hostname: world.names.sym(""),
             ip: text("ip")?.parse::<Ipv4Addr>().map_or(0, u32::from),
             node: world.names.sym(node),
             zone: Some(world.names.sym(&node.replace('n', "z"))),

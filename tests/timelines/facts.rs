@@ -33,6 +33,19 @@ pub(crate) fn facts(object: &Value, owner_id: &dyn Fn(&str, &str) -> Option<Stri
             facts.insert("image".to_owned(), image(&spec["template"]["spec"]));
             copy(&mut facts, status, &["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "terminatingReplicas"]);
         }
+        "StatefulSet" => {
+            facts.insert("spec.replicas".to_owned(), spec["replicas"].clone());
+            facts.insert("partition".to_owned(), spec["updateStrategy"]["rollingUpdate"]["partition"].clone());
+            let counts = ["replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"];
+            copy(&mut facts, status, &counts);
+            copy(&mut facts, status, &["currentRevision", "updateRevision", "collisionCount"]);
+        }
+        "DaemonSet" => {
+            let counts = ["currentNumberScheduled", "desiredNumberScheduled", "numberMisscheduled", "numberReady"];
+            copy(&mut facts, status, &counts);
+            copy(&mut facts, status, &["updatedNumberScheduled", "numberAvailable", "numberUnavailable"]);
+        }
+        "ControllerRevision" => copy(&mut facts, object, &["revision"]),
         "Pod" => pod(&mut facts, object),
         "Job" => {
             copy(&mut facts, spec, &["suspend", "parallelism", "completions"]);

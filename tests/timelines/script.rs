@@ -129,25 +129,9 @@ fn change(sim: &mut Simulation, target: ObjRef, change: &dyn Fn(&mut Value)) -> 
     meta.labels = new.meta.labels;
     meta.annotations = new.meta.annotations;
     meta.finalizers = new.meta.finalizers;
-    let mut values: Vec<StateValue> = new.states.into_iter().filter(|value| !is_status(value)).collect();
+    let mut values: Vec<StateValue> = new.states.into_iter().filter(|value| !value.is_status()).collect();
     values.push(meta.into());
     ask(sim, Verb::PutAll { object: target, expect: None, values }).map(|_| 200)
-}
-
-/// Whether a part is written through the status subresource alone.
-fn is_status(value: &StateValue) -> bool {
-    matches!(
-        value,
-        StateValue::PodStatus(_)
-            | StateValue::NodeStatus(_)
-            | StateValue::ReplicaSetStatus(_)
-            | StateValue::DeploymentStatus(_)
-            | StateValue::HorizontalPodAutoscalerStatus(_)
-            | StateValue::JobStatus(_)
-            | StateValue::CronJobStatus(_)
-            | StateValue::PodDisruptionBudgetStatus(_)
-            | StateValue::Namespace(_)
-    )
 }
 
 fn delete(sim: &mut Simulation, target: ObjRef, options: &Value) -> Result<u16, Refusal> {

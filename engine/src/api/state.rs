@@ -117,6 +117,26 @@ macro_rules! state_values {
 }
 for_each_state!(state_values);
 
+impl StateValue {
+    /// Whether the part is written through the status subresource alone.
+    pub fn is_status(&self) -> bool {
+        matches!(
+            self,
+            StateValue::PodStatus(_)
+                | StateValue::NodeStatus(_)
+                | StateValue::ReplicaSetStatus(_)
+                | StateValue::DeploymentStatus(_)
+                | StateValue::HorizontalPodAutoscalerStatus(_)
+                | StateValue::JobStatus(_)
+                | StateValue::CronJobStatus(_)
+                | StateValue::PodDisruptionBudgetStatus(_)
+                | StateValue::StatefulSetStatus(_)
+                | StateValue::DaemonSetStatus(_)
+                | StateValue::Namespace(_)
+        )
+    }
+}
+
 impl State for Meta {
     fn changes(&self, old: &Meta) -> Changes {
         Changes::LABELS

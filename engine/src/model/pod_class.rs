@@ -40,6 +40,10 @@ pub struct PodClass {
     pub priority: i32,
     /// `schedulerName`.
     pub scheduler_name: Sym,
+    /// `hostname`; empty: the pod's name.
+    pub hostname: Sym,
+    /// `subdomain`; empty for none.
+    pub subdomain: Sym,
     /// `hostNetwork`.
     pub host_network: bool,
     /// Whether `schedulingGates` keep the pod from being scheduled.

@@ -21,6 +21,8 @@ pub(crate) fn digest(names: &mut Names, raw: Raw) -> PodClass {
         active_deadline: number(&spec, "activeDeadlineSeconds").map(|s| SimDuration::from_secs(s.max(0) as u64)),
         tolerations: tolerations(names, &spec),
         priority: number(&spec, "priority").unwrap_or(0) as i32,
+        hostname: names.sym(spec.get("hostname").and_then(Value::as_str).unwrap_or("")),
+        subdomain: names.sym(spec.get("subdomain").and_then(Value::as_str).unwrap_or("")),
         scheduler_name: names.sym(spec.get("schedulerName").and_then(Value::as_str).unwrap_or("default-scheduler")),
         host_network: spec.get("hostNetwork").and_then(Value::as_bool).unwrap_or(false),
         gated: spec.get("schedulingGates").and_then(Value::as_array).is_some_and(|gates| !gates.is_empty()),

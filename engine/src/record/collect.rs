@@ -9,6 +9,7 @@ use crate::model::node::NodeStatus;
 use crate::model::pod::{Pod, PodPhase, PodStatus};
 use crate::model::pod_class::Classes;
 use crate::model::resources::Resources;
+use crate::model::revisioned::{DaemonSetStatus, StatefulSet, StatefulSetStatus};
 use crate::model::workload::{Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus};
 use crate::names::Names;
 use crate::record::digest::digest;
@@ -123,6 +124,19 @@ fn rollouts(sim: &Simulation) -> Vec<Rollout> {
         let note = condition(&status.conditions, words::REPLICA_FAILURE).map_or(String::new(), |c| names.text(c.message).to_string());
         let name = object_text(names, kinds, row.key);
         rollouts.push(Rollout { name, wanted: count(spec.replicas), updated: count(status.replicas), ready: count(status.ready), note });
+    }
+    for row in living(sim, Kind::StatefulSet) {
+        let parts = (sim.state::<StatefulSet>(row.object), sim.state::<StatefulSetStatus>(row.object));
+        let (Some(spec), Some(status)) = parts else { continue };
+        let name = object_text(names, kinds, row.key);
+        let (wanted, updated, ready) = (count(spec.replicas), count(status.updated), count(status.ready));
+        rollouts.push(Rollout { name, wanted, updated, ready, note: String::new() });
+    }
+    for row in living(sim, Kind::DaemonSet) {
+        let Some(status) = sim.state::<DaemonSetStatus>(row.object) else { continue };
+        let name = object_text(names, kinds, row.key);
+        let (wanted, updated, ready) = (count(status.desired), count(status.updated), count(status.ready));
+        rollouts.push(Rollout { name, wanted, updated, ready, note: String::new() });
     }
     rollouts.sort_by(|a, b| a.name.cmp(&b.name));
     rollouts

@@ -6,6 +6,7 @@ use crate::ids::{Kind, ObjRef, Revision};
 use crate::model::meta::{Condition, Meta};
 use crate::model::network::EndpointSlice;
 use crate::model::pod::{Pod, PodPhase, PodStatus};
+use crate::model::revisioned::{DaemonSetStatus, StatefulSetStatus};
 use crate::model::workload::{DeploymentStatus, ReplicaSetStatus};
 use crate::names::Names;
 use crate::scene::format::Claim;
@@ -151,6 +152,8 @@ fn ready(sim: &Simulation, target: &str) -> Option<i64> {
         let ready = match kind {
             Kind::Deployment => i64::from(sim.state::<DeploymentStatus>(object)?.ready),
             Kind::ReplicaSet => i64::from(sim.state::<ReplicaSetStatus>(object)?.ready),
+            Kind::StatefulSet => i64::from(sim.state::<StatefulSetStatus>(object)?.ready),
+            Kind::DaemonSet => i64::from(sim.state::<DaemonSetStatus>(object)?.ready),
             Kind::Pod => i64::from(sim.state::<PodStatus>(object)?.ready()),
             Kind::Node => i64::from(sim.state::<crate::model::node::NodeStatus>(object)?.ready()),
             Kind::Service => ready_endpoints(sim, object)?,
@@ -177,6 +180,8 @@ fn replicas(sim: &Simulation, target: &str) -> Option<i64> {
     match sim.get::<Objects>().row(object)?.key.kind {
         Kind::Deployment => sim.state::<DeploymentStatus>(object).map(|status| i64::from(status.replicas)),
         Kind::ReplicaSet => sim.state::<ReplicaSetStatus>(object).map(|status| i64::from(status.replicas)),
+        Kind::StatefulSet => sim.state::<StatefulSetStatus>(object).map(|status| i64::from(status.replicas)),
+        Kind::DaemonSet => sim.state::<DaemonSetStatus>(object).map(|status| i64::from(status.current)),
         _ => None,
     }
 }

@@ -6,6 +6,7 @@ use crate::api::state::StateValue;
 use crate::ids::{Kind, ObjRef, ObjectKey};
 use crate::model::meta::Meta;
 use crate::model::node::{Node, NodeTaint};
+use crate::model::revisioned::StatefulSet;
 use crate::model::workload::{Deployment, ReplicaSet};
 use crate::names::{Names, Sym};
 use crate::record::refusals::Refusals;
@@ -114,6 +115,10 @@ fn scale(sim: &mut Simulation, object: ObjRef, replicas: i32) -> Result<(), Refu
     if let Some(mut deployment) = sim.state::<Deployment>(object).cloned() {
         deployment.replicas = replicas;
         return put(sim, object, deployment);
+    }
+    if let Some(mut set) = sim.state::<StatefulSet>(object).cloned() {
+        set.replicas = replicas;
+        return put(sim, object, set);
     }
     merge(sim, object, &json!({"spec": {"replicas": replicas}}))
 }
@@ -236,26 +241,7 @@ fn replace(sim: &mut Simulation, object: ObjRef, mut whole: Value) -> Result<(),
     }
     let present = sim.parts(object);
     let new = with_tables(sim, |tables| tables.object(&whole));
-    let mut values = Vec::new();
-    for state in new.states {
-        let status = matches!(
-            state,
-            StateValue::PodStatus(_)
-                | StateValue::NodeStatus(_)
-                | StateValue::ReplicaSetStatus(_)
-                | StateValue::DeploymentStatus(_)
-                | StateValue::HorizontalPodAutoscalerStatus(_)
-                | StateValue::JobStatus(_)
-                | StateValue::CronJobStatus(_)
-                | StateValue::PodDisruptionBudgetStatus(_)
-                | StateValue::StatefulSetStatus(_)
-                | StateValue::DaemonSetStatus(_)
-                | StateValue::Namespace(_)
-        );
-        if !status {
-            values.push(state);
-        }
-    }
+    let mut values: Vec<StateValue> = new.states.into_iter().filter(|state| !state.is_status()).collect();
     if let Some(StateValue::Meta(meta)) = present.into_iter().find(|part| matches!(part, StateValue::Meta(_))) {
         let mut meta = *meta;
         meta.labels = new.meta.labels;

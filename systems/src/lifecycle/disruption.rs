@@ -26,6 +26,7 @@ use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::model::meta::{Condition, ConditionStatus, Meta, OwnerRef, set_condition};
 use wavetank_engine::model::opaque::Opaque;
 use wavetank_engine::model::pod::PodStatus;
+use wavetank_engine::model::revisioned::StatefulSet;
 use wavetank_engine::model::select::Selectors;
 use wavetank_engine::model::workload::{Deployment, ReplicaSet};
 use wavetank_engine::names::{Names, Sym};
@@ -78,6 +79,7 @@ struct Reads<'w, 's> {
     metas: View<'w, 's, Disruption, Meta>,
     pod_statuses: View<'w, 's, Disruption, PodStatus>,
     sets: View<'w, 's, Disruption, ReplicaSet>,
+    stateful_sets: View<'w, 's, Disruption, StatefulSet>,
     deployments: View<'w, 's, Disruption, Deployment>,
     others: View<'w, 's, Disruption, Opaque>,
     listing: Listing<'w, Disruption>,
@@ -125,7 +127,7 @@ fn scale_of(reads: &Reads, names: &Names, pod: ObjRef) -> Result<Scale, String> 
     if let Some(scale) = found {
         return Ok(scale);
     }
-    if matches!(owner.kind, Kind::ReplicaSet | Kind::Deployment) || OTHERS.contains(&(info.api_version.as_str(), info.kind.as_str())) {
+    if matches!(owner.kind, Kind::ReplicaSet | Kind::Deployment | Kind::StatefulSet) || OTHERS.contains(&(info.api_version.as_str(), info.kind.as_str())) {
         return Err(format!("found no controllers for pod {:?}", names.render(meta.name)));
     }
     Err(no_scale(reads, owner))
@@ -149,6 +151,9 @@ fn replicas(reads: &Reads, controller: ObjRef) -> Option<Scale> {
         let deployment = reads.metas.get(controller).and_then(Meta::controller_uid).and_then(|uid| reads.listing.by_uid(uid));
         let wanted = deployment.and_then(|found| Some(Scale::Of(found.uid, reads.deployments.get(found)?.replicas)));
         return wanted.or(Some(Scale::Of(controller.uid, set.replicas)));
+    }
+    if let Some(set) = reads.stateful_sets.get(controller) {
+        return Some(Scale::Of(controller.uid, set.replicas));
     }
     let info = reads.kinds.info(reads.listing.row(controller)?.key.kind);
     let body = reads.others.get(controller).filter(|_| OTHERS.contains(&(info.api_version.as_str(), info.kind.as_str())))?;

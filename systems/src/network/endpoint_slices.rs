@@ -172,7 +172,7 @@ fn sync(
         };
         let own: Vec<ObjRef> = reads.listing.controlled(item.object.uid).filter(|&slice| slices.get(slice).is_some()).collect();
         let present: Vec<EndpointSlice> = own.iter().filter_map(|&slice| slices.get(slice).cloned()).collect();
-        let wanted = members(&reads, &labels, &names, service, meta.namespace);
+        let wanted = members(&reads, &labels, &names, service, (meta.namespace, meta.name));
         let plan = plan(&present, &wanted, ENDPOINTS_MAX);
         for slice in plan.create {
             let new = new_slice(&item, meta, service, slice, *words, &mut labels, &mut names);

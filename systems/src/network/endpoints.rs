@@ -84,7 +84,7 @@ fn sync(
                 }
             }
             Some(service) => {
-                let by_ports = members(&reads, &labels, &names, service, key.namespace);
+                let by_ports = members(&reads, &labels, &names, service, (key.namespace, key.name));
                 let fresh = Endpoints { subsets: subsets(&by_ports, service.publish_not_ready) };
                 write(&mut work, &item, fresh, key, existing, &present, managed.0);
             }

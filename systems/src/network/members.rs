@@ -28,20 +28,21 @@ pub struct Reads<'w, 's, Q: Send + Sync + 'static> {
 /// Endpoints by their resolved ports, in order of the ports; each list in order of address.
 pub type ByPorts = BTreeMap<Vec<EndpointPort>, Vec<Endpoint>>;
 
-/// The pods that a Service selects, as endpoints: those that have an address and have not ended.
+/// The pods that a Service with a name selects, as endpoints: those that have an address and have not ended.
 pub fn members<Q: Send + Sync + 'static>(
     reads: &Reads<Q>,
     labels: &LabelSets,
     names: &Names,
     service: &Service,
-    namespace: Sym,
+    (namespace, name): (Sym, Name),
 ) -> ByPorts {
     let mut by_ports = ByPorts::new();
     let Some(selector) = service.selector else { return by_ports };
+    let subdomain = names.find(&names.render(name));
     for pod in reads.listing.in_namespace(Kind::Pod, namespace) {
         let Some(row) = reads.listing.row(pod) else { continue };
         if reads.selectors.matches(selector, labels, row.labels)
-            && let Some((endpoint, ports)) = member(reads, labels, names, service, pod, row)
+            && let Some((endpoint, ports)) = member(reads, labels, names, (service, subdomain), pod, row)
         {
             by_ports.entry(ports).or_default().push(endpoint);
         }
@@ -56,13 +57,16 @@ fn member<Q: Send + Sync + 'static>(
     reads: &Reads<Q>,
     labels: &LabelSets,
     names: &Names,
-    service: &Service,
+    (service, subdomain): (&Service, Option<Sym>),
     pod: ObjRef,
     row: &Row,
 ) -> Option<(Endpoint, Vec<EndpointPort>)> {
     let (spec, status, meta) = (reads.pods.get(pod)?, reads.statuses.get(pod)?, reads.metas.get(pod)?);
+    let class = reads.classes.get(spec.class);
+    let named = !class.subdomain.is_empty() && Some(class.subdomain) == subdomain;
     let facts = PodFacts {
         name: row.key.name,
+        hostname: if named { class.hostname } else { Sym::EMPTY },
         uid: Some(pod.uid),
         ip: status.pod_ip,
         node: spec.node,
@@ -72,7 +76,7 @@ fn member<Q: Send + Sync + 'static>(
         deleting: meta.terminating(),
     };
     let endpoint = endpoint(&facts, service.publish_not_ready)?;
-    Some((endpoint, ports_of(service, reads.classes.get(spec.class), names)))
+    Some((endpoint, ports_of(service, class, names)))
 }
 
 /// A pod that a Service selects, as far as endpoints depend on it.
@@ -80,6 +84,8 @@ fn member<Q: Send + Sync + 'static>(
 pub struct PodFacts {
     /// Its name.
     pub name: Name,
+    /// Its `hostname`, when its `subdomain` is the Service's name.
+    pub hostname: Sym,
     /// Its identity.
     pub uid: Option<Uid>,
     /// Its address as a big-endian number; 0: none yet.
@@ -106,7 +112,7 @@ pub fn endpoint(pod: &PodFacts, publish_not_ready: bool) -> Option<Endpoint> {
         ip: pod.ip,
         node: pod.node,
         zone: pod.zone.unwrap_or(Sym::EMPTY),
-        hostname: Sym::EMPTY,
+        hostname: pod.hostname,
         pod: pod.name,
         pod_uid: pod.uid,
         ready: publish_not_ready || pod.ready && !pod.deleting,

@@ -113,6 +113,24 @@ mod tests {
     use wavetank_engine::names::Names;
 
     #[test]
+    fn a_revision_has_the_hash_that_a_real_cluster_gives_it() {
+        let template = json!({
+            "metadata": {"labels": {"app": "db"}},
+            "spec": {
+                "containers": [{
+                    "name": "c", "image": "img:v1", "imagePullPolicy": "IfNotPresent",
+                    "resources": {"requests": {"cpu": "100m", "memory": "100Mi"}},
+                    "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
+                }],
+                "restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst",
+                "schedulerName": "default-scheduler", "securityContext": {},
+            },
+        });
+        // As recorded in tests/timelines/golden/h_sts_ordered.
+        assert_eq!(name_of("db", &hash_of(&data_of(&template), 0)), "db-57f4745f8");
+    }
+
+    #[test]
     fn a_template_finds_its_revision() {
         let mut names = Names::new();
         let data = |image: &str| Raw::new(data_of(&json!({"spec": {"containers": [{"image": image, "name": "c"}]}})));

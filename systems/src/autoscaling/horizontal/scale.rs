@@ -7,6 +7,7 @@ use wavetank_engine::api::store::{Listing, View};
 use wavetank_engine::ids::{Kind, ObjRef, ObjectKey};
 use wavetank_engine::model::kinds::Kinds;
 use wavetank_engine::model::opaque::Opaque;
+use wavetank_engine::model::revisioned::{StatefulSet, StatefulSetStatus};
 use wavetank_engine::model::select::{Operator, Requirement, SelectorId, Selectors};
 use wavetank_engine::model::workload::{Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus};
 use wavetank_engine::names::Names;
@@ -31,6 +32,8 @@ pub struct Targets<'w, 's, Q: Send + Sync + 'static> {
     deployment_statuses: View<'w, 's, Q, DeploymentStatus>,
     sets: View<'w, 's, Q, ReplicaSet>,
     set_statuses: View<'w, 's, Q, ReplicaSetStatus>,
+    stateful_sets: View<'w, 's, Q, StatefulSet>,
+    stateful_set_statuses: View<'w, 's, Q, StatefulSetStatus>,
     others: View<'w, 's, Q, Opaque>,
     kinds: bevy_ecs::prelude::Res<'w, Kinds>,
 }
@@ -55,7 +58,7 @@ impl<Q: Send + Sync + 'static> Targets<'_, '_, Q> {
             let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
             return Err(format!("no matches for kind \"{kind}\" in group \"{group}\""));
         }
-        if !other && !matches!(key.kind, Kind::Deployment | Kind::ReplicaSet) {
+        if !other && !matches!(key.kind, Kind::Deployment | Kind::ReplicaSet | Kind::StatefulSet) {
             return Err(no_scale().message);
         }
         let missing = || Refusal::not_found(&self.kinds.resource(key.kind), &names.render(key.name)).message;
@@ -63,6 +66,7 @@ impl<Q: Send + Sync + 'static> Targets<'_, '_, Q> {
         let read = match key.kind {
             Kind::Deployment => self.deployment(object),
             Kind::ReplicaSet => self.set(object),
+            Kind::StatefulSet => self.stateful_set(object),
             _ => self.other(names, selectors, object),
         };
         read.ok_or_else(|| no_scale().message)
@@ -75,6 +79,11 @@ impl<Q: Send + Sync + 'static> Targets<'_, '_, Q> {
 
     fn set(&self, object: ObjRef) -> Option<Scale> {
         let (spec, status) = (self.sets.get(object)?, self.set_statuses.get(object)?);
+        Some(Scale { object, replicas: spec.replicas, status_replicas: status.replicas, selector: Some(spec.selector) })
+    }
+
+    fn stateful_set(&self, object: ObjRef) -> Option<Scale> {
+        let (spec, status) = (self.stateful_sets.get(object)?, self.stateful_set_statuses.get(object)?);
         Some(Scale { object, replicas: spec.replicas, status_replicas: status.replicas, selector: Some(spec.selector) })
     }
 
