@@ -281,7 +281,7 @@ impl<'r> Driver<'r> {
         let message = format!("Successfully assigned {}/{name} to {node}", self.recording.namespace);
         let facts = json!({"reason": "Scheduled", "type": "Normal", "message": message, "on": id, "from": SCHEDULER, "action": "Binding"});
         let t_s = self.recorder.now(&self.sim) as f64 / 1e6;
-        self.recorder.add_event(t_s, Verb::Added, format!("{name}.scheduled"), facts);
+        self.recorder.add_event(t_s, Verb::Added, format!("{name}.{id}.scheduled"), facts);
     }
 
     /// Does again what was done, and compares the answers.

@@ -127,7 +127,9 @@ fn scale_of(reads: &Reads, names: &Names, pod: ObjRef) -> Result<Scale, String> 
     if let Some(scale) = found {
         return Ok(scale);
     }
-    if matches!(owner.kind, Kind::ReplicaSet | Kind::Deployment | Kind::StatefulSet) || OTHERS.contains(&(info.api_version.as_str(), info.kind.as_str())) {
+    if matches!(owner.kind, Kind::ReplicaSet | Kind::Deployment | Kind::StatefulSet)
+        || OTHERS.contains(&(info.api_version.as_str(), info.kind.as_str()))
+    {
         return Err(format!("found no controllers for pod {:?}", names.render(meta.name)));
     }
     Err(no_scale(reads, owner))

@@ -5,7 +5,7 @@ pub mod deployment;
 pub mod job;
 pub mod replica_set;
 pub mod revisions;
-pub mod stateful_set;
 #[cfg(test)]
 mod stand_in;
+pub mod stateful_set;
 pub mod texts;

@@ -120,7 +120,13 @@ fn string_map(value: Option<&Value>) -> Vec<(String, String)> {
 }
 
 /// A new revision of a set's template.
-pub(super) fn revision(tables: &mut Tables, (set, meta): (ObjRef, &Meta), labels: Vec<(String, String)>, data: &Raw, (number, collisions): (i64, u32)) -> Verb {
+pub(super) fn revision(
+    tables: &mut Tables,
+    (set, meta): (ObjRef, &Meta),
+    labels: Vec<(String, String)>,
+    data: &Raw,
+    (number, collisions): (i64, u32),
+) -> Verb {
     let hash = hash_of(data.value(), collisions);
     let name = name_of(&tables.names.render(meta.name), &hash);
     let mut new = Meta::new(Kind::ControllerRevision, meta.namespace, tables.names.name(&name));

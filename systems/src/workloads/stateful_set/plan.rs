@@ -138,14 +138,12 @@ pub fn plan(set: &SetFacts, pods: &[PodFacts], now: SimTime) -> Plan {
         None => Slot { ordinal, pod: None, revision: if of_current(set, ordinal) { set.current } else { set.update } },
     };
     let replicas: Vec<Slot> = (set.start..end).map(slot).collect();
-    let condemned: Vec<Slot> =
-        by_ordinal.values().rev().filter(|pod| !(set.start..end).contains(&pod.ordinal)).map(existing).collect();
+    let condemned: Vec<Slot> = by_ordinal.values().rev().filter(|pod| !(set.start..end).contains(&pod.ordinal)).map(existing).collect();
     let mut plan = Plan { counts: counts(set, pods, now), available_at: available_at(set, pods, now), ..Plan::default() };
     if set.deleting {
         return plan;
     }
-    let first_unavailable =
-        replicas.iter().chain(condemned.iter().rev()).find(|slot| slot.unavailable(set, now)).map(|slot| slot.ordinal);
+    let first_unavailable = replicas.iter().chain(condemned.iter().rev()).find(|slot| slot.unavailable(set, now)).map(|slot| slot.ordinal);
     for slot in &replicas {
         let (action, stop) = of_replica(set, slot, now);
         plan.replicas.extend(action);
