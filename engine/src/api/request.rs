@@ -142,6 +142,11 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Whether a creation was refused because its namespace is going away.
+    pub fn of_ending_namespace(&self) -> bool {
+        self.code == 403 && self.message.ends_with("because it is being terminated")
+    }
+
     /// 404.
     pub fn not_found(resource: &str, name: &str) -> Refusal {
         Refusal { code: 404, reason: "NotFound".into(), message: format!("{resource} \"{name}\" not found") }

@@ -149,7 +149,7 @@ impl Turn<'_, '_, '_, '_, '_> {
                 job
             }
             Some(Reply::Refused(refusal)) => {
-                if !refusal.message.ends_with("because it is being terminated") {
+                if !refusal.of_ending_namespace() {
                     self.tell_all(item.object, vec![(true, "FailedCreate", format!("Error creating job: {}", refusal.message))]);
                     running.error = true;
                 }

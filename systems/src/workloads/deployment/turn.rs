@@ -210,7 +210,7 @@ impl Turn<'_, '_, '_, '_, '_> {
         if !matches!(step, Step::Create { .. }) {
             return false;
         }
-        if refusal.code == 403 && refusal.message.ends_with("because it is being terminated") {
+        if refusal.of_ending_namespace() {
             running.failed = false;
         } else if refusal.reason == "AlreadyExists" {
             self.name_taken(item, running);

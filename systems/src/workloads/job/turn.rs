@@ -6,7 +6,7 @@ use super::read::{Belongs, pod_facts, pods_of};
 use super::track::{Note, Outcome, Tracking, track};
 use super::{BATCH_PERIOD, JobQueue, Jobs, Known, RETRY_FIRST, RETRY_MAX, Reads, Running, Stage, Tables, made};
 use wavetank_engine::api::queue::{Item, Work};
-use wavetank_engine::api::request::{Refusal, Reply, Verb};
+use wavetank_engine::api::request::{Reply, Verb};
 use wavetank_engine::ids::{ObjRef, Uid};
 use wavetank_engine::model::meta::condition_true;
 use wavetank_engine::model::pod_class::RestartPolicy;
@@ -262,7 +262,7 @@ impl Turn<'_, '_, '_, '_, '_> {
                     self.tell(item.object, false, (texts.successful_create, texts.created_pod), Arg::Name(row.key.name));
                 }
                 Reply::Done(_) => {}
-                Reply::Refused(refusal) if of_ending_namespace(refusal) => running.outcome.created += 1,
+                Reply::Refused(refusal) if refusal.of_ending_namespace() => running.outcome.created += 1,
                 Reply::Refused(refusal) => {
                     failed = true;
                     let message = self.tables.names.sym(&refusal.message);
@@ -398,9 +398,4 @@ impl Turn<'_, '_, '_, '_, '_> {
         let report = Report { about: row.key, uid: job.uid, source, warning, reason, words, args: &[arg] };
         self.events.report(self.work.now(), report);
     }
-}
-
-/// Whether a creation was refused because the namespace is going away.
-fn of_ending_namespace(refusal: &Refusal) -> bool {
-    refusal.code == 403 && refusal.message.ends_with("because it is being terminated")
 }

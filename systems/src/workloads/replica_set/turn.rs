@@ -6,7 +6,7 @@ use super::status::{Failure, status};
 use super::tally::Tallies;
 use super::{EXPECTATION_TIMEOUT, Reads, ReplicaSetQueue, ReplicaSets, Running, Stage, Tables, victims};
 use wavetank_engine::api::queue::{Item, Work};
-use wavetank_engine::api::request::{Refusal, Reply, Verb};
+use wavetank_engine::api::request::{Reply, Verb};
 use wavetank_engine::ids::{Kind, ObjRef, Revision};
 use wavetank_engine::model::meta::{OwnerRef, condition};
 use wavetank_engine::names::Sym;
@@ -187,7 +187,7 @@ impl Turn<'_, '_, '_, '_, '_> {
                     self.event(item.object, (texts.successful_create, texts.created_pod), Arg::Name(row.key.name), false);
                 }
                 Reply::Done(_) => {}
-                Reply::Refused(refusal) if of_ending_namespace(refusal) => {
+                Reply::Refused(refusal) if refusal.of_ending_namespace() => {
                     let until = self.work.now() + EXPECTATION_TIMEOUT;
                     self.state.written.entry(item.object.uid).or_default().silent_until = until;
                 }
@@ -295,7 +295,3 @@ impl Turn<'_, '_, '_, '_, '_> {
     }
 }
 
-/// Whether a creation was refused because the namespace is going away.
-fn of_ending_namespace(refusal: &Refusal) -> bool {
-    refusal.code == 403 && refusal.message.ends_with("because it is being terminated")
-}

@@ -254,7 +254,7 @@ impl Turn<'_, '_, '_, '_, '_> {
             (Asked::Other, Reply::Refused(refusal)) => refusal.code != 404,
             (Asked::Other, _) => false,
             (Asked::Claim { .. }, Reply::Refused(refusal)) if refusal.reason == "AlreadyExists" => false,
-            (Asked::Create(_), Reply::Refused(refusal)) if refusal.reason == "AlreadyExists" => true,
+            (Asked::Create(_), Reply::Refused(refusal)) if refusal.reason == "AlreadyExists" || refusal.of_ending_namespace() => true,
             (Asked::Delete(_), Reply::Refused(refusal)) if refusal.code == 404 => false,
             (Asked::Claim { claim, pod }, Reply::Refused(refusal)) => {
                 let message = self.tables.names.sym(&refusal.message);
