@@ -11,6 +11,7 @@ pub mod labels;
 pub mod meta;
 pub mod network;
 pub mod node;
+pub mod node_selector;
 pub mod opaque;
 pub mod pod;
 pub mod pod_class;

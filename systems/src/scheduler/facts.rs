@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use wavetank_engine::model::labels::{LabelSetId, LabelSets};
 use wavetank_engine::model::node::{Effect, NodeTaint};
+use wavetank_engine::model::node_selector::{Term, node_terms, preferred_terms};
 use wavetank_engine::model::pod_class::{PodClass, Toleration};
 use wavetank_engine::model::resources::{Resources, amount_of};
 use wavetank_engine::names::{Names, Sym};
@@ -63,38 +64,6 @@ pub struct HostPort {
     pub protocol: Sym,
     /// `hostPort`.
     pub port: u16,
-}
-
-/// A node selector term: all its expressions and fields must match. One without any matches nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Term {
-    /// `matchExpressions` over labels.
-    pub expressions: Vec<Expression>,
-    /// `matchFields` over `metadata.name`.
-    pub names: Vec<Expression>,
-}
-
-/// One requirement of a term.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expression {
-    /// The label's key.
-    pub key: Sym,
-    /// What is required.
-    pub operator: NodeOperator,
-}
-
-/// Operator of a node selector requirement.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum NodeOperator {
-    In(Vec<Sym>),
-    NotIn(Vec<Sym>),
-    Exists,
-    DoesNotExist,
-    Gt(i64),
-    Lt(i64),
-    /// A number was expected and not found: matches nothing.
-    Never,
 }
 
 impl ClassFacts {
@@ -202,56 +171,4 @@ fn scored(spec: &Value, whole_pod: bool) -> (i64, i64) {
     let cpu = pod("cpu").unwrap_or(total.0) + level("overhead", "cpu").unwrap_or(0);
     let memory = pod("memory").unwrap_or(total.1) + level("overhead", "memory").unwrap_or(0);
     (cpu, memory)
-}
-
-/// The required terms of a `nodeAffinity`; `None` when it has none.
-pub fn node_terms(names: &mut Names, affinity: &Value) -> Option<Vec<Term>> {
-    let terms = affinity.pointer("/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms").and_then(Value::as_array)?;
-    Some(terms.iter().map(|term| self::term(names, term)).collect())
-}
-
-/// The preferred terms of a `nodeAffinity`, with their weights.
-pub fn preferred_terms(names: &mut Names, affinity: &Value) -> Vec<(i64, Term)> {
-    let terms = affinity.get("preferredDuringSchedulingIgnoredDuringExecution").and_then(Value::as_array).into_iter().flatten();
-    let weight = |term: &Value| term.get("weight").and_then(Value::as_i64).unwrap_or(1);
-    terms.map(|t| (weight(t), term(names, t.get("preference").unwrap_or(&Value::Null)))).collect()
-}
-
-fn term(names: &mut Names, term: &Value) -> Term {
-    let mut expressions = |field: &str| -> Vec<Expression> {
-        let list = term.get(field).and_then(Value::as_array).into_iter().flatten();
-        list.map(|expression| self::expression(names, expression)).collect()
-    };
-    Term { expressions: expressions("matchExpressions"), names: expressions("matchFields") }
-}
-
-fn expression(names: &mut Names, expression: &Value) -> Expression {
-    let values: Vec<&str> = expression.get("values").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-    let number = || values.first().and_then(|text| text.parse::<i64>().ok());
-    let operator = match expression.get("operator").and_then(Value::as_str) {
-        Some("In") => NodeOperator::In(values.iter().map(|value| names.sym(value)).collect()),
-        Some("NotIn") => NodeOperator::NotIn(values.iter().map(|value| names.sym(value)).collect()),
-        Some("Exists") => NodeOperator::Exists,
-        Some("DoesNotExist") => NodeOperator::DoesNotExist,
-        Some("Gt") => number().map_or(NodeOperator::Never, NodeOperator::Gt),
-        Some("Lt") => number().map_or(NodeOperator::Never, NodeOperator::Lt),
-        _ => NodeOperator::Never,
-    };
-    Expression { key: names.sym(expression.get("key").and_then(Value::as_str).unwrap_or("")), operator }
-}
-
-impl Expression {
-    /// Whether a label's value meets the requirement.
-    pub fn matches(&self, names: &Names, value: Option<Sym>) -> bool {
-        let number = || value.and_then(|value| names.text(value).parse::<i64>().ok());
-        match &self.operator {
-            NodeOperator::In(values) => value.is_some_and(|value| values.contains(&value)),
-            NodeOperator::NotIn(values) => value.is_none_or(|value| !values.contains(&value)),
-            NodeOperator::Exists => value.is_some(),
-            NodeOperator::DoesNotExist => value.is_none(),
-            NodeOperator::Gt(bound) => number().is_some_and(|number| number > *bound),
-            NodeOperator::Lt(bound) => number().is_some_and(|number| number < *bound),
-            NodeOperator::Never => false,
-        }
-    }
 }

@@ -1,11 +1,11 @@
 //! A profile: which plugins run, with which weights and arguments.
 
-use crate::scheduler::facts::{Term, node_terms, preferred_terms};
 use crate::scheduler::plugin::{Plugin, Plugins};
 use crate::scheduler::plugins::node_resources_fit::{Strategy, StrategyKind};
 use crate::scheduler::plugins::pod_topology_spread::{Constraint, system_defaults};
 use serde_json::Value;
 use std::sync::Arc;
+use wavetank_engine::model::node_selector::{Term, node_terms, preferred_terms};
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::words;
 

@@ -2,12 +2,13 @@
 //! Source: `spec/scheduler.md` §2, §4 and §5; `plugins/nodeaffinity/node_affinity.go`.
 
 use crate::scheduler::cycle::Cycle;
-use crate::scheduler::facts::{ClassFacts, NodeOperator, Term};
+use crate::scheduler::facts::ClassFacts;
 use crate::scheduler::nodes::NodeFacts;
 use crate::scheduler::plugin::{Happenings, MAX_SCORE, Plugin, Refusal, Score};
 use crate::scheduler::profile::Profile;
 use std::collections::BTreeSet;
 use wavetank_engine::model::labels::LabelSets;
+use wavetank_engine::model::node_selector::{NodeOperator, Term};
 use wavetank_engine::names::{Names, Sym};
 
 /// What may lift its refusal.
@@ -32,16 +33,7 @@ pub fn matches(facts: &ClassFacts, node: &NodeFacts, labels: &LabelSets, names: 
 }
 
 fn any_term(terms: &[Term], node: &NodeFacts, labels: &LabelSets, names: &Names) -> bool {
-    terms.iter().any(|term| matches_term(term, node, labels, names))
-}
-
-/// Whether a node matches a term; a term without requirements matches nothing. Source: `spec/scheduler.md` §5.
-pub fn matches_term(term: &Term, node: &NodeFacts, labels: &LabelSets, names: &Names) -> bool {
-    if term.expressions.is_empty() && term.names.is_empty() {
-        return false;
-    }
-    term.expressions.iter().all(|expression| expression.matches(names, labels.get(node.labels, expression.key)))
-        && term.names.iter().all(|expression| expression.matches(names, Some(node.name)))
+    terms.iter().any(|term| term.matches(labels, names, node.labels, node.name))
 }
 
 /// The only nodes that can match, when every required term names some; `Err` when the terms name none at all.
@@ -83,7 +75,11 @@ impl Score for NodeAffinity {
         }
         let sum = |&number: &u32| -> i64 {
             let node = cycle.nodes.get(number);
-            preferred.iter().filter(|(_, term)| matches_term(term, node, cycle.labels, cycle.names)).map(|(weight, _)| *weight).sum()
+            preferred
+                .iter()
+                .filter(|(_, term)| term.matches(cycle.labels, cycle.names, node.labels, node.name))
+                .map(|(weight, _)| *weight)
+                .sum()
         };
         let sums: Vec<i64> = feasible.iter().map(sum).collect();
         let most = sums.iter().copied().max().unwrap_or(0);
