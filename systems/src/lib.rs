@@ -27,6 +27,7 @@ pub const ALL: &[(&str, Install)] = &[
     ("deployment", workloads::deployment::install),
     ("replica_set", workloads::replica_set::install),
     ("stateful_set", workloads::stateful_set::install),
+    ("daemon_set", workloads::daemon_set::install),
     ("cron_job", workloads::cron_job::install),
     ("job", workloads::job::install),
     ("scheduler", scheduler::install),

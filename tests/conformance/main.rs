@@ -9,6 +9,7 @@
 
 mod arguments;
 mod cronjob;
+mod daemonset;
 mod deployment;
 mod disruption;
 mod endpointslice;
@@ -36,6 +37,7 @@ use std::process::ExitCode;
 const FAMILIES: &[Functions] = &[
     cronjob::FUNCTIONS,
     disruption::FUNCTIONS,
+    daemonset::FUNCTIONS,
     deployment::FUNCTIONS,
     endpointslice::FUNCTIONS,
     hpa::FUNCTIONS,

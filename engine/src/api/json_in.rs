@@ -175,7 +175,8 @@ impl Tables<'_> {
             .collect()
     }
 
-    fn node(&mut self, spec: &Value) -> Node {
+    /// Reads the `spec` of a Node.
+    pub fn node(&mut self, spec: &Value) -> Node {
         let taints: Vec<NodeTaint> = list(spec, "taints")
             .map(|taint| NodeTaint {
                 key: self.names.sym(taint.get("key").and_then(Value::as_str).unwrap_or("")),

@@ -1,6 +1,7 @@
 //! Workload controllers: what keeps pods in the number and shape that an object asks for.
 
 pub mod cron_job;
+pub mod daemon_set;
 pub mod deployment;
 pub mod job;
 pub mod replica_set;
