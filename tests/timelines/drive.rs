@@ -10,7 +10,7 @@ use crate::labels::Labels;
 use crate::produce::{Recorder, SCHEDULER};
 use crate::recording::{Action, Entry, Recording, Verb};
 use crate::{script, stand_in};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use wavetank_engine::api::request::{Reply, Verb as Ask};
 use wavetank_engine::ids::ObjRef;
@@ -36,6 +36,8 @@ enum Deed {
     Report(ObjRef, Report, bool),
     /// The kubelet lets go of a pod.
     Release(ObjRef),
+    /// The kubelet reports the conditions of its node, by its name.
+    ReportNode(String, Map<String, Value>),
 }
 
 /// What is known of a pod that our controllers made.
@@ -125,6 +127,9 @@ impl<'r> Driver<'r> {
         };
         let first = recording.timeline.iter().map(Entry::at).min().unwrap_or(0).clamp(-2_000_000, 0);
         driver.plan(first, Deed::Begin);
+        for (at, node, conditions) in inputs::node_reports(&recording.timeline) {
+            driver.plan(at, Deed::ReportNode(node, conditions));
+        }
         for (place, action) in recording.actions.iter().enumerate() {
             driver.plan((action.at_s * 1e6) as i64, Deed::Act(place));
         }
@@ -242,6 +247,12 @@ impl<'r> Driver<'r> {
             Deed::Report(pod, report, of_end) => {
                 let is_due = self.pods.get(&pod).is_some_and(|known| known.deleting == of_end);
                 if let Some(ask) = is_due.then(|| stand_in::report(&mut self.sim, pod, &report)).flatten() {
+                    self.ask("kubelet", ask);
+                }
+                Ok(())
+            }
+            Deed::ReportNode(node, conditions) => {
+                if let Some(ask) = stand_in::report_node(&mut self.sim, &node, &conditions) {
                     self.ask("kubelet", ask);
                 }
                 Ok(())

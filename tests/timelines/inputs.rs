@@ -124,3 +124,18 @@ fn report(entry: &Entry) -> Report {
 pub(crate) fn moment(at: i64, cause: i64, cause_here: i64) -> i64 {
     if at >= cause_here { at } else { cause_here + (at - cause).max(0) }
 }
+
+/// What kubelets reported of their nodes: moment, node, conditions. `Unknown` is what the control plane says of a silent node.
+pub(crate) fn node_reports(timeline: &[Entry]) -> Vec<(i64, String, Map<String, Value>)> {
+    let mut last: BTreeMap<&str, &Value> = BTreeMap::new();
+    let mut reports = Vec::new();
+    for entry in timeline.iter().filter(|entry| entry.kind == "Node" && entry.verb != Verb::Deleted) {
+        let conditions = &entry.facts["conditions"];
+        let before = last.insert(&entry.name, conditions);
+        let Some(fields) = conditions.as_object().filter(|fields| !fields.is_empty() && before != Some(conditions)) else { continue };
+        if fields.values().all(|text| !text.as_str().unwrap_or_default().starts_with("Unknown")) {
+            reports.push((entry.at(), entry.name.clone(), fields.clone()));
+        }
+    }
+    reports
+}

@@ -1,10 +1,12 @@
 //! The stand-in kubelet: writes a pod's status as a recorded report says it.
 
 use crate::inputs::Report;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use wavetank_engine::api::request::Verb;
-use wavetank_engine::ids::ObjRef;
-use wavetank_engine::model::meta::{Condition, ConditionStatus, condition};
+use wavetank_engine::api::objects::Objects;
+use wavetank_engine::ids::{Kind, ObjRef, ObjectKey};
+use wavetank_engine::model::meta::{Condition, ConditionStatus, condition, set_condition};
+use wavetank_engine::model::node::NodeStatus;
 use wavetank_engine::model::pod::{ContainerState, ContainerStatus, PodPhase, PodStatus, Terminated};
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::simulation::Simulation;
@@ -51,6 +53,20 @@ pub(crate) fn report(sim: &mut Simulation, pod: ObjRef, report: &Report) -> Opti
         status.containers = vec![ContainerStatus { state, last: None, restarts, ready, started: true }];
     }
     Some(Verb::Put { object: pod, expect: None, value: status.into() })
+}
+
+/// The request by which a kubelet reports its node's conditions; `None` when there is no such node.
+pub(crate) fn report_node(sim: &mut Simulation, node: &str, conditions: &Map<String, Value>) -> Option<Verb> {
+    let name = sim.get_mut::<Names>().name(node);
+    let object = sim.get::<Objects>().by_key(ObjectKey { kind: Kind::Node, namespace: Sym::EMPTY, name })?;
+    let mut status = sim.state::<NodeStatus>(object)?.clone();
+    let now = sim.now();
+    for (kind, text) in conditions {
+        let mut new = parse_condition(&mut sim.get_mut::<Names>(), kind, text.as_str().unwrap_or_default());
+        (new.transition_at, new.update_at) = (now, now);
+        set_condition(&mut status.conditions, new);
+    }
+    Some(Verb::Put { object, expect: None, value: status.into() })
 }
 
 /// Reads `False/ContainersNotReady: message`.

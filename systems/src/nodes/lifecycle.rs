@@ -83,8 +83,11 @@ pub fn unknown_at(heartbeat_from: SimTime, silent_from: SimTime) -> SimTime {
 /// NoSchedule taints that a node's conditions and cordon ask for. Source: `spec/nodes.md` §3.
 pub fn wanted_no_schedule(node: &Node, status: &NodeStatus) -> Vec<Sym> {
     let is = |kind: Sym, word: ConditionStatus| condition(&status.conditions, kind).is_some_and(|c| c.status == word);
+    let silent = condition(&status.conditions, words::READY).is_none();
+    let admitted = node.taints.iter().any(|taint| taint.key == words::TAINT_NOT_READY && taint.effect == Effect::NoSchedule);
     let rows = [
-        (is(words::READY, ConditionStatus::False), words::TAINT_NOT_READY),
+        // A node that never said it was ready keeps the taint that it was admitted with.
+        (is(words::READY, ConditionStatus::False) || silent && admitted, words::TAINT_NOT_READY),
         (is(words::READY, ConditionStatus::Unknown), words::TAINT_UNREACHABLE),
         (is(words::MEMORY_PRESSURE, ConditionStatus::True), words::TAINT_MEMORY_PRESSURE),
         (is(words::DISK_PRESSURE, ConditionStatus::True), words::TAINT_DISK_PRESSURE),
