@@ -2,8 +2,8 @@
 
 use crate::inputs::Report;
 use serde_json::{Map, Value};
-use wavetank_engine::api::request::Verb;
 use wavetank_engine::api::objects::Objects;
+use wavetank_engine::api::request::Verb;
 use wavetank_engine::ids::{Kind, ObjRef, ObjectKey};
 use wavetank_engine::model::meta::{Condition, ConditionStatus, condition, set_condition};
 use wavetank_engine::model::node::NodeStatus;

@@ -449,6 +449,13 @@ impl Loader<'_> {
             }
         }
         for expected in &scene.expectations {
+            if let Claim::Phase(_, phase) = &expected.claim
+                && !PHASES.contains(&phase.as_str())
+            {
+                let mut problem = Problem::new(expected.span, format!("{phase:?} is no phase"));
+                problem.help = crate::source::error::advice(phase, PHASES);
+                self.problems.push(Severity::Error, problem);
+            }
             if let Some(target) = target_of_claim(&expected.claim) {
                 let gone = matches!(expected.claim, Claim::Gone(_)) || expected.how == How::Never;
                 known.check_kind(target, expected.span, &mut self.problems);
@@ -460,6 +467,9 @@ impl Loader<'_> {
         Some(scene)
     }
 }
+
+/// Phases of pods, namespaces and claims.
+const PHASES: &[&str] = &["Pending", "Running", "Succeeded", "Failed", "Unknown", "Active", "Terminating", "Bound", "Lost"];
 
 fn target_of_claim(claim: &Claim) -> Option<&str> {
     match claim {

@@ -130,6 +130,8 @@ impl Known {
     /// Kind of a target, in lower case and without short names.
     fn kind(&self, kind: &str) -> Option<String> {
         let mut kinds = Kinds::default();
+        // StatefulSets make claims, whether or not the scene has one of its own.
+        kinds.kind_of("v1", "PersistentVolumeClaim");
         for (word, ..) in &self.objects {
             if kinds.find(word).is_none() {
                 kinds.kind_of("", word);
@@ -155,6 +157,9 @@ impl Known {
                     "job",
                     "cronjob",
                     "poddisruptionbudget",
+                    "statefulset",
+                    "daemonset",
+                    "persistentvolumeclaim",
                     "namespace",
                 ];
                 let mut problem = Problem::new(span, format!("{text:?}: there is no kind {:?}", target.kind));
@@ -188,14 +193,17 @@ impl Known {
         let matches = |object: &(String, String, String)| {
             object.0 == kind && (kind == "node" || kind == "namespace" || object.1 == target.namespace) && glob(&target.name, &object.2)
         };
-        let made = matches!(kind.as_str(), "pod" | "replicaset" | "job" | "endpoints" | "endpointslice");
+        let made = matches!(kind.as_str(), "pod" | "replicaset" | "job" | "endpoints" | "endpointslice" | "controllerrevision");
         let stem = target.name.split('*').next().unwrap_or("");
         let owned = |object: &(String, String, String)| {
             made && object.1 == target.namespace
                 && matches!(object.0.as_str(), "deployment" | "replicaset" | "service" | "statefulset" | "daemonset" | "job" | "cronjob")
                 && (target.name.starts_with(&object.2) || object.2.starts_with(stem))
         };
-        if kind == "namespace" || self.objects.iter().any(|object| matches(object) || owned(object)) {
+        let claimed = |object: &(String, String, String)| {
+            kind == "persistentvolumeclaim" && object.0 == "statefulset" && object.1 == target.namespace && target.name.contains(&object.2)
+        };
+        if kind == "namespace" || self.objects.iter().any(claimed) || self.objects.iter().any(|object| matches(object) || owned(object)) {
             return;
         }
         let names: Vec<&str> = self.objects.iter().filter(|object| object.0 == kind).map(|object| object.2.as_str()).collect();

@@ -59,7 +59,9 @@ pub(crate) fn note(body: &KubeBody, found: &mut BTreeSet<String>) {
     match body.kind.as_str() {
         "Pod" => pod(spec, found),
         "ReplicaSet" | "Deployment" | "Job" | "StatefulSet" | "DaemonSet" => {
-            pod(spec.and_then(|spec| spec.get("template")).and_then(|template| template.get("spec")), found)
+            pod(spec.and_then(|spec| spec.get("template")).and_then(|template| template.get("spec")), found);
+            // Claims are made, and bound as they are made.
+            fields(spec, &["volumeClaimTemplates"], "the storage behind StatefulSet spec.", found);
         }
         "Service" => fields(spec, SERVICE_FIELDS, "Service spec.", found),
         _ => {}

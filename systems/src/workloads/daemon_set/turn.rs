@@ -64,7 +64,8 @@ impl<'t> Turn<'t, '_, '_, '_, '_> {
             let Some((name, (runs, stays))) = wanted_on(self.reads, self.tables, &needs, node) else { continue };
             let there =
                 self.reads.listing.on_node(name).any(|pod| self.reads.listing.row(pod).is_some_and(|row| row.controller == set.uid));
-            if runs && !there || !stays && there || there && status.misscheduled > 0 {
+            let concerns = if there { !stays || status.misscheduled > 0 } else { runs };
+            if concerns {
                 let now = self.work.now();
                 self.work.wake_at(set, now);
             }
