@@ -22,7 +22,8 @@ use wavetank_engine::scene::faults::NodeFaults;
 use wavetank_engine::scene::program::Programs;
 use wavetank_engine::scene::traffic::TrafficSources;
 use wavetank_engine::simulation::{Settings, Simulation};
-use wavetank_engine::time::{SimTime, unix_seconds};
+use wavetank_engine::time::{SimDuration, SimTime, unix_seconds};
+use wavetank_systems::nodes::lifecycle::{MONITOR_PERIOD, Monitor};
 
 /// Something that an outside party will do.
 enum Deed {
@@ -104,6 +105,12 @@ impl<'r> Driver<'r> {
             if !is_outside {
                 install(&mut sim);
             }
+        }
+        // The moment at which the recorded controller manager began is open; its monitor's ticks follow from it.
+        let registered = |entry: &&Entry| entry.kind == "Event" && entry.text("reason") == "RegisteredNode";
+        if let Some(tick) = recording.timeline.iter().filter(registered).map(Entry::at).min() {
+            let phase = SimDuration(((tick + offset) * 1_000) as u64 % MONITOR_PERIOD.0);
+            sim.resource(Monitor { phase });
         }
         let labels = Labels::of(&recording.timeline, hide_nodes);
         let pods = recording.timeline.iter().filter(|entry| entry.kind == "Pod");

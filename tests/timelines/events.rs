@@ -50,7 +50,7 @@ pub(crate) fn scaling(message: &str) -> Option<Scaling<'_>> {
 fn occurrences(timeline: &[Entry], labels: &Labels) -> Vec<Occurrence> {
     let mut out = Vec::new();
     for entry in timeline.iter().filter(|entry| entry.kind == "Event") {
-        let (on, from, reason) = (labels.object(entry.text("on")), entry.text("from").to_owned(), entry.text("reason").to_owned());
+        let (on, from, reason) = (labels.text(entry.text("on")), entry.text("from").to_owned(), entry.text("reason").to_owned());
         let message = entry.text("message");
         let combined = message.starts_with(COMBINED);
         let message = labels.text(message.strip_prefix(COMBINED).unwrap_or(message));

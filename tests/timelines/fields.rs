@@ -68,6 +68,7 @@ pub(crate) fn rule(kind: &str, field: &str) -> Rule {
     );
     match kind {
         "Deployment" | "ReplicaSet" if is_sum => Rule::Sum,
+        "DaemonSet" if field.contains("number") || field.contains("Number") => Rule::Sum,
         "ReplicaSet" if matches!(field, "generation" | "observedGeneration") => Rule::Unjudged,
         "Deployment" if field.starts_with("conditions.") => Rule::Stage,
         "EndpointSlice" if field == "lastChangeTrigger_s" => Rule::Unjudged,

@@ -171,7 +171,9 @@ impl Recorder {
         let (names, t_s) = (sim.get::<Names>(), self.now(sim) as f64 / 1e6);
         for (number, row) in trail {
             let name = names.render(row.about.name);
-            let about = self.objects.iter().find(|(object, _)| object.uid == row.uid).map(|(_, id)| id.clone());
+            // Some recorders name the object and leave its identity out.
+            let nameless = names.text(row.source) == "taint-eviction-controller";
+            let about = self.objects.iter().find(|(object, _)| object.uid == row.uid && !nameless).map(|(_, id)| id.clone());
             let about = about.unwrap_or_else(|| format!("{}/{name}", sim.get::<Kinds>().info(row.about.kind).kind));
             let reason = names.text(row.reason);
             let is_newer = names.text(row.source) == SCHEDULER;

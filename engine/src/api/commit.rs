@@ -303,6 +303,7 @@ fn enter(world: &mut World, act: Act, object: ObjRef, entity: bevy_ecs::entity::
             change(row);
         }
     });
+    let living = objects.len();
     let entry = Entry {
         revision,
         at: act.now,
@@ -322,7 +323,7 @@ fn enter(world: &mut World, act: Act, object: ObjRef, entity: bevy_ecs::entity::
     }
     world.resource_mut::<Log>().push(entry);
     world.resource_mut::<Journal>().entered(&entry);
-    world.resource_mut::<Fights>().wrote(&entry, new.versions.1);
+    world.resource_mut::<Fights>().wrote(&entry, new.versions.1, living);
 }
 
 /// Changes after which an object may stand in other lists of the index.

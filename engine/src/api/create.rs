@@ -219,7 +219,7 @@ fn store(world: &mut World, act: Act, mut new: NewObject) -> crate::ids::ObjRef 
         world.resource_mut::<Journal>().add(lines);
     }
     world.resource_mut::<Journal>().entered(&entry);
-    world.resource_mut::<Fights>().wrote(&entry, 1);
+    world.resource_mut::<Fights>().wrote(&entry, 1, 0);
     object
 }
 

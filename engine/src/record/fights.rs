@@ -7,8 +7,12 @@ use crate::ids::{ObjRef, Slot};
 use crate::time::SimTime;
 use bevy_ecs::resource::Resource;
 
-/// Most versions of one object within one instant. Source: `design.md` §2.
+/// Most versions of one object within one instant, besides [`VERSIONS_FOR_EACH`]. Source: `design.md` §2.
 pub const VERSIONS_MAX: u32 = 1000;
+
+/// More versions for each object that lives: where nothing takes time, the status of a set that is replaced pod by pod honestly has
+/// several for each of its pods within one instant.
+pub const VERSIONS_FOR_EACH: u32 = 10;
 
 /// How often one party may set the same state over another's same state within one instant. One state alone may honestly come back:
 /// a budget allows a disruption again after each replaced pod. Source: `design.md` §2.
@@ -68,8 +72,8 @@ impl Fights {
         }
     }
 
-    /// Takes in a write that is the object's `versions`-th within its instant.
-    pub(crate) fn wrote(&mut self, entry: &Entry, versions: u32) {
+    /// Takes in a write that is the object's `versions`-th within its instant, with the number of objects that live.
+    pub(crate) fn wrote(&mut self, entry: &Entry, versions: u32, living: usize) {
         if entry.at != self.at {
             self.at = entry.at;
             if !self.suspects.is_empty() {
@@ -81,7 +85,8 @@ impl Fights {
         if versions >= SUSPECT {
             self.suspects.insert(entry.object.slot, versions);
         }
-        if versions > VERSIONS_MAX && self.found.is_none() {
+        let most = VERSIONS_MAX.saturating_add(VERSIONS_FOR_EACH.saturating_mul(u32::try_from(living).unwrap_or(u32::MAX)));
+        if versions > most && self.found.is_none() {
             self.found = Some(Fight { object: entry.object, versions });
         }
     }

@@ -18,12 +18,12 @@ use wavetank_engine::api::queue::Work;
 use wavetank_engine::api::request::Verb;
 use wavetank_engine::api::state::Changes;
 use wavetank_engine::api::store::{Listing, View};
-use wavetank_engine::ids::{Kind, ObjRef, Revision, Uid};
+use wavetank_engine::ids::{Kind, ObjRef, ObjectKey, Revision, Uid};
 use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::model::meta::{Condition, ConditionStatus, Meta, condition, set_condition};
 use wavetank_engine::model::node::{Effect, Node, NodeStatus, NodeTaint};
 use wavetank_engine::model::pod::PodStatus;
-use wavetank_engine::names::{Names, Sym};
+use wavetank_engine::names::{Name, Names, Sym};
 use wavetank_engine::record::events::{Arg, Events, Report};
 use wavetank_engine::scene::faults::NodeFaults;
 use wavetank_engine::simulation::Simulation;
@@ -60,11 +60,14 @@ pub struct LifecycleState {
     clearing: BTreeMap<Uid, SimTime>,
     /// No zone has a ready node: nothing is evicted.
     all_full: bool,
+    /// Nodes that the monitor knows.
+    registered: BTreeMap<Uid, Name>,
 }
 
 /// Registers the controller.
 pub fn install(sim: &mut Simulation) {
     sim.keep(LifecycleState::default());
+    sim.ensure::<Monitor>();
     sim.behaviour::<NodeLifecycle, _, _>("node_lifecycle", "node-controller", WAKES, sync);
     sim.wake_on_faults::<NodeLifecycle>();
 }
@@ -74,10 +77,26 @@ pub fn install(sim: &mut Simulation) {
 ///
 /// Choice: the original asks for more than 50 s, and its ticks drift by the time that they take, so that the tenth is late enough, as
 /// recordings show; ours stand at whole multiples of 5 s.
-pub fn unknown_at(heartbeat_from: SimTime, silent_from: SimTime) -> SimTime {
+pub fn unknown_at(monitor: Monitor, heartbeat_from: SimTime, silent_from: SimTime) -> SimTime {
     let renewed = SimTime(heartbeat_from.0 + silent_from.since(heartbeat_from).0 / LEASE_RENEW.0 * LEASE_RENEW.0);
-    let seen = SimTime((renewed.0 / MONITOR_PERIOD.0 + 1) * MONITOR_PERIOD.0);
-    seen + GRACE
+    monitor.next_tick(renewed) + GRACE
+}
+
+/// When the monitor's ticks fall. ECS resource. Choice: the original's stand at the start of its process plus whole periods; ours begin
+/// at zero unless told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Resource)]
+pub struct Monitor {
+    /// Distance of the ticks from whole multiples of the period.
+    pub phase: SimDuration,
+}
+
+impl Monitor {
+    /// The first tick after a moment.
+    pub fn next_tick(&self, after: SimTime) -> SimTime {
+        let passed = after.0.saturating_sub(self.phase.0);
+        let ticks = if after.0 < self.phase.0 { 0 } else { passed / MONITOR_PERIOD.0 + 1 };
+        SimTime(self.phase.0 + ticks * MONITOR_PERIOD.0)
+    }
 }
 
 /// NoSchedule taints that a node's conditions and cordon ask for. Source: `spec/nodes.md` §3.
@@ -159,6 +178,7 @@ pub struct Reads<'w, 's> {
     listing: Listing<'w, NodeLifecycle>,
     labels: Res<'w, LabelSets>,
     faults: Res<'w, NodeFaults>,
+    monitor: Res<'w, Monitor>,
 }
 
 fn sync(
@@ -174,14 +194,15 @@ fn sync(
             (reads.nodes.get(item.object), reads.statuses.get(item.object), reads.metas.get(item.object))
         else {
             state.waiting.remove(&item.object.uid);
-            state.clearing.remove(&item.object.uid);
+            missed(item.object, &reads, &mut state, &mut names, &mut events, &mut work);
             continue;
         };
+        meet(item.object, meta, &reads, &mut state, &mut names, &mut events, &mut work);
         let text = names.render(meta.name);
         let name = names.sym(&text);
         let ready = condition(&status.conditions, words::READY).map(|c| c.status);
         if let (Some(from), Some((_, silent_from)), Some(ConditionStatus::True)) = (status.heartbeat_from, reads.faults.of(name), ready) {
-            let at = unknown_at(from, silent_from);
+            let at = unknown_at(*reads.monitor, from, silent_from);
             if work.now() < at {
                 work.wake_at(item.object, at);
             } else {
@@ -200,6 +221,50 @@ fn sync(
             );
         }
     }
+}
+
+/// The monitor meets a new node at its next tick. Source: `spec/nodes.md` §2, step 6.
+fn meet(
+    node: ObjRef,
+    meta: &Meta,
+    reads: &Reads,
+    state: &mut LifecycleState,
+    names: &mut Names,
+    events: &mut Events,
+    work: &mut Work<NodeLifecycle>,
+) {
+    if state.registered.contains_key(&node.uid) {
+        return;
+    }
+    let at = reads.monitor.next_tick(meta.created_at);
+    if work.now() < at {
+        work.wake_at(node, at);
+        return;
+    }
+    state.registered.insert(node.uid, meta.name);
+    let words = ("RegisteredNode", "Node {} event: Registered Node {} in Controller");
+    tell(node, meta.name, words, names, events, work.now());
+}
+
+/// The monitor misses a node that is gone at its next tick. Source: `spec/nodes.md` §2, step 6.
+fn missed(node: ObjRef, reads: &Reads, state: &mut LifecycleState, names: &mut Names, events: &mut Events, work: &mut Work<NodeLifecycle>) {
+    let Some(&name) = state.registered.get(&node.uid) else { return };
+    let at = *state.clearing.entry(node.uid).or_insert(reads.monitor.next_tick(work.now()));
+    if work.now() < at {
+        work.wake_at(node, at);
+        return;
+    }
+    state.registered.remove(&node.uid);
+    state.clearing.remove(&node.uid);
+    let words = ("RemovingNode", "Node {} event: Removing Node {} from Controller");
+    tell(node, name, words, names, events, work.now());
+}
+
+fn tell(node: ObjRef, name: Name, (reason, words): (&str, &str), names: &mut Names, events: &mut Events, now: SimTime) {
+    let about = ObjectKey { kind: Kind::Node, namespace: Sym::EMPTY, name };
+    let (source, reason, words) = (names.sym("node-controller"), names.sym(reason), names.sym(words));
+    let args = &[Arg::Name(name), Arg::Name(name)];
+    events.report(now, Report { about, uid: node.uid, source, warning: false, reason, words, args });
 }
 
 /// When no zone has a ready node any more, or one has again, all unready nodes are looked at.
@@ -253,7 +318,7 @@ fn plan_taints(
             state.waiting.remove(&object.uid);
             if taints.iter().any(executing) {
                 // Recovery is seen at the monitor's next tick.
-                let at = *state.clearing.entry(object.uid).or_insert(SimTime((now.0 / MONITOR_PERIOD.0 + 1) * MONITOR_PERIOD.0));
+                let at = *state.clearing.entry(object.uid).or_insert(reads.monitor.next_tick(now));
                 if now < at {
                     work.wake_at(object, at);
                 } else {
@@ -277,7 +342,7 @@ fn plan_taints(
                     state.waiting.remove(&object.uid);
                 }
                 Some(at) => work.wake_at(object, at),
-                None => work.wake_at(object, SimTime((now.0 / MONITOR_PERIOD.0 + 1) * MONITOR_PERIOD.0)),
+                None => work.wake_at(object, reads.monitor.next_tick(now)),
             }
         }
     }
@@ -364,7 +429,7 @@ mod tests {
         for (from_ms, silent_ms, want_s) in
             [(0, 30_000, 85), (0, 39_900, 85), (0, 40_000, 95), (3_000, 30_000, 75), (3_000, 33_500, 85), (3_000, 22_900, 65)]
         {
-            let at = unknown_at(SimTime(from_ms * 1_000_000), SimTime(silent_ms * 1_000_000));
+            let at = unknown_at(Monitor::default(), SimTime(from_ms * 1_000_000), SimTime(silent_ms * 1_000_000));
             assert_eq!(at, SimTime::from_secs(want_s), "{from_ms} {silent_ms}");
         }
     }
