@@ -53,6 +53,11 @@ Examples:
   wavetank describe node node-0 --scene scenes/hello.ron --at 35s
   wavetank describe deploy/web --scene shop.yaml --at 1m";
 
+const ROLLOUT_HELP: &str = "\
+Examples:
+  wavetank rollout status deployment/shop --scene scenes/hello.ron --at 10s
+  wavetank rollout history deployment/shop --scene scenes/hello.ron --at 1m";
+
 const COMPLETIONS_HELP: &str = "\
 Examples:
   wavetank completions bash > /etc/bash_completion.d/wavetank
@@ -85,6 +90,13 @@ pub enum Command {
     /// Describe one object as it is at a moment of a run, as kubectl does
     #[command(after_help = DESCRIBE_HELP)]
     Describe(DescribeArgs),
+    /// Show how far a rollout is at a moment of a run, or the revisions of a workload, in kubectl's words
+    #[command(after_help = ROLLOUT_HELP)]
+    Rollout {
+        /// What to show.
+        #[command(subcommand)]
+        command: RolloutCommand,
+    },
     /// Show phases and systems in order, and what each reads, writes and is woken by
     Schedule,
     /// Print a completion script for a shell
@@ -93,6 +105,15 @@ pub enum Command {
         /// The shell to complete for
         shell: Shell,
     },
+}
+
+/// What `rollout` shows.
+#[derive(Debug, Subcommand)]
+pub enum RolloutCommand {
+    /// Whether the rollout is complete, and what it waits for; exit code 1 when it failed
+    Status(DescribeArgs),
+    /// The revisions that the workload has had
+    History(DescribeArgs),
 }
 
 /// What shapes the simulated world, for every command that runs one.
@@ -282,6 +303,13 @@ impl Cli {
             Command::Get(get) if get.kind.contains('/') && get.name.is_some() => {
                 Some(("get", "KIND/NAME already names the object; leave out NAME"))
             }
+            Command::Rollout { command: RolloutCommand::Status(args) | RolloutCommand::History(args) } => match args.target() {
+                (_, None) => Some(("rollout", "NAME is missing: write rollout status KIND NAME, or rollout status KIND/NAME")),
+                _ if args.kind.contains('/') && args.name.is_some() => {
+                    Some(("rollout", "KIND/NAME already names the object; leave out NAME"))
+                }
+                _ => None,
+            },
             Command::Describe(describe) => match describe.target() {
                 (_, None) => Some(("describe", "NAME is missing: write describe KIND NAME, or describe KIND/NAME")),
                 _ if describe.kind.contains('/') && describe.name.is_some() => {

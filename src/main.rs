@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         Command::Check(args) => commands::check::check(&args),
         Command::Get(args) => commands::get::get(&args),
         Command::Describe(args) => commands::describe::describe(&args),
+        Command::Rollout { command } => commands::rollout::rollout(&command),
         Command::Schedule => commands::schedule::schedule(),
     };
     ExitCode::from(outcome)

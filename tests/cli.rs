@@ -109,6 +109,31 @@ fn get_and_describe_look_as_kubectl_does() {
 }
 
 #[test]
+fn rollouts_are_shown_in_the_words_of_kubectl() {
+    let at = |moment: &str| format!("--scene scenes/workloads/rolled_back.ron --at {moment}");
+    for (what, code, out, err) in [
+        (format!("rollout status deploy/web {}", at("20s")), 0, "deployment \"web\" successfully rolled out\n", ""),
+        (
+            format!("rollout status deploy web {}", at("40s")),
+            0,
+            "Waiting for deployment \"web\" rollout to finish: 1 out of 3 new replicas have been updated...\n",
+            "",
+        ),
+        (format!("rollout status deploy/web {}", at("90s")), 1, "", "error: deployment \"web\" exceeded its progress deadline\n"),
+        (
+            format!("rollout history deploy/web {}", at("150s")),
+            0,
+            "deployment.apps/web \nREVISION  CHANGE-CAUSE\n2         <none>\n3         <none>\n\n",
+            "",
+        ),
+        (format!("rollout status deploy/nobody {}", at("20s")), 1, "", "Error from server (NotFound): deployments \"nobody\" not found\n"),
+    ] {
+        let ended = wavetank(&what);
+        assert_eq!((ended.code, ended.out.as_str(), ended.err.as_str()), (code, out, err), "{what}");
+    }
+}
+
+#[test]
 fn check_shows_every_mistake_with_its_place() {
     let path = folder("check").join("bad.ron");
     let text = SHOP.replace("EXPECTED", "Runing").replace("duration: \"1m\"", "duration: \"1 fortnight\"").replace("image:", "imag:");

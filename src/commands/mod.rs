@@ -3,6 +3,7 @@
 pub mod check;
 pub mod describe;
 pub mod get;
+pub mod rollout;
 pub mod run;
 pub mod schedule;
 pub mod test;

@@ -121,6 +121,10 @@ pub enum Step {
     Pause(String),
     /// Lets a Deployment's rollout go on.
     Resume(String),
+    /// Takes a Deployment, StatefulSet or DaemonSet back to the revision before the newest, as `kubectl rollout undo` does.
+    Undo(String),
+    /// The same to a revision by its number.
+    UndoTo(String, i64),
     /// Nodes join.
     AddNodes(Box<Pool>),
 }

@@ -12,6 +12,7 @@ pub mod model;
 mod objects;
 mod pools;
 pub mod program;
+pub mod rollout;
 pub mod run;
 mod script;
 pub mod series;

@@ -94,6 +94,8 @@ fn step(sim: &mut Simulation, step: &Step) -> Result<(), Refusal> {
         }
         Step::Pause(target) => each(sim, target, |sim, object| pause(sim, object, true)),
         Step::Resume(target) => each(sim, target, |sim, object| pause(sim, object, false)),
+        Step::Undo(target) => each(sim, target, |sim, object| undo(sim, object, None)),
+        Step::UndoTo(target, revision) => each(sim, target, |sim, object| undo(sim, object, Some(*revision))),
         Step::AddNodes(_) => Ok(()),
     }
 }
@@ -129,6 +131,18 @@ fn pause(sim: &mut Simulation, object: ObjRef, paused: bool) -> Result<(), Refus
     };
     deployment.paused = paused;
     put(sim, object, deployment)
+}
+
+fn undo(sim: &mut Simulation, object: ObjRef, revision: Option<i64>) -> Result<(), Refusal> {
+    let mut whole = object_json(sim, object).ok_or_else(|| Refusal::not_found("objects", ""))?;
+    let kind = whole["kind"].as_str().unwrap_or_default().to_ascii_lowercase();
+    if whole["spec"]["paused"] == true {
+        return Err(Refusal::invalid("you cannot rollback a paused deployment; resume it first".into()));
+    }
+    let name = whole["metadata"]["name"].as_str().unwrap_or_default().to_string();
+    let revisions = super::rollout::revisions(sim, object);
+    whole["spec"]["template"] = super::rollout::undo(&revisions, revision, (&kind, &name)).map_err(Refusal::invalid)?;
+    replace(sim, object, whole)
 }
 
 fn set_image(sim: &mut Simulation, object: ObjRef, image: &str, container: Option<&str>) -> Result<(), Refusal> {

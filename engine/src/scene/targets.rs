@@ -47,7 +47,9 @@ impl Target {
             | Step::Unlabel(target, ..)
             | Step::SetContainerImage(target, ..)
             | Step::Pause(target)
-            | Step::Resume(target) => {
+            | Step::Resume(target)
+            | Step::Undo(target)
+            | Step::UndoTo(target, _) => {
                 vec![target.clone()]
             }
             Step::DeleteWith { target, .. } => vec![target.clone()],
