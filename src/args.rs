@@ -2,7 +2,7 @@
 
 mod values;
 
-pub use values::{DispatchMode, Latency, NodeSize, ObjectFormat, Output, Setting, SummaryFormat};
+pub use values::{DispatchMode, Latency, NodeSize, ObjectFormat, Output, Setting, SummaryFormat, Ties};
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -134,6 +134,9 @@ pub struct WorldArgs {
     /// Latency profile, in place of the scene's
     #[arg(long, value_name = "PROFILE")]
     pub latency: Option<Latency>,
+    /// How the scheduler chooses among nodes of equal score, in place of the scene's way
+    #[arg(long, value_name = "RULE")]
+    pub ties: Option<Ties>,
 }
 
 /// Arguments of `run`.
@@ -170,7 +173,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "TIME", requires = "save", value_parser = duration)]
     pub at: Option<SimDuration>,
     /// Go on from a saved state instead of starting a scene
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "nodes", "node_size", "seed", "settings", "latency"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "nodes", "node_size", "seed", "settings", "latency", "ties"])]
     pub resume: Option<PathBuf>,
     /// Draw every order that Kubernetes leaves open: of keys that several workers take, of controllers that act at one moment, of pods
     /// that compare equal. What holds for all seeds does not hang on such an order

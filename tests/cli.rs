@@ -134,6 +134,19 @@ fn rollouts_are_shown_in_the_words_of_kubectl() {
 }
 
 #[test]
+fn nodes_of_equal_score_are_chosen_as_the_user_wants() {
+    let node = |options: &str| {
+        let ended = wavetank(format!("get pod web -o wide --scene scenes/scheduling/ties_by_name.ron --at 5s {options}").trim());
+        let row = ended.out.lines().nth(1).unwrap_or_else(|| panic!("{}{}", ended.out, ended.err)).to_string();
+        ["alpha", "zulu"].into_iter().find(|name| row.contains(name)).unwrap()
+    };
+    assert_eq!((node(""), node("--ties heap"), node("--ties lowest-name")), ("alpha", "zulu", "alpha"));
+    let drawn: std::collections::BTreeSet<&str> = (1..=8).map(|seed| node(&format!("--ties random --seed {seed}"))).collect();
+    assert_eq!(drawn.len(), 2, "eight seeds reach both nodes");
+    assert_eq!(node("--ties random --seed 3"), node("--ties random --seed 3"));
+}
+
+#[test]
 fn check_shows_every_mistake_with_its_place() {
     let path = folder("check").join("bad.ron");
     let text = SHOP.replace("EXPECTED", "Runing").replace("duration: \"1m\"", "duration: \"1 fortnight\"").replace("image:", "imag:");

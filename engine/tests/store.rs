@@ -210,3 +210,24 @@ fn a_party_behind_sees_the_past() {
     sim.run_until(SimTime::from_secs(1)).unwrap();
     assert_eq!(sim.get::<Seen>().0, [(2, PodPhase::Pending), (3, PodPhase::Running)]);
 }
+
+/// Asks for another turn at once, for ever.
+struct Spinner;
+
+fn spin(mut work: Work<Spinner>) {
+    while let Some(item) = work.pop() {
+        work.wake_at(item.object, work.now());
+    }
+}
+
+#[test]
+fn a_behaviour_that_never_comes_to_an_end_is_named() {
+    let mut sim = Simulation::new(&Settings::default());
+    sim.behaviour::<Spinner, _, _>("spinner", "spinner", WAKES, spin);
+    create(&mut sim, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}})).unwrap();
+    create(&mut sim, pod("web")).unwrap();
+    assert_eq!(
+        sim.run_until(SimTime::from_secs(1)).unwrap_err().to_string(),
+        "at 00:00.000 pod/web does not come to rest: spinner looks at it again and again without coming to an end"
+    );
+}

@@ -113,6 +113,17 @@ pub enum Latency {
     Typical,
 }
 
+/// How the scheduler chooses among nodes of equal score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Ties {
+    /// As kube-scheduler 1.36.2 does
+    Heap,
+    /// The node whose name comes first
+    LowestName,
+    /// Any of them with equal chance, drawn from the seed
+    Random,
+}
+
 /// How the systems of an instant are called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DispatchMode {

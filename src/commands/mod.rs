@@ -8,7 +8,7 @@ pub mod run;
 pub mod schedule;
 pub mod test;
 
-use crate::args::{DispatchMode, Latency, NodeSize, Setting, WorldArgs};
+use crate::args::{DispatchMode, Latency, NodeSize, Setting, Ties, WorldArgs};
 use crate::exit::Outcome;
 use crate::files::Disk;
 use crate::render::problems::problems;
@@ -16,7 +16,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use wavetank_engine::scene::format::Pool;
 use wavetank_engine::scene::load::{Loaded, Overrides, load};
-use wavetank_engine::scene::model::Scene;
+use wavetank_engine::scene::model::{self, Scene};
 use wavetank_engine::scene::run::{Run, RunError, RunOptions};
 use wavetank_engine::simulation::dispatch::Dispatcher;
 use wavetank_engine::simulation::latency::{self, LatencyTable};
@@ -33,12 +33,21 @@ pub(crate) fn overrides(world: &WorldArgs, until: Option<SimDuration>) -> Overri
         seed: world.seed,
         until,
         latency: world.latency.map(profile),
+        ties: world.ties.map(ties),
         pool: Some(pool(world.nodes.unwrap_or(NODES), &size)),
     }
 }
 
 pub(crate) fn settings(settings: &[Setting]) -> Vec<String> {
     settings.iter().map(|setting| format!("{}={}", setting.name, setting.value)).collect()
+}
+
+fn ties(ties: Ties) -> model::Ties {
+    match ties {
+        Ties::Heap => model::Ties::Heap,
+        Ties::LowestName => model::Ties::LowestName,
+        Ties::Random => model::Ties::Random,
+    }
 }
 
 fn profile(latency: Latency) -> latency::Latency {

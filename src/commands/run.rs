@@ -25,7 +25,7 @@ use wavetank_engine::time::{SimDuration, SimTime};
 use wavetank_systems::kubelet::probes::EveryTick;
 
 /// First bytes of a saved run.
-const MAGIC: &[u8] = b"wavetank saved run 1\n";
+const MAGIC: &[u8] = b"wavetank saved run 2\n";
 /// Virtual time between two looks at the progress bar, at the least a thousandth of the run.
 const SLICES: u64 = 200;
 
@@ -41,6 +41,7 @@ struct Saved {
     seed: u64,
     duration_ns: u64,
     latency: wavetank_engine::simulation::latency::Latency,
+    ties: wavetank_engine::scene::model::Ties,
     nodes: u32,
     node_size: Vec<(String, String)>,
     state: Vec<u8>,
@@ -104,7 +105,13 @@ fn resume(args: &RunArgs, path: &Path) -> Result<(Run, Option<Sources>), Outcome
     world.nodes = Some(saved.nodes);
     world.node_size = Some(crate::args::NodeSize(saved.node_size.clone()));
     let until = args.until.unwrap_or(SimDuration(saved.duration_ns));
-    let overrides = Overrides { set: saved.set, seed: Some(saved.seed), latency: Some(saved.latency), ..overrides(&world, Some(until)) };
+    let overrides = Overrides {
+        set: saved.set,
+        seed: Some(saved.seed),
+        latency: Some(saved.latency),
+        ties: Some(saved.ties),
+        ..overrides(&world, Some(until))
+    };
     let mut loaded = load(&files, &saved.paths, &overrides);
     let scene = loaded.scene.take().ok_or_else(|| unreadable("its scene does not load in this version".to_string()))?;
     let options = options(args, &scene);
@@ -197,6 +204,7 @@ fn save(args: &RunArgs, run: &Run, sources: Option<&Sources>, path: &Path) -> Re
         seed: scene.seed,
         duration_ns: scene.duration.0,
         latency: scene.latency.clone(),
+        ties: scene.ties,
         nodes: args.world.nodes.unwrap_or(super::NODES),
         node_size: args.world.node_size.clone().unwrap_or_default().0,
         state: checkpoint::save(run).map_err(|error| wrong(error.to_string()))?,

@@ -71,7 +71,13 @@ pub struct WorkQueue {
     delayed: LookupMap<Uid, SimTime>,
     /// Where the order of keys is drawn: the seed, and how many draws there were.
     shuffled: Option<(u64, u64)>,
+    /// The key of the last turn, when it was, and how many turns in a row it has had within that instant.
+    #[serde(skip)]
+    last: Option<(ObjRef, SimTime, u32)>,
 }
+
+/// A key with so many turns in a row within one instant is one that its behaviour never comes to an end with.
+const TURNS_MAX: u32 = 10_000;
 
 impl WorkQueue {
     /// Puts a turn at the end, or at a drawn place.
@@ -99,11 +105,23 @@ impl WorkQueue {
         }
     }
 
-    /// Takes the next key.
-    pub fn pop(&mut self) -> Option<Item> {
+    /// Takes the next key. None while one key has had too many turns in a row ([`WorkQueue::spins`]).
+    pub fn pop(&mut self, now: SimTime) -> Option<Item> {
+        if self.spins().is_some() {
+            return None;
+        }
         let mut item = self.ready.pop_front()?;
         item.woken = self.marks.remove(item.object) != Some(Mark::Answered);
+        match &mut self.last {
+            Some((object, at, turns)) if *object == item.object && *at == now => *turns += 1,
+            last => *last = Some((item.object, now, 1)),
+        }
         Some(item)
+    }
+
+    /// A key whose behaviour looks at it again and again within one instant.
+    pub(crate) fn spins(&self) -> Option<ObjRef> {
+        self.last.filter(|&(.., turns)| turns >= TURNS_MAX).map(|(object, ..)| object)
     }
 
     /// Number of keys ready.
@@ -212,6 +230,11 @@ impl Queues {
         self.queues[id.0 as usize].shuffled = None;
     }
 
+    /// The first queue with a key that never comes to an end within this instant, and the key.
+    pub(crate) fn spins(&self) -> Option<(QueueId, ObjRef)> {
+        self.queues.iter().zip(0..).find_map(|(queue, id)| Some((QueueId(id), queue.spins()?)))
+    }
+
     /// A queue.
     pub fn get(&mut self, id: QueueId) -> &mut WorkQueue {
         &mut self.queues[id.0 as usize]
@@ -288,7 +311,8 @@ impl<Q: Send + Sync + 'static> Work<'_, Q> {
     /// Takes the next key with the replies to its last requests.
     pub fn pop(&mut self) -> Option<Item> {
         let id = self.of.id;
-        self.queues.get(id).pop()
+        let now = self.clock.now;
+        self.queues.get(id).pop(now)
     }
 
     /// Whether no key is ready. A system that does more than drain its queue looks at this first: with bevy's schedules it runs in

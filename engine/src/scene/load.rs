@@ -3,7 +3,7 @@
 mod rates;
 
 use crate::scene::format::{Claim, DurationText, Expectation, LatencyChanges, Pool, ProgramDefaults, Step};
-use crate::scene::model::{Action, Expected, How, Scene, SceneObject, ScriptEntry};
+use crate::scene::model::{Action, Expected, How, Scene, SceneObject, ScriptEntry, Ties};
 use crate::scene::objects::ObjectLoader;
 use crate::scene::pools::nodes_of;
 use crate::scene::program::{Programs, image_matches};
@@ -28,6 +28,7 @@ const FIELDS: &[&str] = &[
     "duration",
     "epoch",
     "latency",
+    "ties",
     "nodes",
     "objects",
     "programs",
@@ -49,6 +50,8 @@ pub struct Overrides {
     pub until: Option<SimDuration>,
     /// `--latency`.
     pub latency: Option<Latency>,
+    /// `--ties`.
+    pub ties: Option<Ties>,
     /// `--nodes` and `--node-size`: a pool for manifests without nodes.
     pub pool: Option<Pool>,
 }
@@ -130,6 +133,7 @@ impl Loader<'_> {
             duration: self.overrides.until.unwrap_or(SimDuration::from_secs(300)),
             epoch_unix_s: EPOCH_UNIX_S,
             latency: self.overrides.latency.clone().unwrap_or_default(),
+            ties: self.overrides.ties.unwrap_or_default(),
             objects: Vec::new(),
             programs: Programs::default(),
             traffic: Vec::new(),
@@ -235,6 +239,9 @@ impl Loader<'_> {
         if scene.duration > DURATION_MAX {
             let span = tree.get("duration").map_or(tree.span, |d| d.span);
             self.problems.error(span, "duration: a run lasts at most ten years");
+        }
+        if let (Some(ties), None) = (self.field::<Ties>(tree, "ties"), self.overrides.ties) {
+            scene.ties = ties;
         }
         if let Some(epoch) = self.field::<String>(tree, "epoch") {
             match unix_seconds(&epoch) {

@@ -7,6 +7,18 @@ use crate::source::kube::KubeObject;
 use crate::time::{SimDuration, SimTime};
 use serde_json::Value;
 
+/// How the scheduler chooses among nodes of equal score. ECS resource. Source: `spec/scheduler.md` §2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, bevy_ecs::resource::Resource)]
+pub enum Ties {
+    /// As kube-scheduler 1.36.2 does: the root of a heap over the nodes in the order in which they were found.
+    #[default]
+    Heap,
+    /// The node whose name comes first.
+    LowestName,
+    /// Any of them with equal chance, drawn from the seed: what kube-scheduler did up to 1.34.
+    Random,
+}
+
 /// A loaded scene.
 #[derive(Debug, Clone)]
 pub struct Scene {
@@ -20,6 +32,8 @@ pub struct Scene {
     pub epoch_unix_s: i64,
     /// Latency profile.
     pub latency: Latency,
+    /// How the scheduler chooses among nodes of equal score.
+    pub ties: Ties,
     /// Objects that exist at time zero, nodes of pools first, in the order written; defaults are filled in.
     pub objects: Vec<SceneObject>,
     /// What containers do.

@@ -85,21 +85,34 @@ impl Default for Settings {
     }
 }
 
-/// A world that does not come to rest: an object written too often within one instant.
+/// A world that does not come to rest within an instant. Objects are named as `kind/namespace/name`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "at {at} {object} does not come to rest: {versions} versions within this instant; two parties undo each other's writes, the last were {}",
-    .last.join(" and ")
-)]
-pub struct Restless {
-    /// When.
-    pub at: SimTime,
-    /// The object, as `kind/namespace/name`.
-    pub object: String,
-    /// Versions within the instant.
-    pub versions: u32,
-    /// The last write of each of the two parties, the newest first: what, by whom, at which revision and because of which.
-    pub last: Vec<String>,
+pub enum Restless {
+    /// An object is written too often.
+    #[error(
+        "at {at} {object} does not come to rest: {versions} versions within this instant; two parties undo each other's writes, the last were {}",
+        .last.join(" and ")
+    )]
+    Fight {
+        /// When.
+        at: SimTime,
+        /// The object.
+        object: String,
+        /// Versions within the instant.
+        versions: u32,
+        /// The last write of each of the two parties, the newest first: what, by whom, at which revision and because of which.
+        last: Vec<String>,
+    },
+    /// A behaviour looks at an object without end. It is the behaviour's fault, not the scene's.
+    #[error("at {at} {object} does not come to rest: {behaviour} looks at it again and again without coming to an end")]
+    Spin {
+        /// When.
+        at: SimTime,
+        /// The object.
+        object: String,
+        /// Name of the behaviour.
+        behaviour: &'static str,
+    },
 }
 
 /// What a behaviour is, for `wavetank schedule`.
@@ -340,6 +353,9 @@ impl Simulation {
         if let Some(fight) = self.world.resource::<Fights>().found() {
             return Err(self.restless(fight));
         }
+        if let Some((queue, object)) = self.world.resource::<Queues>().spins() {
+            return Err(self.spin(queue, object));
+        }
         self.tidy();
         Ok(worked)
     }
@@ -350,6 +366,13 @@ impl Simulation {
             let head = self.world.resource::<Objects>().head();
             self.world.resource_mut::<Delivered>().0 = head;
         }
+    }
+
+    fn spin(&self, queue: QueueId, object: ObjRef) -> Restless {
+        let behaviour = self.behaviours.iter().find(|behaviour| behaviour.queue == queue).map_or("a behaviour", |behaviour| behaviour.name);
+        let key = self.get::<Objects>().row(object).map(|row| row.key);
+        let object = key.map_or(String::new(), |key| crate::record::journal::object_text(self.get::<Names>(), self.get::<Kinds>(), key));
+        Restless::Spin { at: self.now(), object, behaviour }
     }
 
     fn restless(&self, fight: Fight) -> Restless {
@@ -368,7 +391,7 @@ impl Simulation {
             let (actor, revision, cause) = (names.text(entry.actor), entry.revision.0, entry.cause.0);
             format!("{} by {actor} (revision {revision}, because of revision {cause})", entry.changes.text())
         };
-        Restless { at: self.now(), object, versions: fight.versions, last: last.iter().map(text).collect() }
+        Restless::Fight { at: self.now(), object, versions: fight.versions, last: last.iter().map(text).collect() }
     }
 
     /// Forgets what every party has seen.

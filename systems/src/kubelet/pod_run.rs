@@ -387,7 +387,8 @@ impl PodRun {
             return None;
         }
         let now = cx.now;
-        let mut next = self.busy.as_ref().map(|busy| busy.until);
+        // What a worker was doing when its pod's end was asked for is broken off, whenever it would have been done.
+        let mut next = self.busy.as_ref().filter(|_| self.stage == Stage::Syncing).map(|busy| busy.until);
         let mut sooner = |at: Option<SimTime>| {
             if let Some(at) = at.filter(|&at| at > now) {
                 next = Some(next.map_or(at, |next| next.min(at)));

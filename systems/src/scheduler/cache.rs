@@ -213,6 +213,7 @@ impl SchedulerCache {
             return;
         }
         self.restored = true;
+        self.profile.ties = (*reads.ties, reads.seed.0);
         for &node in &state.seen_nodes {
             if let Some(seen) = state.seen.get(&node.uid) {
                 self.put_node(node, seen);

@@ -7,8 +7,10 @@ use crate::scheduler::plugin::{MAX_SCORE, Plugin};
 use crate::scheduler::plugins::SCORES;
 use crate::scheduler::pods::{Groups, Incoming, Namespaces, Nominations};
 use crate::scheduler::profile::Profile;
+use wavetank_engine::draw::draw_below;
 use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::names::Names;
+use wavetank_engine::scene::model::Ties;
 
 /// What plugins see of a cycle.
 #[derive(Clone, Copy)]
@@ -65,7 +67,7 @@ pub fn decide(cycle: &Cycle, start: usize) -> Decision {
         [] => Decision::None(Box::new(found.failure)),
         [node] => Decision::Node { node, next_start: found.next_start, nominated: found.nominated },
         _ => {
-            let node = found.feasible[pick(&scores(cycle, &found.feasible).totals)];
+            let node = found.feasible[pick_by(cycle, &found.feasible, &scores(cycle, &found.feasible).totals)];
             Decision::Node { node, next_start: found.next_start, nominated: false }
         }
     }
@@ -156,6 +158,23 @@ pub fn scores(cycle: &Cycle, feasible: &[u32]) -> Scored {
         scored.columns.push((plugin, weight, column));
     }
     scored
+}
+
+/// The place of the best score, among equals as the profile wants it.
+fn pick_by(cycle: &Cycle, feasible: &[u32], totals: &[i64]) -> usize {
+    let best = totals.iter().copied().max().unwrap_or(0);
+    let equal = || (0..totals.len()).filter(|&at| totals[at] == best);
+    match cycle.profile.ties {
+        (Ties::Heap, _) => pick(totals),
+        (Ties::LowestName, _) => {
+            let name = |&at: &usize| cycle.names.text(cycle.nodes.get(feasible[at]).name);
+            equal().min_by_key(name).unwrap_or(0)
+        }
+        (Ties::Random, seed) => {
+            let nth = draw_below(seed, "ties", cycle.pod.uid.0, 0, equal().count() as u64);
+            equal().nth(nth as usize).unwrap_or(0)
+        }
+    }
 }
 
 /// The place of the best score: among equals the root of Go's heap over the list. Source: `spec/scheduler.md` §2.

@@ -52,9 +52,10 @@ use wavetank_engine::model::pod_class::Classes;
 use wavetank_engine::model::select::Selectors;
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::record::events::{Arg, Events, Report};
+use wavetank_engine::scene::model::Ties;
 use wavetank_engine::simulation::latency::Latency;
 use wavetank_engine::simulation::route::{SINGLE, Wake, Whom};
-use wavetank_engine::simulation::{Checking, Simulation};
+use wavetank_engine::simulation::{Checking, Seed, Simulation};
 use wavetank_engine::time::SimTime;
 use wavetank_engine::words;
 
@@ -115,6 +116,7 @@ pub(crate) struct Words {
 /// Registers the scheduler.
 pub fn install(sim: &mut Simulation) {
     sim.keep(SchedulerState::default());
+    sim.ensure::<Ties>();
     sim.resource(SchedulerCache::default());
     sim.behaviour::<SchedulerQueue, _, _>("scheduler", "default-scheduler", WAKES, sync);
     sim.in_order::<SchedulerQueue>();
@@ -133,6 +135,8 @@ pub struct Reads<'w, 's> {
     selectors: Res<'w, Selectors>,
     kinds: Res<'w, Kinds>,
     checking: Res<'w, Checking>,
+    ties: Res<'w, Ties>,
+    seed: Res<'w, Seed>,
     classes: Res<'w, Classes>,
 }
 

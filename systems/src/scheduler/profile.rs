@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use wavetank_engine::model::node_selector::{Term, node_terms, preferred_terms};
 use wavetank_engine::names::{Names, Sym};
+use wavetank_engine::scene::model::Ties;
 use wavetank_engine::words;
 
 /// Weights of the score plugins, in the order in which they run. Source: `spec/scheduler.md` §1.
@@ -50,6 +51,8 @@ pub struct Profile {
     pub default_constraints: Arc<[Constraint]>,
     /// Whether those are the system's own, for which a missing key does not exclude a node.
     pub system_defaulted: bool,
+    /// Which of equal nodes is chosen, and the seed to draw it from.
+    pub ties: (Ties, u64),
     changed: bool,
 }
 
@@ -69,6 +72,7 @@ impl Default for Profile {
             ignore_preferred_of_existing: false,
             default_constraints: system_defaults(),
             system_defaulted: true,
+            ties: (Ties::Heap, 0),
             changed: false,
         }
     }

@@ -11,6 +11,7 @@ use wavetank_engine::ids::Uid;
 use wavetank_engine::model::meta::Meta;
 use wavetank_engine::model::pod_class::ClassId;
 use wavetank_engine::names::Names;
+use wavetank_engine::scene::model::Ties;
 
 impl SchedulerCache {
     /// Decides by the class's tree, or by the plain look where the pod or the nodes need it.
@@ -26,6 +27,7 @@ impl SchedulerCache {
         let nodes = self.table.order(&reads.labels, names).len();
         let start = if nodes == 0 { 0 } else { start % nodes };
         if nodes > 0
+            && self.profile.ties.0 == Ties::Heap
             && self.knows_scores(pod)
             && let Some(decision) = self.decide_by_change(pod, kind, meta, start, reads, names)
         {
