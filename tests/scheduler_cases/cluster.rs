@@ -4,19 +4,21 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use wavetank_engine::api::defaults::apply_defaults;
-use wavetank_engine::ids::Uid;
+use wavetank_engine::ids::{ObjRef, Slot, Uid};
 use wavetank_engine::model::labels::{LabelSetId, LabelSets};
 use wavetank_engine::model::node::{Effect, NodeTaint};
 use wavetank_engine::model::pod_class::Classes;
 use wavetank_engine::model::resources::Resources;
 use wavetank_engine::model::select::{Requirement, requirements_of};
 use wavetank_engine::names::{Names, Sym};
+use wavetank_engine::time::SimTime;
 use wavetank_engine::words;
 use wavetank_systems::scheduler::cycle::Cycle;
 use wavetank_systems::scheduler::facts::ClassFacts;
 use wavetank_systems::scheduler::nodes::{NodeFacts, NodeTable};
 use wavetank_systems::scheduler::plugins::pod_topology_spread::default_selector;
 use wavetank_systems::scheduler::pods::{Group, Groups, Incoming, Namespaces, Nominated, Nominations, Resident};
+use wavetank_systems::scheduler::preemption::{self, Budget, OnNode};
 use wavetank_systems::scheduler::profile::Profile;
 
 /// The scheduler's structures, filled from a case.
@@ -29,10 +31,16 @@ pub(crate) struct Cluster {
     pub(crate) nominations: Nominations,
     pub(crate) namespaces: Namespaces,
     pub(crate) profile: Profile,
+    /// Pods on nodes, in the order in which they came.
+    pub(crate) on_node: BTreeMap<u32, Vec<OnNode>>,
+    budgets: Vec<Budget>,
+    /// Names of pods as `namespace/name`.
+    pod_names: BTreeMap<ObjRef, String>,
     classes: Classes,
     pods: u64,
-    priorities: BTreeMap<String, i64>,
-    default_priority: i64,
+    /// Value and preemption policy by name of the class.
+    priorities: BTreeMap<String, (i64, String)>,
+    default_priority: Option<(i64, String)>,
     /// Namespace and selector of Services.
     services: Vec<(Sym, Vec<Requirement>)>,
     /// Selectors of controllers by kind, namespace and name.
@@ -53,11 +61,12 @@ impl Cluster {
         list(objects, "namespaces").iter().chain([&default]).for_each(|namespace| cluster.add_namespace(namespace));
         list(objects, "nodes").iter().enumerate().for_each(|(number, node)| cluster.add_node(number, node));
         for class in list(objects, "priorityClasses") {
-            let value = class["value"].as_i64().unwrap();
-            cluster.priorities.insert(text(&class["metadata"], "name"), value);
+            let policy = class["preemptionPolicy"].as_str().unwrap_or("PreemptLowerPriority");
+            let value = (class["value"].as_i64().unwrap(), policy.to_string());
             if class["globalDefault"] == true {
-                cluster.default_priority = value;
+                cluster.default_priority = Some(value.clone());
             }
+            cluster.priorities.insert(text(&class["metadata"], "name"), value);
         }
         for service in list(objects, "services").iter().filter(|service| service["spec"]["selector"].is_object()) {
             let selector = json!({"matchLabels": service["spec"]["selector"]});
@@ -73,7 +82,52 @@ impl Cluster {
         }
         cluster.table.order(&cluster.labels, &cluster.names);
         list(objects, "pods").iter().for_each(|pod| cluster.add_pod(pod));
+        list(objects, "pdbs").iter().for_each(|budget| cluster.add_budget(budget));
         cluster
+    }
+
+    fn add_budget(&mut self, budget: &Value) {
+        let (spec, status) = (&budget["spec"], &budget["status"]);
+        let selector = if spec["selector"].is_object() { requirements_of(&mut self.names, &spec["selector"]) } else { Vec::new() };
+        if selector.is_empty() {
+            return;
+        }
+        let space = namespace(budget);
+        let named = |name: &str| {
+            let full = format!("{space}/{name}");
+            self.pod_names.iter().find(|pod| *pod.1 == full).map(|pod| *pod.0)
+        };
+        let disrupted = status["disruptedPods"].as_object().into_iter().flatten().filter_map(|(name, _)| named(name)).collect();
+        let allowed = status["disruptionsAllowed"].as_i64().unwrap_or(0) as i32;
+        let namespace = self.names.sym(&space);
+        self.budgets.push(Budget { namespace, selector: selector.into(), allowed, disrupted });
+    }
+
+    /// Puts a pod on a node.
+    pub(crate) fn place(&mut self, number: u32, pod: &Incoming, started_at: SimTime, preempted: bool) {
+        self.table.account(number, &pod.resident, true);
+        let entry = OnNode { pod: object(pod.uid), resident: pod.resident.clone(), started_at, preempted };
+        self.on_node.entry(number).or_default().push(entry);
+    }
+
+    /// Takes a pod off its node.
+    pub(crate) fn displace(&mut self, number: u32, pod: &OnNode) {
+        self.table.account(number, &pod.resident, false);
+        let pods = self.on_node.get_mut(&number).unwrap();
+        // The last takes the place, as in the original's list.
+        let at = pods.iter().position(|other| other.pod == pod.pod).unwrap();
+        pods.swap_remove(at);
+    }
+
+    /// The node that a pod is nominated to; empty for none.
+    pub(crate) fn nominated_to(&self, uid: Uid) -> Sym {
+        let on = |number: &u32| self.nominations.on(self.table.get(*number).name).iter().any(|nominated| nominated.pod.uid == uid);
+        self.table.ordered().iter().copied().find(on).map_or(Sym::EMPTY, |number| self.table.get(number).name)
+    }
+
+    /// Name of a pod, as `namespace/name`.
+    pub(crate) fn pod_name(&self, pod: ObjRef) -> &str {
+        &self.pod_names[&pod]
     }
 
     fn add_namespace(&mut self, namespace: &Value) {
@@ -111,10 +165,14 @@ impl Cluster {
         let incoming = self.incoming(pod);
         if incoming.node_name.is_empty() {
             let priority = incoming.resident.class.priority;
-            let nominated = Nominated { uid: incoming.uid, priority, resident: incoming.resident };
+            let nominated = Nominated { pod: object(incoming.uid), priority, resident: incoming.resident };
             self.nominations.put(incoming.nominated_node, nominated);
         } else if let Some(number) = self.table.by_name(incoming.node_name) {
-            self.table.account(number, &incoming.resident, true);
+            let started_at = pod.pointer("/status/startTime").map_or(NOW, |time| moment(time.as_str().unwrap()));
+            let by_us = |c: &Value| c["type"] == "DisruptionTarget" && c["status"] == "True" && c["reason"] == "PreemptionByScheduler";
+            let terminating = pod.pointer("/metadata/deletionTimestamp").is_some();
+            let preempted = terminating && list(&pod["status"], "conditions").iter().any(by_us);
+            self.place(number, &incoming, started_at, preempted);
         }
     }
 
@@ -125,7 +183,12 @@ impl Cluster {
         pod["kind"] = json!("Pod");
         if pod["spec"].get("priority").is_none() {
             let class = pod.pointer("/spec/priorityClassName").and_then(Value::as_str);
-            pod["spec"]["priority"] = json!(class.map_or(self.default_priority, |class| self.priorities[class]));
+            let class = class.map(|class| self.priorities[class].clone()).or(self.default_priority.clone());
+            let (priority, policy) = class.unwrap_or((0, "PreemptLowerPriority".into()));
+            pod["spec"]["priority"] = json!(priority);
+            if pod["spec"].get("preemptionPolicy").is_none() {
+                pod["spec"]["preemptionPolicy"] = json!(policy);
+            }
         }
         apply_defaults(&mut pod);
         let class = self.classes.class_of(&mut self.names, &pod["spec"]);
@@ -136,6 +199,8 @@ impl Cluster {
         let terminating = pod.pointer("/metadata/deletionTimestamp").is_some();
         let group = Group { namespace: namespace_sym, labels, terminating, terms: facts.terms.clone() };
         self.pods += 1;
+        let name = format!("{}/{}", namespace(&pod), text(&pod["metadata"], "name"));
+        self.pod_names.insert(object(Uid(self.pods)), name);
         let owner = list(&pod["metadata"], "ownerReferences").into_iter().find(|owner| owner["controller"] == true);
         let controller = owner.and_then(|owner| self.controllers.get(&(text(&owner, "kind"), namespace(&pod), text(&owner, "name"))));
         let services = self.services.iter().filter(|service| service.0 == namespace_sym).map(|service| service.1.as_slice());
@@ -175,6 +240,30 @@ impl Cluster {
     pub(crate) fn node_name(&self, number: u32) -> &str {
         self.names.text(self.table.get(number).name)
     }
+}
+
+impl preemption::Cluster for Cluster {
+    fn on_node(&self, number: u32) -> Vec<OnNode> {
+        self.on_node.get(&number).cloned().unwrap_or_default()
+    }
+
+    fn budgets(&self) -> Vec<Budget> {
+        self.budgets.clone()
+    }
+}
+
+/// Later than every recorded start.
+const NOW: SimTime = SimTime(u64::MAX / 4);
+
+/// A recorded moment, by the second, in order and without a calendar.
+pub(crate) fn moment(text: &str) -> SimTime {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    SimTime(digits.parse().unwrap())
+}
+
+/// The pod with an identity.
+pub(crate) fn object(uid: Uid) -> ObjRef {
+    ObjRef { uid, slot: Slot(uid.0 as u32) }
 }
 
 fn read_taint(names: &mut Names, taint: &Value) -> NodeTaint {

@@ -10,33 +10,18 @@ use wavetank_systems::scheduler::filter::Filters;
 use wavetank_systems::scheduler::plugin::{Plugin, Refusal};
 use wavetank_systems::scheduler::plugins::scheduling_gates;
 use wavetank_systems::scheduler::pods::Incoming;
+use wavetank_systems::scheduler::preemption::{Candidate, Outcome, preempt};
 use wavetank_systems::scheduler::tree::ClassTree;
 
 /// Compares every field of one case.
 pub(crate) fn judge(case: &Value) -> Result<(), String> {
     let mut cluster = Cluster::of(case);
     let pod = cluster.incoming(&case["pending"][0]);
-    let mut ours = Value::Object(answer(&cluster, &pod));
+    let ours = Value::Object(answer(&cluster, &pod));
     let mut recorded = case["expected"].clone();
     recorded.as_object_mut().unwrap().shift_remove("chosen");
-    [&mut recorded, &mut ours].into_iter().for_each(strip_preemption);
     same("expected", &recorded, &ours)?;
     by_tree(&cluster, &pod, case)
-}
-
-/// Takes away what only preemption says: it is not built.
-fn strip_preemption(answer: &mut Value) {
-    let Some(fields) = answer.as_object_mut() else { return };
-    fields.shift_remove("postFilter");
-    fields.shift_remove("eventMessage");
-    if let Some(message) = fields.get_mut("message") {
-        *message = json!(before_preemption(message.as_str().unwrap()));
-    }
-}
-
-/// A message without what preemption adds to it.
-pub(crate) fn before_preemption(message: &str) -> &str {
-    message.split(" no new claims").next().unwrap()
 }
 
 /// Our answer, in the format of the table.
@@ -69,9 +54,9 @@ fn answer(cluster: &Cluster, pod: &Incoming) -> Map<String, Value> {
         out.insert("viaNominatedNode".into(), json!(true));
     }
     if found.feasible.is_empty() {
-        let post_filter = found.failure.without_victims();
-        let message = found.failure.message(&cluster.names, &post_filter);
-        out.insert("postFilter".into(), json!({"code": "Unschedulable", "message": post_filter}));
+        let outcome = preempt(&cycle, &found.failure, cluster, 0, 0);
+        let message = found.failure.message(&cluster.names, outcome.message());
+        out.insert("postFilter".into(), post_filter(cluster, &outcome));
         let mut plugins: Vec<&str> = found.failure.plugins().iter().map(Plugin::name).collect();
         plugins.sort_unstable();
         out.insert("unschedulablePlugins".into(), json!(plugins));
@@ -84,6 +69,35 @@ fn answer(cluster: &Cluster, pod: &Incoming) -> Map<String, Value> {
         scores_shown(&mut out, cluster, &found, &scored);
     }
     out
+}
+
+fn post_filter(cluster: &Cluster, outcome: &Outcome) -> Value {
+    let (candidates, tied) = match outcome {
+        Outcome::NotTried("not found") => return json!({"code": "Error", "message": "not found"}),
+        Outcome::NotTried(_) | Outcome::NoRoom(_) => return json!({"code": "Unschedulable", "message": outcome.message()}),
+        Outcome::Room { candidates, tied, .. } => (candidates, tied),
+    };
+    let victims = |candidate: &Candidate| candidate.victims.iter().map(|victim| cluster.pod_name(victim.pod)).collect::<Vec<_>>();
+    let shown = |candidate: &Candidate| {
+        let mut shown = json!({"node": cluster.node_name(candidate.node), "victims": victims(candidate)});
+        if candidate.violations > 0 {
+            shown["pdbViolations"] = json!(candidate.violations);
+        }
+        shown
+    };
+    let mut all: Vec<Value> = candidates.iter().map(shown).collect();
+    all.sort_by_key(|candidate| candidate["node"].as_str().unwrap().to_string());
+    let (node, tied, victims) = chosen(cluster, outcome).unwrap_or_else(|| panic!("{tied:?}"));
+    json!({"code": "Success", "candidates": all, "tied": tied, "nominatedNode": node, "victims": victims})
+}
+
+/// The node where preemption makes room, those tied with it, and the victims' names; `None` when there is no room.
+pub(crate) fn chosen<'c>(cluster: &'c Cluster, outcome: &Outcome) -> Option<(&'c str, Vec<&'c str>, Vec<&'c str>)> {
+    let Outcome::Room { candidates, tied, chosen } = outcome else { return None };
+    let mut names: Vec<&str> = tied.iter().map(|&at| cluster.node_name(candidates[at].node)).collect();
+    names.sort_unstable();
+    let victims = candidates[*chosen].victims.iter().map(|victim| cluster.pod_name(victim.pod)).collect();
+    Some((cluster.node_name(candidates[*chosen].node), names, victims))
 }
 
 fn verdicts(out: &mut Map<String, Value>, cluster: &Cluster, filters: &Filters, found: &Examined) {

@@ -12,7 +12,7 @@ use crate::api::store::{Obj, Versions};
 use crate::hash::FixedState;
 use crate::ids::{Kind, ObjRef, ObjectKey, Revision};
 use crate::model::kinds::Kinds;
-use crate::model::meta::{Deletion, Meta};
+use crate::model::meta::{Condition, Deletion, Meta};
 use crate::model::pod::{Pod, PodStatus};
 use crate::names::{Names, Sym};
 use crate::record::fights::Fights;
@@ -67,6 +67,7 @@ pub(crate) fn carry_out(world: &mut World, act: Act, verb: Verb) -> Result<Reply
         Verb::Put { object, expect, value } => put(world, act, object, expect, [value]),
         Verb::PutAll { object, expect, values } => put(world, act, object, expect, values),
         Verb::ReportPod { pod, status } => report_pod(world, act, pod, *status),
+        Verb::PatchPod { pod, condition, nominated_node } => patch_pod(world, act, pod, condition, nominated_node),
         Verb::Bind { pod, node } => bind(world, act, pod, node),
         Verb::Scale { object, replicas } => {
             let key = living(world, object)?;
@@ -127,6 +128,23 @@ fn report_pod(world: &mut World, act: Act, pod: ObjRef, mut status: PodStatus) -
     Ok(Reply::Done(revision.unwrap_or(row.revision)))
 }
 
+fn patch_pod(world: &mut World, act: Act, pod: ObjRef, condition: Option<Condition>, nominated: Option<Sym>) -> Result<Reply, Refusal> {
+    let key = living(world, pod)?;
+    let row = *world.resource::<Objects>().row(pod).expect("it lives");
+    let Some(mut status) = world.get::<Obj<PodStatus>>(row.entity).map(|cell| cell.value.clone()) else {
+        let (resource, name) = text_of(world, key);
+        return Err(Refusal::not_found(&resource, &name));
+    };
+    if let Some(condition) = condition {
+        crate::model::meta::set_condition(&mut status.conditions, condition);
+    }
+    if let Some(node) = nominated {
+        status.nominated_node = node;
+    }
+    let revision = write(world, act, pod, vec![status.into()]);
+    Ok(Reply::Done(revision.unwrap_or(row.revision)))
+}
+
 /// Source: `spec/lifecycle.md` §2, `pkg/registry/core/pod/storage/storage.go`, `assignPod`.
 fn bind(world: &mut World, act: Act, pod: ObjRef, node: Sym) -> Result<Reply, Refusal> {
     let key = living(world, pod)?;
@@ -156,6 +174,7 @@ fn bind(world: &mut World, act: Act, pod: ObjRef, node: Sym) -> Result<Reply, Re
         update_at: act.now,
     };
     crate::model::meta::set_condition(&mut status.conditions, scheduled);
+    status.nominated_node = Sym::EMPTY;
     let revision = write(world, act, pod, vec![bound.into(), status.into()]);
     Ok(Reply::Done(revision.expect("a binding changes the pod")))
 }

@@ -69,6 +69,15 @@ pub enum Verb {
         /// The kubelet's view of it.
         status: Box<crate::model::pod::PodStatus>,
     },
+    /// Patch a pod's status: one condition, in its place, and the nomination; all else stays as it is stored.
+    PatchPod {
+        /// The pod.
+        pod: ObjRef,
+        /// The condition.
+        condition: Option<crate::model::meta::Condition>,
+        /// `nominatedNodeName`; empty for none. `None`: it stays.
+        nominated_node: Option<Sym>,
+    },
     /// Bind a pod to a node (the `binding` subresource).
     Bind {
         /// The pod.

@@ -160,6 +160,7 @@ impl State for PodStatus {
             .or(Changes::PHASE.when(self.phase != old.phase))
             .or(Changes::READY.when(self.ready() != old.ready()))
             .or(Changes::ADDRESS.when(self.pod_ip != old.pod_ip))
+            .or(Changes::PLACEMENT.when(self.nominated_node != old.nominated_node))
             .or(Changes::CONDITIONS.when(foreign_conditions_differ(self, old)))
     }
     fn tally(&self, old: &PodStatus) -> Counted {

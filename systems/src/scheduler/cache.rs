@@ -86,6 +86,7 @@ pub struct SchedulerCache {
     pub(super) profile: Profile,
     classes: LookupMap<ClassId, Arc<ClassFacts>>,
     residents: LookupMap<PodKind, Known>,
+    residents_cleared: bool,
     /// What default constraints select by, for pods of a namespace with labels and a controller.
     selections: LookupMap<Selected, Arc<[Requirement]>>,
     spread: SpreadCounts,
@@ -139,6 +140,20 @@ impl SchedulerCache {
         Some((incoming, kind))
     }
 
+    /// How pods of a kind count on a node, where pods of it are or were counted.
+    pub(super) fn resident_known(&self, kind: PodKind) -> Option<&Resident> {
+        self.residents.get(&kind).map(|known| &known.resident)
+    }
+
+    /// Makes sure that all pods on nodes are known: what is known of them is forgotten when namespaces change.
+    pub(super) fn know_all(&mut self, state: &SchedulerState, reads: &Reads, names: &mut Names) {
+        if std::mem::take(&mut self.residents_cleared) {
+            for (_, placed) in state.placed.sorted() {
+                self.resident(placed.kind, reads, names);
+            }
+        }
+    }
+
     /// Takes in which node a waiting pod is nominated to, if any; a pod that waits no more is nominated to none.
     pub(super) fn nominate(&mut self, pod: ObjRef, waits: bool, reads: &Reads, names: &mut Names) {
         let status = if waits { reads.statuses.get(pod) } else { None };
@@ -147,9 +162,16 @@ impl SchedulerCache {
             if !self.nominations.is_empty() {
                 self.nominations.drop(pod.uid);
             }
-        } else if let Some((incoming, _)) = self.incoming(pod, reads, names) {
-            let (uid, priority) = (pod.uid, incoming.resident.class.priority);
-            self.nominations.put(node, Nominated { uid, priority, resident: incoming.resident });
+        } else {
+            self.nominate_to(pod, node, reads, names);
+        }
+    }
+
+    /// Nominates a waiting pod to a node.
+    pub(super) fn nominate_to(&mut self, pod: ObjRef, node: Sym, reads: &Reads, names: &mut Names) {
+        if let Some((incoming, _)) = self.incoming(pod, reads, names) {
+            let priority = incoming.resident.class.priority;
+            self.nominations.put(node, Nominated { pod, priority, resident: incoming.resident });
         }
     }
 
@@ -224,7 +246,12 @@ impl SchedulerCache {
         for (_, placed) in state.placed.sorted() {
             self.count(placed, true, reads, names);
         }
-        state.queue.waiting().for_each(|pod| self.nominate(pod, true, reads, names));
+        for pod in state.queue.waiting() {
+            match state.nominated.get(&pod.uid) {
+                Some(&node) => self.nominate_to(pod, node, reads, names),
+                None => self.nominate(pod, true, reads, names),
+            }
+        }
     }
 
     /// Takes in a namespace's present labels.
@@ -235,6 +262,7 @@ impl SchedulerCache {
                 self.namespaces.put(name, meta.labels);
                 // Terms may select namespaces by these labels.
                 self.residents.clear();
+                self.residents_cleared = true;
                 self.forget_counters();
             }
             None => {

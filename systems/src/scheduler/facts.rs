@@ -51,6 +51,8 @@ pub struct ClassFacts {
     pub images: Vec<Sym>,
     /// `priority`.
     pub priority: i32,
+    /// `preemptionPolicy` is Never.
+    pub never_preempts: bool,
     /// `schedulerName`.
     pub scheduler_name: Sym,
 }
@@ -101,6 +103,7 @@ impl ClassFacts {
             gates: list("schedulingGates").filter_map(|g| g.get("name").and_then(Value::as_str)).map(|g| names.sym(g)).collect(),
             images: images.map(|image| names.sym(&image_locality::normalized(image))).collect(),
             priority: class.priority,
+            never_preempts: spec.get("preemptionPolicy").and_then(Value::as_str) == Some("Never"),
             scheduler_name: class.scheduler_name,
         }
     }

@@ -81,9 +81,17 @@ impl Failure {
         self.kinds.iter().fold(self.left_out.0, |set, kind| set.or(Plugins::one(kind.0.plugin)))
     }
 
-    /// Number of nodes on which preemption can't help.
-    pub fn helpless(&self) -> usize {
-        self.left_out.1 + self.kinds.iter().filter(|kind| !kind.0.resolvable).map(|kind| kind.1).sum::<usize>()
+    /// Nodes on which preemption may help.
+    pub fn resolvable(&self) -> impl Iterator<Item = u32> + '_ {
+        self.verdicts.iter().filter(|verdict| self.kinds[verdict.1 as usize].0.resolvable).map(|verdict| verdict.0)
+    }
+
+    /// Notes the refusal of all nodes that were not looked at.
+    pub fn add_unseen(&mut self, refusal: Refusal) {
+        let unseen = self.nodes - self.verdicts.len();
+        if unseen > 0 {
+            self.kinds.push((refusal, unseen));
+        }
     }
 
     /// The whole message; `post_filter` is what preemption had to say, empty for nothing.
@@ -113,19 +121,6 @@ impl Failure {
             *reasons.entry(format!("node(s) didn't satisfy plugin(s) [{}]", plugins.join(" "))).or_insert(0) += self.left_out.1;
         }
         sorted(reasons.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect())
-    }
-
-    /// What preemption says when it finds no victims on any node.
-    pub fn without_victims(&self) -> String {
-        let (total, helpless) = (self.nodes, self.helpless());
-        let mut parts = Vec::new();
-        if helpless > 0 {
-            parts.push(format!("{helpless} Preemption is not helpful for scheduling"));
-        }
-        if total > helpless {
-            parts.push(format!("{} No preemption victims found for incoming pod", total - helpless));
-        }
-        format!("{NO_CLAIMS}, preemption: 0/{total} nodes are available: {}.", sorted(parts))
     }
 }
 

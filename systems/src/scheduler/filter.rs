@@ -82,13 +82,7 @@ impl<'c> Filters<'c> {
         let (cycle, node) = (&self.cycle, self.cycle.nodes.get(number));
         let pod = cycle.pod;
         if cycle.nominations.against(node.name, pod.uid, pod.resident.class.priority).next().is_some() {
-            let mut trial = self.trial(number);
-            for nominated in cycle.nominations.against(node.name, pod.uid, pod.resident.class.priority) {
-                trial.count(&nominated.resident, true);
-            }
-            if let Some(refusal) = trial.refusal() {
-                return Some(refusal);
-            }
+            return self.trial(number).refusal_with_nominated();
         }
         self.judge(number, node, &self.prepared)
     }
@@ -126,6 +120,22 @@ impl Trial<'_, '_> {
     /// Why the node as it is now can't run the pod of the cycle.
     pub fn refusal(&self) -> Option<Refusal> {
         self.filters.judge(self.number, &self.node, &self.prepared)
+    }
+
+    /// [`Trial::refusal`] with the pods of equal or higher priority that are nominated to the node, and then without them.
+    pub fn refusal_with_nominated(&mut self) -> Option<Refusal> {
+        let cycle = self.filters.cycle;
+        let nominated = || cycle.nominations.against(self.filters.cycle.nodes.get(self.number).name, cycle.pod.uid, cycle.pod.resident.class.priority);
+        if nominated().next().is_some() {
+            let list: Vec<&Resident> = nominated().map(|nominated| &nominated.resident).collect();
+            list.iter().for_each(|resident| self.count(resident, true));
+            let refusal = self.refusal();
+            list.iter().for_each(|resident| self.count(resident, false));
+            if refusal.is_some() {
+                return refusal;
+            }
+        }
+        self.refusal()
     }
 }
 

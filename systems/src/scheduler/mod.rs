@@ -23,8 +23,10 @@ pub mod nodes;
 pub mod plugin;
 pub mod plugins;
 pub mod pods;
+pub mod preemption;
 pub mod profile;
 pub mod queue;
+mod refused;
 pub mod spread;
 pub mod tree;
 
@@ -35,17 +37,19 @@ use cycle::Decision;
 use plugin::{Happenings, PodEvent};
 use plugins::{pod_may_help, scheduling_gates, woken_by};
 use queue::{SchedulingQueue, Waiting};
+use refused::About;
 use serde::{Deserialize, Serialize};
 use wavetank_engine::api::queue::{Item, Work};
 use wavetank_engine::api::request::Verb;
 use wavetank_engine::api::state::Changes;
 use wavetank_engine::api::store::{Listing, View};
 use wavetank_engine::by_slot::BySlot;
-use wavetank_engine::hash::LookupMap;
+use wavetank_engine::hash::{LookupMap, LookupSet};
 use wavetank_engine::ids::{Kind, ObjRef, Uid};
 use wavetank_engine::model::kinds::Kinds;
 use wavetank_engine::model::labels::LabelSets;
-use wavetank_engine::model::meta::{Condition, ConditionStatus, Meta, set_condition};
+use wavetank_engine::model::disruption::{PodDisruptionBudget, PodDisruptionBudgetStatus};
+use wavetank_engine::model::meta::Meta;
 use wavetank_engine::model::node::{Node, NodeStatus};
 use wavetank_engine::model::pod::{Pod, PodStatus};
 use wavetank_engine::model::pod_class::Classes;
@@ -57,7 +61,6 @@ use wavetank_engine::simulation::latency::Latency;
 use wavetank_engine::simulation::route::{SINGLE, Wake, Whom};
 use wavetank_engine::simulation::{Checking, Seed, Simulation};
 use wavetank_engine::time::SimTime;
-use wavetank_engine::words;
 
 /// The scheduler's work queue: pods and nodes that changed.
 pub struct SchedulerQueue;
@@ -96,6 +99,10 @@ pub struct SchedulerState {
     placed: BySlot<Placed>,
     /// Pods whose binding is under way.
     binding: LookupMap<Uid, Waiting>,
+    /// Waiting pods whose victims' deletion was asked for and not answered yet.
+    preempting: LookupSet<Uid>,
+    /// Nominations that the scheduler has not seen in the store yet: node by pod.
+    nominated: LookupMap<Uid, Sym>,
     /// Nodes in the order in which they were seen.
     seen_nodes: Vec<ObjRef>,
     /// Those nodes.
@@ -110,6 +117,10 @@ pub(crate) struct Words {
     scheduled_words: Sym,
     failed: Sym,
     failed_words: Sym,
+    preempted: Sym,
+    preempted_words: Sym,
+    preempted_by_us: Sym,
+    preempted_condition: Sym,
     default_scheduler: Sym,
 }
 
@@ -130,6 +141,8 @@ pub struct Reads<'w, 's> {
     metas: View<'w, 's, SchedulerQueue, Meta>,
     nodes: View<'w, 's, SchedulerQueue, Node>,
     node_statuses: View<'w, 's, SchedulerQueue, NodeStatus>,
+    budgets: View<'w, 's, SchedulerQueue, PodDisruptionBudget>,
+    budget_statuses: View<'w, 's, SchedulerQueue, PodDisruptionBudgetStatus>,
     listing: Listing<'w, SchedulerQueue>,
     labels: Res<'w, LabelSets>,
     selectors: Res<'w, Selectors>,
@@ -202,6 +215,10 @@ impl Words {
             scheduled_words: names.sym("Successfully assigned {}/{} to {}"),
             failed: names.sym("FailedScheduling"),
             failed_words: names.sym("{}"),
+            preempted: names.sym("Preempted"),
+            preempted_words: names.sym("Preempted by pod {} on node {}"),
+            preempted_by_us: names.sym("PreemptionByScheduler"),
+            preempted_condition: names.sym("default-scheduler: preempting to accommodate a higher priority pod"),
             default_scheduler: names.sym("default-scheduler"),
         }
     }
@@ -218,6 +235,9 @@ fn pod_changed(
     work: &mut Work<SchedulerQueue>,
 ) {
     let pod = item.object;
+    if !item.replies.is_empty() {
+        state.preempting.remove(&pod.uid);
+    }
     let binding = state.binding.get(&pod.uid).copied();
     if let Some(waiting) = binding.filter(|_| item.replies.iter().any(|reply| !reply.ok())) {
         state.binding.remove(&pod.uid);
@@ -276,6 +296,12 @@ fn pod_changed(
         _ if state.queue.knows(pod) => state.queue.remove(pod),
         _ => {}
     }
+    if let Some(&node) = state.nominated.get(&pod.uid) {
+        if waits && reads.statuses.get(pod).is_some_and(|status| status.nominated_node != node) {
+            return;
+        }
+        state.nominated.remove(&pod.uid);
+    }
     cache.nominate(pod, waits, reads, names);
 }
 
@@ -299,7 +325,10 @@ fn wake_by_pod(
     if state.queue.any_refused_by(plugins) {
         let (before, after) = (before.map(|p| cache.resident(p.kind, reads, names)), after.map(|p| cache.resident(p.kind, reads, names)));
         let event = PodEvent { before: before.as_ref(), after: after.as_ref() };
+        let preempting = &state.preempting;
         state.queue.wake(plugins, now, |pod, plugins| match cache.incoming(pod, reads, names) {
+            // It is not tried again before its victims are on their way.
+            Some(_) if preempting.contains(&pod.uid) => false,
             Some((incoming, _)) => pod_may_help(plugins, &cache.cycle(&incoming, reads, names), &event),
             None => true,
         });
@@ -325,7 +354,10 @@ fn schedule_one(
     let report = |warning, reason, words_sym, args: &[Arg], events: &mut Events, now| {
         events.report(now, Report { about, uid: waiting.pod.uid, source: words.source, warning, reason, words: words_sym, args });
     };
-    let Some((incoming, kind)) = cache.incoming(waiting.pod, reads, names) else { return };
+    let Some((mut incoming, kind)) = cache.incoming(waiting.pod, reads, names) else { return };
+    if let Some(&node) = state.nominated.get(&waiting.pod.uid) {
+        incoming.nominated_node = node;
+    }
     match cache.decide(&incoming, kind, meta, state.start, reads, names) {
         Decision::Node { node, next_start, .. } => {
             state.start = next_start;
@@ -335,25 +367,14 @@ fn schedule_one(
             state.binding.insert(waiting.pod.uid, waiting);
             cache.count(placed, true, reads, names);
             cache.nominate(waiting.pod, false, reads, names);
+            state.nominated.remove(&waiting.pod.uid);
             work.ask_for(waiting.pod, wavetank_engine::ids::Revision(0), Verb::Bind { pod: waiting.pod, node });
             let args = [Arg::Text(meta.namespace), Arg::Name(meta.name), Arg::Text(node)];
             report(false, words.scheduled, words.scheduled_words, &args, events, work.now());
         }
         Decision::None(failure) => {
-            let message = failure.message(names, &failure.without_victims());
-            let (text, said) = (names.sym(&message), names.sym(&failure::event_text(&message)));
-            report(true, words.failed, words.failed_words, &[Arg::Text(said)], events, work.now());
-            if let Some(status) = reads.statuses.get(waiting.pod) {
-                let mut status = status.clone();
-                let (kind, reason) = (words::POD_SCHEDULED, words::UNSCHEDULABLE);
-                let now = work.now();
-                set_condition(
-                    &mut status.conditions,
-                    Condition { kind, status: ConditionStatus::False, reason, message: text, transition_at: now, update_at: now },
-                );
-                work.tell(wavetank_engine::ids::Revision(0), Verb::Put { object: waiting.pod, expect: None, value: status.into() });
-            }
-            state.queue.fail(waiting, failure.plugins(), work.now());
+            let about = About { waiting, key: about, incoming: &incoming };
+            refused::give_up(&about, &failure, state, cache, reads, names, words, work, events);
         }
     }
 }

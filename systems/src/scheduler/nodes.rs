@@ -40,7 +40,8 @@ pub struct NodeFacts {
     pub scored_memory_bytes: i64,
     /// Number of its pods.
     pub pods: i64,
-    /// Host ports in use.
+    /// Host ports in use, each once: of two pods with one port (which only pods bound past the scheduler have) the first to go frees it, as
+    /// in the original.
     pub ports: Vec<HostPort>,
     /// Its pods by group, with their numbers.
     pub groups: SmallVec<[(GroupId, u32); 4]>,
@@ -77,7 +78,11 @@ impl NodeFacts {
         let sign = if add { 1 } else { -1 };
         if add {
             self.used.add(&facts.requests);
-            self.ports.extend(&facts.ports);
+            for port in &facts.ports {
+                if !self.ports.contains(port) {
+                    self.ports.push(*port);
+                }
+            }
         } else {
             self.used.sub(&facts.requests);
             for port in &facts.ports {

@@ -5,7 +5,7 @@ use crate::scheduler::plugins::inter_pod_affinity::Terms;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use wavetank_engine::hash::LookupMap;
-use wavetank_engine::ids::Uid;
+use wavetank_engine::ids::{ObjRef, Uid};
 use wavetank_engine::model::labels::{LabelSetId, LabelSets};
 use wavetank_engine::model::select::Requirement;
 use wavetank_engine::names::Sym;
@@ -120,8 +120,8 @@ pub struct Incoming {
 /// A waiting pod that reserves room on its nominated node.
 #[derive(Debug, Clone)]
 pub struct Nominated {
-    /// Identity.
-    pub uid: Uid,
+    /// The pod.
+    pub pod: ObjRef,
     /// `spec.priority`.
     pub priority: i32,
     /// How it would count there.
@@ -137,7 +137,7 @@ pub struct Nominations {
 impl Nominations {
     /// Nominates a pod to a node; an earlier nomination of the pod is dropped.
     pub fn put(&mut self, node: Sym, pod: Nominated) {
-        self.drop(pod.uid);
+        self.drop(pod.pod.uid);
         self.by_node.entry(node).or_default().push(pod);
     }
 
@@ -145,7 +145,7 @@ impl Nominations {
     pub fn drop(&mut self, uid: Uid) -> bool {
         let before = self.len();
         self.by_node.retain(|_, pods| {
-            pods.retain(|pod| pod.uid != uid);
+            pods.retain(|pod| pod.pod.uid != uid);
             !pods.is_empty()
         });
         before != self.len()
@@ -153,7 +153,7 @@ impl Nominations {
 
     /// Pods nominated to a node, other than `uid`, of `priority` or higher.
     pub fn against(&self, node: Sym, uid: Uid, priority: i32) -> impl Iterator<Item = &Nominated> {
-        self.on(node).iter().filter(move |pod| pod.uid != uid && pod.priority >= priority)
+        self.on(node).iter().filter(move |pod| pod.pod.uid != uid && pod.priority >= priority)
     }
 
     /// Pods nominated to a node.

@@ -1,0 +1,165 @@
+//! What follows a cycle that found no node: room is made by preemption if it can be, and the pod says why it waits.
+//!
+//! Source: kubernetes v1.36, `schedule_one.go`, `handleSchedulingFailure`, and `framework/preemption/executor.go`; `spec/scheduler.md` §6.
+
+use super::cache::SchedulerCache;
+use super::failure::{Failure, event_text};
+use super::pods::Incoming;
+use super::preemption::{Budget, Cluster, OnNode, Outcome, preempt};
+use super::queue::Waiting;
+use super::{Reads, SchedulerQueue, SchedulerState, Words};
+use std::collections::BTreeMap;
+use wavetank_engine::api::queue::Work;
+use wavetank_engine::api::request::Verb;
+use wavetank_engine::ids::{Kind, ObjRef, ObjectKey, Revision, uid_text};
+use wavetank_engine::model::meta::{Condition, ConditionStatus, Meta, condition};
+use wavetank_engine::names::{Names, Sym};
+use wavetank_engine::record::events::{Arg, Events, Report};
+use wavetank_engine::time::SimTime;
+use wavetank_engine::words;
+
+/// The pod of a failed cycle.
+pub(super) struct About<'a> {
+    /// Its entry in the queue.
+    pub(super) waiting: Waiting,
+    /// Its key.
+    pub(super) key: ObjectKey,
+    /// As plugins see it.
+    pub(super) incoming: &'a Incoming,
+}
+
+/// The store as preemption looks at it.
+struct Store<'s, 'w, 'q> {
+    state: &'s SchedulerState,
+    cache: &'s SchedulerCache,
+    reads: &'s Reads<'w, 'q>,
+    words: Words,
+    now: SimTime,
+    /// Pods whose binding is under way, by node.
+    assumed: BTreeMap<Sym, Vec<ObjRef>>,
+}
+
+impl Cluster for Store<'_, '_, '_> {
+    fn on_node(&self, number: u32) -> Vec<OnNode> {
+        let name = self.cache.table.get(number).name;
+        let assumed = self.assumed.get(&name).into_iter().flatten().copied();
+        let one = |pod: ObjRef| {
+            let placed = self.state.placed.get(pod).filter(|placed| placed.node == name)?;
+            let status = self.reads.statuses.get(pod)?;
+            let target = condition(&status.conditions, words::DISRUPTION_TARGET);
+            let by_us = target.is_some_and(|c| c.status == ConditionStatus::True && c.reason == self.words.preempted_by_us);
+            Some(OnNode {
+                pod,
+                resident: self.cache.resident_known(placed.kind)?.clone(),
+                started_at: status.start_at.unwrap_or(self.now),
+                preempted: by_us && self.reads.metas.get(pod).is_some_and(Meta::terminating),
+            })
+        };
+        self.reads.listing.on_node(name).chain(assumed).filter_map(one).collect()
+    }
+
+    fn budgets(&self) -> Vec<Budget> {
+        let one = |object: ObjRef| {
+            let (budget, status) = (self.reads.budgets.get(object)?, self.reads.budget_statuses.get(object)?);
+            let namespace = self.reads.metas.get(object)?.namespace;
+            let selector = self.reads.selectors.get(budget.selector?);
+            let pod = |&(name, _): &_| self.reads.listing.by_key(ObjectKey { kind: Kind::Pod, namespace, name });
+            let disrupted = status.disrupted_pods.iter().filter_map(pod).collect();
+            let budget = Budget { namespace, selector: selector.into(), allowed: status.disruptions_allowed, disrupted };
+            (!selector.is_empty()).then_some(budget)
+        };
+        self.reads.listing.of_kind(Kind::PodDisruptionBudget).filter_map(one).collect()
+    }
+}
+
+/// Looks for room, nominates the pod where there is some, tells why it waits and puts it back into the queue.
+#[expect(clippy::too_many_arguments, reason = "one cycle touches everything that the scheduler has")]
+pub(super) fn give_up(
+    about: &About,
+    failure: &Failure,
+    state: &mut SchedulerState,
+    cache: &mut SchedulerCache,
+    reads: &Reads,
+    names: &mut Names,
+    words: Words,
+    work: &mut Work<SchedulerQueue>,
+    events: &mut Events,
+) {
+    let (waiting, now) = (about.waiting, work.now());
+    cache.know_all(state, reads, names);
+    let outcome = {
+        let store = Store { state, cache, reads, words, now, assumed: assumed(state) };
+        preempt(&cache.cycle(about.incoming, reads, names), failure, &store, reads.seed.0, waiting.failures)
+    };
+    let message = failure.message(names, outcome.message());
+    let (text, said) = (names.sym(&message), names.sym(&event_text(&message)));
+    let report = |about: ObjectKey, uid, warning, reason, text, args: &[Arg], events: &mut Events| {
+        events.report(now, Report { about, uid, source: words.source, warning, reason, words: text, args });
+    };
+    report(about.key, waiting.pod.uid, true, words.failed, words.failed_words, &[Arg::Text(said)], events);
+    let unschedulable = Condition {
+        kind: words::POD_SCHEDULED,
+        status: ConditionStatus::False,
+        reason: words::UNSCHEDULABLE,
+        message: text,
+        transition_at: now,
+        update_at: now,
+    };
+    let patch = |condition, nominated_node| Verb::PatchPod { pod: waiting.pod, condition: Some(condition), nominated_node };
+    match outcome {
+        Outcome::NotTried(_) => work.tell(Revision(0), patch(unschedulable, None)),
+        Outcome::NoRoom(_) => {
+            cache.nominations.drop(waiting.pod.uid);
+            state.nominated.remove(&waiting.pod.uid);
+            work.tell(Revision(0), patch(unschedulable, Some(Sym::EMPTY)));
+        }
+        Outcome::Room { candidates, chosen, .. } => {
+            let candidate = &candidates[chosen];
+            let node = cache.table.get(candidate.node).name;
+            let priority = about.incoming.resident.class.priority;
+            // Pods of lower priority may not fit there any more: they look for another place.
+            let lower: Vec<ObjRef> = cache.nominations.on(node).iter().filter(|n| n.priority < priority).map(|n| n.pod).collect();
+            work.tell(Revision(0), patch(unschedulable, Some(node)));
+            for pod in lower {
+                state.nominated.remove(&pod.uid);
+                work.tell(Revision(0), Verb::PatchPod { pod, condition: None, nominated_node: Some(Sym::EMPTY) });
+            }
+            let uid = preemptor_uid(about.key, reads, waiting.pod, names);
+            let message = words.preempted_condition;
+            for victim in &candidate.victims {
+                let Some(meta) = reads.metas.get(victim.pod).filter(|meta| !meta.terminating()) else { continue };
+                let key = ObjectKey { kind: Kind::Pod, namespace: meta.namespace, name: meta.name };
+                let (kind, reason) = (words::DISRUPTION_TARGET, words.preempted_by_us);
+                let target = Condition { kind, status: ConditionStatus::True, reason, message, transition_at: now, update_at: now };
+                let (pod, condition) = (victim.pod, Some(target));
+                work.ask_for(waiting.pod, Revision(0), Verb::PatchPod { pod, condition, nominated_node: None });
+                work.ask_for(waiting.pod, Revision(0), Verb::Delete { object: pod, grace_s: None, propagation: None });
+                state.preempting.insert(waiting.pod.uid);
+                let args = [Arg::Text(uid), Arg::Text(node)];
+                report(key, pod.uid, false, words.preempted, words.preempted_words, &args, events);
+            }
+            cache.nominate_to(waiting.pod, node, reads, names);
+            state.nominated.insert(waiting.pod.uid, node);
+        }
+    }
+    state.queue.fail(waiting, failure.plugins(), now);
+}
+
+/// Pods whose binding is under way by node, in order of identity.
+fn assumed(state: &SchedulerState) -> BTreeMap<Sym, Vec<ObjRef>> {
+    let mut by_node: BTreeMap<Sym, Vec<ObjRef>> = BTreeMap::new();
+    let mut pods: Vec<ObjRef> = state.binding.values().map(|waiting| waiting.pod).collect();
+    pods.sort_unstable();
+    for pod in pods {
+        if let Some(placed) = state.placed.get(pod) {
+            by_node.entry(placed.node).or_default().push(pod);
+        }
+    }
+    by_node
+}
+
+fn preemptor_uid(key: ObjectKey, reads: &Reads, pod: ObjRef, names: &mut Names) -> Sym {
+    let created_at = reads.metas.get(pod).map_or(SimTime::ZERO, |meta| meta.created_at);
+    let uid = uid_text(reads.seed.0, "pod", names.text(key.namespace), &names.render(key.name), created_at);
+    names.sym(&uid)
+}
