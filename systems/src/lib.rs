@@ -22,6 +22,7 @@ pub type Install = fn(&mut Simulation);
 #[rustfmt::skip]
 pub const ALL: &[(&str, Install)] = &[
     ("taint_nodes_by_condition", admission::taint_nodes_by_condition::install),
+    ("priority", admission::priority::install),
     ("default_toleration_seconds", admission::default_toleration_seconds::install),
     ("service_addresses", network::service_addresses::install),
     ("deployment", workloads::deployment::install),

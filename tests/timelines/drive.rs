@@ -74,20 +74,22 @@ struct Driver<'r> {
 }
 
 /// The timeline that our control plane gives on a recording's input. The error says what could not be done.
-pub(crate) fn produce(recording: &Recording) -> Result<Vec<Entry>, String> {
-    let mut driver = Driver::new(recording)?;
+///
+/// `choices`: the seed by which choices are drawn that the original leaves open; `None`: ours.
+pub(crate) fn produce(recording: &Recording, choices: Option<u64>) -> Result<Vec<Entry>, String> {
+    let mut driver = Driver::new(recording, choices)?;
     driver.run()?;
     Ok(driver.recorder.timeline().to_vec())
 }
 
 impl<'r> Driver<'r> {
-    fn new(recording: &'r Recording) -> Result<Driver<'r>, String> {
+    fn new(recording: &'r Recording, choices: Option<u64>) -> Result<Driver<'r>, String> {
         let (whole, fraction) = recording.t0.trim_end_matches('Z').split_once('.').unwrap_or((&recording.t0, ""));
         let unix = unix_seconds(&format!("{}Z", whole.trim_end_matches('Z'))).ok_or_else(|| format!("t0 is no time: {}", recording.t0))?;
         let micros: i64 = format!("{fraction:0<6}").get(..6).and_then(|digits| digits.parse().ok()).unwrap_or(0);
         // Two whole seconds more than the fraction, so that timers that cut to seconds see the same seconds.
         let offset = 2_000_000 + micros;
-        let settings = Settings { epoch_unix_s: unix - 2, ..Settings::default() };
+        let settings = Settings { epoch_unix_s: unix - 2, shuffle_choices: choices, ..Settings::default() };
         let mut sim = Simulation::new(&settings);
         sim.get_mut::<Events>().keep_trail();
         let hide_nodes = !families::has_own_cluster(recording.family());

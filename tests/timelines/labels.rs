@@ -89,6 +89,10 @@ impl Labels {
                 out.push_str(label);
                 out.push_str(&word[name.len()..]);
             }
+            None if is_uid(name) => {
+                out.push_str("<uid>");
+                out.push_str(&word[name.len()..]);
+            }
             None => out.push_str(word),
         }
     }
@@ -119,6 +123,14 @@ impl Labels {
             self.by_word.insert(hash.to_owned(), format!("<hash of {label}>"));
         }
     }
+}
+
+/// Whether a word is the identity of an object, which is drawn anew in every run.
+fn is_uid(word: &str) -> bool {
+    let lengths = [8, 4, 4, 4, 12];
+    let parts: Vec<&str> = word.split('-').collect();
+    parts.len() == lengths.len()
+        && parts.iter().zip(lengths).all(|(part, length)| part.len() == length && part.chars().all(|digit| digit.is_ascii_hexdigit()))
 }
 
 /// Whether the name ends in something random or hashed, so that only the label can be compared.

@@ -52,6 +52,8 @@ impl Changes {
     pub const ALLOCATABLE: Changes = Changes(1 << 14);
     /// Node: status of some condition changed. Pod: of one that is not its kubelet's own.
     pub const CONDITIONS: Changes = Changes(1 << 15);
+    /// Pod: nominated to another node, or to none.
+    pub const NOMINATION: Changes = Changes(1 << 16);
     /// Any change.
     pub const ANY: Changes = Changes(u32::MAX);
 
@@ -160,7 +162,7 @@ impl State for PodStatus {
             .or(Changes::PHASE.when(self.phase != old.phase))
             .or(Changes::READY.when(self.ready() != old.ready()))
             .or(Changes::ADDRESS.when(self.pod_ip != old.pod_ip))
-            .or(Changes::PLACEMENT.when(self.nominated_node != old.nominated_node))
+            .or(Changes::NOMINATION.when(self.nominated_node != old.nominated_node))
             .or(Changes::CONDITIONS.when(foreign_conditions_differ(self, old)))
     }
     fn tally(&self, old: &PodStatus) -> Counted {

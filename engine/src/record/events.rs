@@ -1,7 +1,7 @@
 //! Events (the API kind) as rows: reason and arguments as symbols, text made on demand, counted and combined as client-go does.
 
 use crate::hash::{FixedState, LookupMap, LookupSet};
-use crate::ids::{ObjectKey, Uid};
+use crate::ids::{ObjectKey, Revision, Uid};
 use crate::names::Sym;
 use crate::record::correlate::{Correlator, GroupKey};
 pub use crate::record::event_row::{Arg, COMBINED, EventRow, Message};
@@ -37,6 +37,8 @@ pub struct Events {
     correlator: Correlator,
     /// The source that writes through the newer recorder, which neither combines nor drops.
     newer: Sym,
+    /// Of objects reported of by revision: the last revision, and the number of the first row since.
+    seen_at: LookupMap<Uid, (Revision, u64)>,
     /// Every writing of a row, where a watcher asked for them.
     trail: Option<Vec<(u64, EventRow)>>,
     total: u64,
@@ -51,26 +53,27 @@ struct Saved {
     tracked: LookupSet<Uid>,
     correlator: Correlator,
     newer: Sym,
+    seen_at: LookupMap<Uid, (Revision, u64)>,
     trail: Option<Vec<(u64, EventRow)>>,
     total: u64,
 }
 
 impl From<Events> for Saved {
     fn from(events: Events) -> Saved {
-        let Events { rows, dropped, forms, tracked, correlator, newer, trail, total, .. } = events;
-        Saved { rows, dropped, forms, tracked, correlator, newer, trail, total }
+        let Events { rows, dropped, forms, tracked, correlator, newer, seen_at, trail, total, .. } = events;
+        Saved { rows, dropped, forms, tracked, correlator, newer, seen_at, trail, total }
     }
 }
 
 impl From<Saved> for Events {
     fn from(saved: Saved) -> Events {
-        let Saved { rows, dropped, forms, tracked, correlator, newer, trail, total } = saved;
+        let Saved { rows, dropped, forms, tracked, correlator, newer, seen_at, trail, total } = saved;
         let form_numbers = forms.iter().zip(0..).map(|(&form, number)| (form, number)).collect();
         let mut last = UidTable::default();
         for (row, number) in rows.iter().zip(dropped..) {
             last.insert(row.uid, number_of_row(number));
         }
-        Events { rows, dropped, forms, form_numbers, last, tracked, correlator, newer, trail, total }
+        Events { rows, dropped, forms, form_numbers, last, tracked, correlator, newer, seen_at, trail, total }
     }
 }
 
@@ -117,6 +120,23 @@ impl Events {
     /// Reports an event. One equal to an earlier one in everything but time raises that one's count; after nine different messages
     /// of one source, object, type and reason the others share one row; too many about one object are dropped.
     pub fn report(&mut self, now: SimTime, report: Report) {
+        self.report_from(now, 0, report);
+    }
+
+    /// [`Events::report`] by the scheduler's recorder of an object that may be reported of again: for it an event is another one when
+    /// the object has another revision. Source: kubernetes v1.36, `client-go/tools/events/event_broadcaster.go`, `getKey`.
+    pub fn report_of(&mut self, now: SimTime, revision: Revision, report: Report) {
+        let next = self.dropped + self.rows.len() as u64;
+        let seen = self.seen_at.entry(report.uid).or_insert((revision, next));
+        if seen.0 != revision {
+            *seen = (revision, next);
+        }
+        let from = seen.1;
+        self.report_from(now, from, report);
+    }
+
+    /// Rows before the number `from` are not looked at for an equal one.
+    fn report_from(&mut self, now: SimTime, from: u64, report: Report) {
         let args = Packed::all(report.args, report.about);
         let combined = match self.weigh(now, &report, &args) {
             Verdict::Drop => return,
@@ -133,7 +153,8 @@ impl Events {
             words: report.words,
             combined,
         });
-        let at = match self.find(report.uid, form, &args) {
+        let found = self.find(report.uid, form, &args).filter(|&at| self.dropped + at as u64 >= from);
+        let at = match found {
             Some(at) => {
                 let row = &mut self.rows[at];
                 row.count += 1;
@@ -244,6 +265,7 @@ impl Events {
             if self.last.get(row.uid) == Some(number_of_row(self.dropped)) {
                 self.last.remove(row.uid);
                 self.tracked.remove(&row.uid);
+                self.seen_at.remove(&row.uid);
             }
             self.dropped += 1;
         }
@@ -301,6 +323,21 @@ mod tests {
             rows_of(&numbers, "replicaset-controller").last().map(String::as_str),
             Some("(combined from similar events): Created pod: web-25 x16")
         );
+    }
+
+    #[test]
+    fn the_scheduler_begins_anew_with_every_revision_of_the_object() {
+        let mut names = Names::new();
+        let mut events = Events::new(names.sym("default-scheduler"));
+        let about = ObjectKey { kind: Kind::Pod, namespace: names.sym("default"), name: names.name("web") };
+        let (source, reason) = (names.sym("default-scheduler"), names.sym("FailedScheduling"));
+        let (full, gone) = (names.sym("full"), names.sym("gone"));
+        for (revision, words) in [(1, full), (2, gone), (2, full), (2, full), (3, full)] {
+            let report = Report { about, uid: Uid(1), source, warning: true, reason, words, args: &[] };
+            events.report_of(SimTime::ZERO, Revision(revision), report);
+        }
+        let rows: Vec<String> = events.rows().map(|row| format!("{} x{}", row.text(&names), row.count)).collect();
+        assert_eq!(rows, ["full x1", "gone x1", "full x2", "full x1"]);
     }
 
     #[test]

@@ -21,6 +21,7 @@ const SIMULATED: &[&str] = &[
     "StatefulSet",
     "DaemonSet",
     "ControllerRevision",
+    "PriorityClass",
     "ConfigMap",
     "Secret",
 ];
@@ -33,12 +34,8 @@ const POD_FIELDS: &[&str] = &[
     "runtimeClassName",
     "hostAliases",
     "dnsConfig",
-    "readinessGates",
     "resourceClaims",
-    "activeDeadlineSeconds",
     "ephemeralContainers",
-    "priorityClassName",
-    "preemptionPolicy",
 ];
 
 /// The same of a container.

@@ -125,7 +125,8 @@ impl Trial<'_, '_> {
     /// [`Trial::refusal`] with the pods of equal or higher priority that are nominated to the node, and then without them.
     pub fn refusal_with_nominated(&mut self) -> Option<Refusal> {
         let cycle = self.filters.cycle;
-        let nominated = || cycle.nominations.against(self.filters.cycle.nodes.get(self.number).name, cycle.pod.uid, cycle.pod.resident.class.priority);
+        let nominated =
+            || cycle.nominations.against(self.filters.cycle.nodes.get(self.number).name, cycle.pod.uid, cycle.pod.resident.class.priority);
         if nominated().next().is_some() {
             let list: Vec<&Resident> = nominated().map(|nominated| &nominated.resident).collect();
             list.iter().for_each(|resident| self.count(resident, true));

@@ -46,9 +46,9 @@ use wavetank_engine::api::store::{Listing, View};
 use wavetank_engine::by_slot::BySlot;
 use wavetank_engine::hash::{LookupMap, LookupSet};
 use wavetank_engine::ids::{Kind, ObjRef, Uid};
+use wavetank_engine::model::disruption::{PodDisruptionBudget, PodDisruptionBudgetStatus};
 use wavetank_engine::model::kinds::Kinds;
 use wavetank_engine::model::labels::LabelSets;
-use wavetank_engine::model::disruption::{PodDisruptionBudget, PodDisruptionBudgetStatus};
 use wavetank_engine::model::meta::Meta;
 use wavetank_engine::model::node::{Node, NodeStatus};
 use wavetank_engine::model::pod::{Pod, PodStatus};
@@ -59,7 +59,7 @@ use wavetank_engine::record::events::{Arg, Events, Report};
 use wavetank_engine::scene::model::Ties;
 use wavetank_engine::simulation::latency::Latency;
 use wavetank_engine::simulation::route::{SINGLE, Wake, Whom};
-use wavetank_engine::simulation::{Checking, Seed, Simulation};
+use wavetank_engine::simulation::{Checking, Seed, ShuffleChoices, Simulation};
 use wavetank_engine::time::SimTime;
 
 /// The scheduler's work queue: pods and nodes that changed.
@@ -71,6 +71,7 @@ pub const WAKES: &[Wake] = &[
         kind: Kind::Pod,
         on: Changes::ADDED
             .or(Changes::PLACEMENT)
+            .or(Changes::NOMINATION)
             .or(Changes::PHASE)
             .or(Changes::GONE)
             .or(Changes::DELETION)
@@ -99,10 +100,14 @@ pub struct SchedulerState {
     placed: BySlot<Placed>,
     /// Pods whose binding is under way.
     binding: LookupMap<Uid, Waiting>,
+    /// What pods were that no node could take when they were tried last.
+    refused: LookupMap<Uid, PodKind>,
     /// Waiting pods whose victims' deletion was asked for and not answered yet.
     preempting: LookupSet<Uid>,
     /// Nominations that the scheduler has not seen in the store yet: node by pod.
     nominated: LookupMap<Uid, Sym>,
+    /// Nominations of waiting pods as the store told of them last.
+    seen_nominated: LookupMap<Uid, Placed>,
     /// Nodes in the order in which they were seen.
     seen_nodes: Vec<ObjRef>,
     /// Those nodes.
@@ -150,6 +155,7 @@ pub struct Reads<'w, 's> {
     checking: Res<'w, Checking>,
     ties: Res<'w, Ties>,
     seed: Res<'w, Seed>,
+    shuffle: Res<'w, ShuffleChoices>,
     classes: Res<'w, Classes>,
 }
 
@@ -168,6 +174,7 @@ fn sync(
     let (state, cache) = (&mut *state, &mut *cache);
     let words = *cache.words.get_or_insert_with(|| Words::intern(&mut names));
     cache.restore(state, &reads, &mut names);
+    state.queue.shuffle(reads.shuffle.0);
     while let Some(item) = work.pop() {
         if item.object == SINGLE {
             continue;
@@ -286,8 +293,11 @@ fn pod_changed(
             waits = ours && scheduling_gates::refusal(facts, names).is_none();
             if waits {
                 let priority = facts.priority;
-                // Told of again: its labels or its spec changed.
-                state.queue.wake_one(pod, woken_by(Happenings::POD_ITSELF), work.now());
+                let now_kind = kind(living);
+                if state.refused.get(&pod.uid).is_some_and(|refused| Some(*refused) != now_kind) {
+                    state.refused.remove(&pod.uid);
+                    state.queue.wake_one(pod, woken_by(Happenings::POD_ITSELF), work.now());
+                }
                 state.queue.add(pod, priority, work.now());
             } else {
                 state.queue.remove(pod);
@@ -296,13 +306,50 @@ fn pod_changed(
         _ if state.queue.knows(pod) => state.queue.remove(pod),
         _ => {}
     }
-    if let Some(&node) = state.nominated.get(&pod.uid) {
-        if waits && reads.statuses.get(pod).is_some_and(|status| status.nominated_node != node) {
-            return;
-        }
-        state.nominated.remove(&pod.uid);
+    if !waits {
+        state.refused.remove(&pod.uid);
     }
-    cache.nominate(pod, waits, reads, names);
+    let stored = reads.statuses.get(pod).filter(|_| waits).map_or(Sym::EMPTY, |status| status.nominated_node);
+    // The store may not know yet what the scheduler decided.
+    if !waits || state.nominated.get(&pod.uid).is_none_or(|&node| node == stored) {
+        state.nominated.remove(&pod.uid);
+        cache.nominate(pod, waits, reads, names);
+    }
+    if stored.is_empty() && state.seen_nominated.is_empty() {
+        return;
+    }
+    let before = state.seen_nominated.remove(&pod.uid);
+    if let Some(kind) = living.and_then(kind).filter(|_| !stored.is_empty()) {
+        state.seen_nominated.insert(pod.uid, Placed { node: stored, kind });
+    }
+    let placed = now_placed.is_some() || state.binding.contains_key(&pod.uid);
+    if let Some(before) = before.filter(|before| before.node != stored && !placed) {
+        nomination_ended(before, state, cache, reads, names, work.now());
+    }
+}
+
+/// A waiting pod holds a node no more: to pods of its priority or lower, itself among them, that is as if it had left the node.
+/// Source: kubernetes v1.36, `pkg/scheduler/eventhandlers.go`, `updatePodInSchedulingQueue`.
+fn nomination_ended(
+    before: Placed,
+    state: &mut SchedulerState,
+    cache: &mut SchedulerCache,
+    reads: &Reads,
+    names: &mut Names,
+    now: SimTime,
+) {
+    let plugins = woken_by(Happenings::POD_GONE);
+    let gone = cache.resident(before.kind, reads, names);
+    let event = PodEvent { before: Some(&gone), after: None };
+    let preempting = &state.preempting;
+    state.queue.wake(plugins, now, |pod, plugins| match cache.incoming(pod, reads, names) {
+        Some((incoming, _)) => {
+            !preempting.contains(&pod.uid)
+                && incoming.resident.class.priority <= gone.class.priority
+                && pod_may_help(plugins, &cache.cycle(&incoming, reads, names), &event)
+        }
+        None => true,
+    });
 }
 
 /// Moves pods that a bound pod's coming, change or going may help.
@@ -373,7 +420,7 @@ fn schedule_one(
             report(false, words.scheduled, words.scheduled_words, &args, events, work.now());
         }
         Decision::None(failure) => {
-            let about = About { waiting, key: about, incoming: &incoming };
+            let about = About { waiting, key: about, incoming: &incoming, kind };
             refused::give_up(&about, &failure, state, cache, reads, names, words, work, events);
         }
     }

@@ -187,7 +187,11 @@ fn candidate(cycle: &Cycle, filters: &Filters, number: u32, pods: Vec<OnNode>, b
     if victims.is_empty() {
         let name = cycle.names.text(cycle.nodes.get(number).name);
         let text = format!("expected at least one victim pod on node \"{name}\"");
-        return Err(Refusal { plugin: Plugin::DefaultPreemption, resolvable: false, reasons: smallvec::smallvec![Reason::Own(text.into())] });
+        return Err(Refusal {
+            plugin: Plugin::DefaultPreemption,
+            resolvable: false,
+            reasons: smallvec::smallvec![Reason::Own(text.into())],
+        });
     }
     Ok(Candidate { node: number, victims, violations })
 }

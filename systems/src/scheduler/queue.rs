@@ -3,6 +3,7 @@
 use crate::scheduler::plugin::Plugins;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use wavetank_engine::draw::draw_below;
 use wavetank_engine::ids::ObjRef;
 use wavetank_engine::time::{SimDuration, SimTime};
 
@@ -46,9 +47,17 @@ pub struct SchedulingQueue {
     /// Pods in any of the three.
     known: BTreeSet<ObjRef>,
     entries: u64,
+    /// Where it is drawn which of several woken pods is tried first.
+    shuffled: Option<u64>,
 }
 
 impl SchedulingQueue {
+    /// Has one drawn pod go first of those that an event wakes: the original moves them one by one, in the order of a Go map, and an
+    /// idle scheduler takes the first before the others are there.
+    pub fn shuffle(&mut self, seed: Option<u64>) {
+        self.shuffled = seed;
+    }
+
     /// Adds a pod that was never tried.
     pub fn add(&mut self, pod: ObjRef, priority: i32, now: SimTime) {
         if self.known.insert(pod) {
@@ -124,7 +133,14 @@ impl SchedulingQueue {
         }
         self.refused_by = self.unschedulable.values().fold(Plugins::NONE, |all, waiting| all.or(waiting.plugins));
         let hears = |waiting: &&Waiting| waiting.plugins.meets(plugins) && hint(waiting.pod, waiting.plugins.and(plugins));
-        let interested: Vec<ObjRef> = self.unschedulable.values().filter(hears).map(|waiting| waiting.pod).collect();
+        let mut interested: Vec<ObjRef> = self.unschedulable.values().filter(hears).map(|waiting| waiting.pod).collect();
+        if let Some(seed) = self.shuffled.filter(|_| !interested.is_empty() && self.active.is_empty()) {
+            let first = draw_below(seed, "first of the woken", now, self.entries, interested.len() as u64) as usize;
+            let pod = interested.swap_remove(first);
+            let waiting = self.unschedulable.remove(&pod).expect("just found");
+            self.entries += 1;
+            self.active.insert((std::cmp::Reverse(i32::MAX), SimTime::ZERO, self.entries), Waiting { entered_at: now, ..waiting });
+        }
         for pod in interested {
             self.requeue(pod, now);
         }

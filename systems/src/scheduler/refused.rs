@@ -2,7 +2,7 @@
 //!
 //! Source: kubernetes v1.36, `schedule_one.go`, `handleSchedulingFailure`, and `framework/preemption/executor.go`; `spec/scheduler.md` §6.
 
-use super::cache::SchedulerCache;
+use super::cache::{PodKind, SchedulerCache};
 use super::failure::{Failure, event_text};
 use super::pods::Incoming;
 use super::preemption::{Budget, Cluster, OnNode, Outcome, preempt};
@@ -26,6 +26,8 @@ pub(super) struct About<'a> {
     pub(super) key: ObjectKey,
     /// As plugins see it.
     pub(super) incoming: &'a Incoming,
+    /// What tells it from others.
+    pub(super) kind: PodKind,
 }
 
 /// The store as preemption looks at it.
@@ -93,10 +95,14 @@ pub(super) fn give_up(
     };
     let message = failure.message(names, outcome.message());
     let (text, said) = (names.sym(&message), names.sym(&event_text(&message)));
-    let report = |about: ObjectKey, uid, warning, reason, text, args: &[Arg], events: &mut Events| {
-        events.report(now, Report { about, uid, source: words.source, warning, reason, words: text, args });
-    };
-    report(about.key, waiting.pod.uid, true, words.failed, words.failed_words, &[Arg::Text(said)], events);
+    let revision = reads.listing.row(waiting.pod).map_or(Revision(0), |row| row.revision);
+    let (uid, source, reason) = (waiting.pod.uid, words.source, words.failed);
+    let args = [Arg::Text(said)];
+    events.report_of(
+        now,
+        revision,
+        Report { about: about.key, uid, source, warning: true, reason, words: words.failed_words, args: &args },
+    );
     let unschedulable = Condition {
         kind: words::POD_SCHEDULED,
         status: ConditionStatus::False,
@@ -136,12 +142,14 @@ pub(super) fn give_up(
                 work.ask_for(waiting.pod, Revision(0), Verb::Delete { object: pod, grace_s: None, propagation: None });
                 state.preempting.insert(waiting.pod.uid);
                 let args = [Arg::Text(uid), Arg::Text(node)];
-                report(key, pod.uid, false, words.preempted, words.preempted_words, &args, events);
+                let (reason, words) = (words.preempted, words.preempted_words);
+                events.report(now, Report { about: key, uid: pod.uid, source, warning: false, reason, words, args: &args });
             }
             cache.nominate_to(waiting.pod, node, reads, names);
             state.nominated.insert(waiting.pod.uid, node);
         }
     }
+    state.refused.insert(waiting.pod.uid, about.kind);
     state.queue.fail(waiting, failure.plugins(), now);
 }
 
