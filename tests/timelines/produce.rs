@@ -11,7 +11,7 @@ use wavetank_engine::api::state::Changes;
 use wavetank_engine::ids::{ObjRef, Revision};
 use wavetank_engine::model::kinds::Kinds;
 use wavetank_engine::names::Names;
-use wavetank_engine::record::events::Events;
+use wavetank_engine::record::events::{Events, Written};
 use wavetank_engine::simulation::{Epoch, Simulation};
 use wavetank_engine::time::unix_seconds;
 
@@ -62,6 +62,8 @@ pub(crate) struct Recorder {
     objects: BTreeMap<ObjRef, String>,
     counts: BTreeMap<&'static str, usize>,
     last: BTreeMap<String, Map<String, Value>>,
+    /// Events of outside parties, by name.
+    outside: Vec<(String, Map<String, Value>)>,
     timeline: Vec<Entry>,
 }
 
@@ -75,6 +77,7 @@ impl Recorder {
             by_uid: BTreeMap::new(),
             by_name: BTreeMap::new(),
             objects: BTreeMap::new(),
+            outside: Vec::new(),
             counts: BTreeMap::new(),
             last: BTreeMap::new(),
             timeline: Vec::new(),
@@ -169,7 +172,13 @@ impl Recorder {
     fn watch_events(&mut self, sim: &mut Simulation) {
         let trail = sim.get_mut::<Events>().take_trail();
         let (names, t_s) = (sim.get::<Names>(), self.now(sim) as f64 / 1e6);
-        for (number, row) in trail {
+        if trail.iter().any(|written| written.deleted) {
+            // The namespace is being emptied: events of outside parties go as well.
+            for (name, facts) in std::mem::take(&mut self.outside) {
+                self.timeline.push(Entry { t_s, verb: Verb::Deleted, kind: "Event".to_owned(), name, id: None, facts });
+            }
+        }
+        for Written { number, row, deleted } in trail {
             let name = names.render(row.about.name);
             // Some recorders name the object and leave its identity out.
             let nameless = names.text(row.source) == "taint-eviction-controller";
@@ -177,7 +186,7 @@ impl Recorder {
             let about = about.unwrap_or_else(|| format!("{}/{name}", sim.get::<Kinds>().info(row.about.kind).kind));
             let reason = names.text(row.reason);
             let is_newer = names.text(row.source) == SCHEDULER;
-            if is_newer && row.count > 2 {
+            if is_newer && row.count > 2 && !deleted {
                 continue; // The newer recorder writes the first of a series at once and the rest half an hour later.
             }
             let facts = json!({
@@ -189,14 +198,20 @@ impl Recorder {
                 "from": names.text(row.source),
                 "action": if is_newer { action(reason) } else { Value::Null },
             });
-            let verb = if row.count == 1 { Verb::Added } else { Verb::Modified };
-            self.add_event(t_s, verb, format!("{name}.{number}"), facts);
+            let verb = match row.count {
+                _ if deleted => Verb::Deleted,
+                1 => Verb::Added,
+                _ => Verb::Modified,
+            };
+            let facts = facts.as_object().cloned().unwrap_or_default();
+            self.timeline.push(Entry { t_s, verb, kind: "Event".to_owned(), name: format!("{name}.{number}"), id: None, facts });
         }
     }
 
     /// Writes down an event of an outside party.
     pub(crate) fn add_event(&mut self, t_s: f64, verb: Verb, name: String, facts: Value) {
         let facts = facts.as_object().cloned().unwrap_or_default();
+        self.outside.push((name.clone(), facts.clone()));
         self.timeline.push(Entry { t_s, verb, kind: "Event".to_owned(), name, id: None, facts });
     }
 }

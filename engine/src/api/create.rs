@@ -24,6 +24,7 @@ use crate::model::revisioned::{DaemonSet, DaemonSetStatus, StatefulSet, Stateful
 use crate::model::select::SelectorId;
 use crate::model::workload::{Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus};
 use crate::names::{Name, Names, Sym};
+use crate::record::events::Events;
 use crate::record::fights::Fights;
 use crate::record::journal::Journal;
 use crate::record::tally::Tally;
@@ -50,6 +51,12 @@ pub(crate) fn create(world: &mut World, act: Act, mut new: NewObject) -> Result<
         return Err(Refusal::already_exists(&resource, &name));
     }
     admit_create(world, act, &mut new)?;
+    if new.meta.kind == Kind::Namespace {
+        let names = world.resource::<Names>();
+        if let Some(name) = names.find(&names.render(new.meta.name)) {
+            world.resource_mut::<Events>().open(name);
+        }
+    }
     if new.meta.kind == Kind::Job {
         job_strategy::prepare(world, act, &mut new);
     }

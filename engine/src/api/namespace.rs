@@ -10,6 +10,8 @@ use crate::api::store::Obj;
 use crate::ids::ObjRef;
 use crate::model::meta::Meta;
 use crate::model::opaque::Namespace;
+use crate::names::Names;
+use crate::record::events::Events;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::world::World;
 
@@ -32,6 +34,9 @@ pub(crate) fn delete(world: &mut World, act: Act, object: ObjRef, meta: &Meta) -
     }
     if meta.terminating() {
         return Ok(Some(Reply::Done(row.revision)));
+    }
+    if let Some(name) = world.resource::<Names>().find(&name) {
+        world.resource_mut::<Events>().close(name);
     }
     let mut meta = meta.clone();
     begin_deletion(&mut meta, act.now, 0);

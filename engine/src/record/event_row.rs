@@ -102,6 +102,7 @@ pub(super) struct Kept {
     pub(super) name: Name,
     /// Number of the form; the words are those of the last message.
     pub(super) form: u32,
+    /// 0: the row was deleted.
     pub(super) count: u32,
     pub(super) first_at: SimTime,
     pub(super) last_at: SimTime,

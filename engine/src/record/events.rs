@@ -39,9 +39,22 @@ pub struct Events {
     newer: Sym,
     /// Of objects reported of by revision: the last revision, and the number of the first row since.
     seen_at: LookupMap<Uid, (Revision, u64)>,
+    /// Namespaces that are being deleted: nothing new is written there.
+    closed: Vec<Sym>,
     /// Every writing of a row, where a watcher asked for them.
-    trail: Option<Vec<(u64, EventRow)>>,
+    trail: Option<Vec<Written>>,
     total: u64,
+}
+
+/// One writing of a row.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Written {
+    /// Number of the row.
+    pub number: u64,
+    /// The row as written, or as it was last.
+    pub row: EventRow,
+    /// It was deleted.
+    pub deleted: bool,
 }
 
 /// What a checkpoint keeps of the events; the rest follows.
@@ -54,26 +67,27 @@ struct Saved {
     correlator: Correlator,
     newer: Sym,
     seen_at: LookupMap<Uid, (Revision, u64)>,
-    trail: Option<Vec<(u64, EventRow)>>,
+    closed: Vec<Sym>,
+    trail: Option<Vec<Written>>,
     total: u64,
 }
 
 impl From<Events> for Saved {
     fn from(events: Events) -> Saved {
-        let Events { rows, dropped, forms, tracked, correlator, newer, seen_at, trail, total, .. } = events;
-        Saved { rows, dropped, forms, tracked, correlator, newer, seen_at, trail, total }
+        let Events { rows, dropped, forms, tracked, correlator, newer, seen_at, closed, trail, total, .. } = events;
+        Saved { rows, dropped, forms, tracked, correlator, newer, seen_at, closed, trail, total }
     }
 }
 
 impl From<Saved> for Events {
     fn from(saved: Saved) -> Events {
-        let Saved { rows, dropped, forms, tracked, correlator, newer, seen_at, trail, total } = saved;
+        let Saved { rows, dropped, forms, tracked, correlator, newer, seen_at, closed, trail, total } = saved;
         let form_numbers = forms.iter().zip(0..).map(|(&form, number)| (form, number)).collect();
         let mut last = UidTable::default();
         for (row, number) in rows.iter().zip(dropped..) {
             last.insert(row.uid, number_of_row(number));
         }
-        Events { rows, dropped, forms, form_numbers, last, tracked, correlator, newer, seen_at, trail, total }
+        Events { rows, dropped, forms, form_numbers, last, tracked, correlator, newer, seen_at, closed, trail, total }
     }
 }
 
@@ -162,6 +176,10 @@ impl Events {
                 (row.form, row.args) = (form, args);
                 at
             }
+            None if self.closed.contains(&report.about.namespace) => {
+                self.total -= 1;
+                return;
+            }
             None => {
                 while self.rows.front().is_some_and(|row| row.last_at + TTL < now || self.rows.len() >= ROWS_MAX) {
                     self.drop_oldest();
@@ -175,7 +193,7 @@ impl Events {
             }
         };
         if self.trail.is_some() {
-            let written = (self.dropped + at as u64, self.row(&self.rows[at]));
+            let written = Written { number: self.dropped + at as u64, row: self.row(&self.rows[at]), deleted: false };
             self.trail.get_or_insert_default().push(written);
         }
     }
@@ -238,7 +256,9 @@ impl Events {
         let wanted = &self.forms[form as usize];
         self.rows_about(uid).find(|&at| {
             let row = &self.rows[at];
-            if wanted.combined {
+            if row.count == 0 {
+                false
+            } else if wanted.combined {
                 Form { words: wanted.words, ..self.forms[row.form as usize] } == *wanted
             } else {
                 row.form == form && row.args == *args
@@ -250,13 +270,36 @@ impl Events {
         kept.row(self.forms[kept.form as usize])
     }
 
+    /// Writes nothing new in a namespace whose deletion was asked for. Source: `spec/lifecycle.md` §5.
+    pub(crate) fn close(&mut self, namespace: Sym) {
+        self.closed.push(namespace);
+    }
+
+    /// Writes again in a namespace that was made anew.
+    pub(crate) fn open(&mut self, namespace: Sym) {
+        self.closed.retain(|closed| *closed != namespace);
+    }
+
+    /// Deletes the rows of a namespace.
+    pub fn delete_namespace(&mut self, namespace: Sym) {
+        for at in 0..self.rows.len() {
+            if self.rows[at].count > 0 && self.forms[self.rows[at].form as usize].namespace == namespace {
+                if self.trail.is_some() {
+                    let written = Written { number: self.dropped + at as u64, row: self.row(&self.rows[at]), deleted: true };
+                    self.trail.get_or_insert_default().push(written);
+                }
+                self.rows[at].count = 0;
+            }
+        }
+    }
+
     /// Keeps every writing of a row from now on, for [`Events::take_trail`].
     pub fn keep_trail(&mut self) {
         self.trail.get_or_insert_default();
     }
 
-    /// Every writing of a row since the last call, with the row's number: what a watch on Events shows.
-    pub fn take_trail(&mut self) -> Vec<(u64, EventRow)> {
+    /// Every writing of a row since the last call, what a watch on Events shows.
+    pub fn take_trail(&mut self) -> Vec<Written> {
         self.trail.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
@@ -273,7 +316,7 @@ impl Events {
 
     /// The rows, in order of first appearance.
     pub fn rows(&self) -> impl Iterator<Item = EventRow> + '_ {
-        self.rows.iter().map(|kept| self.row(kept))
+        self.rows.iter().filter(|kept| kept.count > 0).map(|kept| self.row(kept))
     }
 
     /// Events reported since the beginning, repetitions included.

@@ -27,6 +27,7 @@ use wavetank_engine::model::opaque::Namespace;
 use wavetank_engine::model::pod::{Pod, PodStatus};
 use wavetank_engine::model::pod_class::Classes;
 use wavetank_engine::names::{Names, Sym};
+use wavetank_engine::record::events::Events;
 use wavetank_engine::simulation::Simulation;
 use wavetank_engine::simulation::route::{Wake, Whom};
 use wavetank_engine::time::{SimDuration, SimTime};
@@ -130,7 +131,7 @@ impl Left {
     }
 }
 
-fn sync(mut work: Work<NamespaceQueue>, reads: Reads, mut state: ResMut<Namespaces>, mut names: ResMut<Names>) {
+fn sync(mut work: Work<NamespaceQueue>, reads: Reads, mut state: ResMut<Namespaces>, mut names: ResMut<Names>, mut events: ResMut<Events>) {
     while let Some(item) = work.pop() {
         let namespace = item.object;
         let going = reads.namespaces.get(namespace).filter(|found| found.terminating && !found.finalized);
@@ -149,6 +150,10 @@ fn sync(mut work: Work<NamespaceQueue>, reads: Reads, mut state: ResMut<Namespac
             delete_pods(&mut work, &reads, (&mut state, &mut names), &item, name);
         } else if item.woken {
             due(&mut work, &mut state, namespace, GRACE);
+        }
+        // Events are among the rest, but no objects here.
+        if matches!(state.stages.get(&namespace.uid), Some(Stage::Rest | Stage::Report)) && pods(&reads, name).is_empty() {
+            events.delete_namespace(name);
         }
     }
 }
