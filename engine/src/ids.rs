@@ -56,6 +56,7 @@ pub enum Kind {
     Node,
     Pod,
     ReplicaSet,
+    ReplicationController,
     Deployment,
     Service,
     Endpoints,

@@ -81,13 +81,14 @@ fn endpoints_are_pods(sim: &Simulation, broken: &mut Vec<String>) {
     }
 }
 
-/// Once every party is up to date, a ReplicaSet's status counts the pods that it controls.
+/// Once every party is up to date, a ReplicaSet's or ReplicationController's status counts the pods that it controls.
 fn counts_are_true(sim: &Simulation, broken: &mut Vec<String>) {
     let (objects, names) = (sim.get::<Objects>(), sim.get::<Names>());
     if objects.head() != sim.get::<crate::simulation::route::Delivered>().0 || !sim.get::<crate::api::queue::Cursors>().live {
         return;
     }
-    for row in objects.of_kind(Kind::ReplicaSet).filter(|row| row.gone == Revision::HEAD) {
+    let sets = objects.of_kind(Kind::ReplicaSet).chain(objects.of_kind(Kind::ReplicationController));
+    for row in sets.filter(|row| row.gone == Revision::HEAD) {
         let (Some(_), Some(status)) = (sim.state::<ReplicaSet>(row.object), sim.state::<ReplicaSetStatus>(row.object)) else { continue };
         let active = objects.controlled(row.object.uid).filter(|pod| {
             let terminating = sim.state::<crate::model::meta::Meta>(pod.object).is_some_and(|meta| meta.terminating());
@@ -95,7 +96,12 @@ fn counts_are_true(sim: &Simulation, broken: &mut Vec<String>) {
         });
         let active = active.count() as i64;
         if i64::from(status.replicas) != active && status.observed_generation > 0 {
-            broken.push(format!("replicaset/{} says {} replicas and has {active}", names.show(row.key.name), status.replicas));
+            broken.push(format!(
+                "{}/{} says {} replicas and has {active}",
+                sim.get::<crate::model::kinds::Kinds>().word(row.key.kind),
+                names.show(row.key.name),
+                status.replicas
+            ));
         }
     }
 }

@@ -27,6 +27,7 @@ pub const ALL: &[(&str, Install)] = &[
     ("service_addresses", network::service_addresses::install),
     ("deployment", workloads::deployment::install),
     ("replica_set", workloads::replica_set::install),
+    ("replication_controller", workloads::replication_controller::install),
     ("stateful_set", workloads::stateful_set::install),
     ("daemon_set", workloads::daemon_set::install),
     ("cron_job", workloads::cron_job::install),

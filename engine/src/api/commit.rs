@@ -70,9 +70,9 @@ pub(crate) fn carry_out(world: &mut World, act: Act, verb: Verb) -> Result<Reply
         Verb::PatchPod { pod, condition, nominated_node } => patch_pod(world, act, pod, condition, nominated_node),
         Verb::Bind { pod, node } => bind(world, act, pod, node),
         Verb::Scale { object, replicas } => {
-            let key = living(world, object)?;
+            living(world, object)?;
             let entity = world.resource::<Objects>().row(object).expect("it lives").entity;
-            let value = crate::api::scale::scaled(world, entity, key.kind, replicas)?;
+            let value = crate::api::scale::scaled(world, entity, replicas)?;
             put(world, act, object, None, [value])
         }
         Verb::Evict { pod, grace_s } => crate::api::eviction::evict(world, act, pod, grace_s),
@@ -217,7 +217,9 @@ pub(crate) fn delete(
         Some(Propagation::Foreground) => set_gc_finalizer(&mut meta, Some(words::FOREGROUND_DELETION)),
         Some(Propagation::Background) => set_gc_finalizer(&mut meta, None),
         // Source: `spec/workloads.md` §1, "Default propagation".
-        None if key.kind == Kind::Job && !has_gc_finalizer(&meta) => set_gc_finalizer(&mut meta, Some(words::ORPHAN)),
+        None if matches!(key.kind, Kind::Job | Kind::ReplicationController) && !has_gc_finalizer(&meta) => {
+            set_gc_finalizer(&mut meta, Some(words::ORPHAN))
+        }
         None => {}
     }
     let held = !meta.finalizers.is_empty() || key.kind == Kind::Pod && meta.deletion.is_some_and(|d| d.grace_s > 0);

@@ -119,7 +119,7 @@ fn fill_in(new: &mut NewObject) {
     let has = |new: &NewObject, part: fn(&StateValue) -> bool| new.states.iter().any(part);
     match new.meta.kind {
         Kind::Pod if !has(new, |s| matches!(s, StateValue::PodStatus(_))) => new.states.push(PodStatus::default().into()),
-        Kind::ReplicaSet if !has(new, |s| matches!(s, StateValue::ReplicaSetStatus(_))) => {
+        Kind::ReplicaSet | Kind::ReplicationController if !has(new, |s| matches!(s, StateValue::ReplicaSetStatus(_))) => {
             new.states.push(ReplicaSetStatus::default().into());
         }
         Kind::Deployment if !has(new, |s| matches!(s, StateValue::DeploymentStatus(_))) => {
@@ -170,6 +170,7 @@ fn has_generation(kind: Kind) -> bool {
         kind,
         Kind::Pod
             | Kind::ReplicaSet
+            | Kind::ReplicationController
             | Kind::Deployment
             | Kind::EndpointSlice
             | Kind::Job

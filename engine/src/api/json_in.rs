@@ -110,6 +110,7 @@ impl Tables<'_> {
             Kind::Pod => vec![self.pod(spec).into(), self.pod_status(status).into()],
             Kind::Node => vec![self.node(spec).into(), self.node_status(status).into()],
             Kind::ReplicaSet => vec![self.replica_set(spec).into(), ReplicaSetStatus::default().into()],
+            Kind::ReplicationController => vec![self.replication_controller(spec).into(), ReplicaSetStatus::default().into()],
             Kind::Deployment => vec![self.deployment(spec).into(), DeploymentStatus::default().into()],
             Kind::Service => vec![self.service(spec).into()],
             Kind::Endpoints => vec![self.endpoints(object).into()],
@@ -217,6 +218,12 @@ impl Tables<'_> {
             template: self.classes.template_of(self.names, self.labels, spec.get("template").unwrap_or(&Value::Null)),
             raw: Raw::new(spec.clone()),
         }
+    }
+
+    /// Reads the defaulted `spec` of a ReplicationController.
+    pub fn replication_controller(&mut self, spec: &Value) -> ReplicaSet {
+        let selector = self.selectors.of_equalities(self.names, spec.get("selector").unwrap_or(&Value::Null));
+        ReplicaSet { selector, ..self.replica_set(spec) }
     }
 
     /// Reads the defaulted `spec` of a Deployment.

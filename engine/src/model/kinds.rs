@@ -28,6 +28,7 @@ const BUILT: &[(Kind, &str, &str, &str, bool)] = &[
     (Kind::Node, "Node", "v1", "nodes", false),
     (Kind::Pod, "Pod", "v1", "pods", true),
     (Kind::ReplicaSet, "ReplicaSet", "apps/v1", "replicasets", true),
+    (Kind::ReplicationController, "ReplicationController", "v1", "replicationcontrollers", true),
     (Kind::Deployment, "Deployment", "apps/v1", "deployments", true),
     (Kind::Service, "Service", "v1", "services", true),
     (Kind::Endpoints, "Endpoints", "v1", "endpoints", true),

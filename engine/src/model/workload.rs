@@ -1,4 +1,4 @@
-//! ReplicaSets and Deployments.
+//! ReplicaSets, ReplicationControllers and Deployments.
 
 use crate::model::meta::Condition;
 use crate::model::pod_class::TemplateId;
@@ -6,7 +6,7 @@ use crate::model::raw::Raw;
 use crate::model::select::SelectorId;
 use serde::{Deserialize, Serialize};
 
-/// `spec` of a ReplicaSet.
+/// `spec` of a ReplicaSet or of a ReplicationController, whose selector is a map of equalities.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ReplicaSet {
     /// `replicas`.
@@ -21,7 +21,7 @@ pub struct ReplicaSet {
     pub raw: Raw,
 }
 
-/// `status` of a ReplicaSet.
+/// `status` of a ReplicaSet or of a ReplicationController.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct ReplicaSetStatus {
     /// `replicas`.
@@ -32,7 +32,7 @@ pub struct ReplicaSetStatus {
     pub ready: i32,
     /// `availableReplicas`.
     pub available: i32,
-    /// `terminatingReplicas`; `None` before the first report.
+    /// `terminatingReplicas`; `None` before the first report, and always of a ReplicationController.
     pub terminating: Option<i32>,
     /// `observedGeneration`.
     pub observed_generation: u32,
@@ -98,7 +98,7 @@ pub struct DeploymentStatus {
     pub available: i32,
     /// `unavailableReplicas`.
     pub unavailable: i32,
-    /// `terminatingReplicas`; `None` before the first report.
+    /// `terminatingReplicas`; `None` before the first report, and always of a ReplicationController.
     pub terminating: Option<i32>,
     /// `observedGeneration`.
     pub observed_generation: u32,

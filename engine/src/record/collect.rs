@@ -119,7 +119,8 @@ fn rollouts(sim: &Simulation) -> Vec<Rollout> {
         let name = object_text(names, kinds, row.key);
         rollouts.push(Rollout { name, wanted: count(spec.replicas), updated: count(status.updated), ready: count(status.ready), note });
     }
-    for row in living(sim, Kind::ReplicaSet).filter(|row| row.controller.0 == 0) {
+    let sets = living(sim, Kind::ReplicaSet).chain(living(sim, Kind::ReplicationController));
+    for row in sets.filter(|row| row.controller.0 == 0) {
         let (Some(spec), Some(status)) = (sim.state::<ReplicaSet>(row.object), sim.state::<ReplicaSetStatus>(row.object)) else { continue };
         let note = condition(&status.conditions, words::REPLICA_FAILURE).map_or(String::new(), |c| names.text(c.message).to_string());
         let name = object_text(names, kinds, row.key);

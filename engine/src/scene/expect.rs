@@ -151,7 +151,7 @@ fn ready(sim: &Simulation, target: &str) -> Option<i64> {
         let kind = sim.get::<Objects>().row(object)?.key.kind;
         let ready = match kind {
             Kind::Deployment => i64::from(sim.state::<DeploymentStatus>(object)?.ready),
-            Kind::ReplicaSet => i64::from(sim.state::<ReplicaSetStatus>(object)?.ready),
+            Kind::ReplicaSet | Kind::ReplicationController => i64::from(sim.state::<ReplicaSetStatus>(object)?.ready),
             Kind::StatefulSet => i64::from(sim.state::<StatefulSetStatus>(object)?.ready),
             Kind::DaemonSet => i64::from(sim.state::<DaemonSetStatus>(object)?.ready),
             Kind::Pod => i64::from(sim.state::<PodStatus>(object)?.ready()),
@@ -179,7 +179,7 @@ fn replicas(sim: &Simulation, target: &str) -> Option<i64> {
     let object = *find(sim, target).first()?;
     match sim.get::<Objects>().row(object)?.key.kind {
         Kind::Deployment => sim.state::<DeploymentStatus>(object).map(|status| i64::from(status.replicas)),
-        Kind::ReplicaSet => sim.state::<ReplicaSetStatus>(object).map(|status| i64::from(status.replicas)),
+        Kind::ReplicaSet | Kind::ReplicationController => sim.state::<ReplicaSetStatus>(object).map(|status| i64::from(status.replicas)),
         Kind::StatefulSet => sim.state::<StatefulSetStatus>(object).map(|status| i64::from(status.replicas)),
         Kind::DaemonSet => sim.state::<DaemonSetStatus>(object).map(|status| i64::from(status.current)),
         _ => None,

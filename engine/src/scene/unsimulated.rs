@@ -10,6 +10,7 @@ const SIMULATED: &[&str] = &[
     "Node",
     "Pod",
     "ReplicaSet",
+    "ReplicationController",
     "Deployment",
     "Service",
     "Endpoints",
@@ -55,7 +56,7 @@ pub(crate) fn note(body: &KubeBody, found: &mut BTreeSet<String>) {
     let spec = body.fields.get("spec");
     match body.kind.as_str() {
         "Pod" => pod(spec, found),
-        "ReplicaSet" | "Deployment" | "Job" | "StatefulSet" | "DaemonSet" => {
+        "ReplicaSet" | "ReplicationController" | "Deployment" | "Job" | "StatefulSet" | "DaemonSet" => {
             pod(spec.and_then(|spec| spec.get("template")).and_then(|template| template.get("spec")), found);
             // Claims are made, and bound as they are made.
             fields(spec, &["volumeClaimTemplates"], "the storage behind StatefulSet spec.", found);

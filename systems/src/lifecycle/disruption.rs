@@ -2,7 +2,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | reads  | `PodDisruptionBudget` and its status, `Meta`, `PodStatus`, `ReplicaSet`, `Deployment`, `Opaque` |
+//! | reads  | `PodDisruptionBudget` and its status, `Meta`, `PodStatus`, `ReplicaSet` (of ReplicationControllers too), `Deployment`, `StatefulSet` |
 //! | writes | `Put` of `PodDisruptionBudgetStatus`; `Events` |
 //! | woken  | a budget added or changed; a pod that it selects added, changed or gone; an eviction not confirmed for two minutes |
 //! | source | kubernetes v1.36, `pkg/controller/disruption/disruption.go`, `trySync`; `spec/lifecycle.md` §11 |
@@ -16,7 +16,6 @@ use budget::{Judged, PodFacts, Scale, judge};
 use serde_json::Value;
 use wavetank_engine::api::queue::{Item, Work};
 use wavetank_engine::api::request::Verb;
-use wavetank_engine::api::scale::OTHERS;
 use wavetank_engine::api::state::Changes;
 use wavetank_engine::api::store::{Listing, View};
 use wavetank_engine::ids::{Kind, ObjRef};
@@ -24,7 +23,6 @@ use wavetank_engine::model::disruption::{PodDisruptionBudget, PodDisruptionBudge
 use wavetank_engine::model::kinds::Kinds;
 use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::model::meta::{Condition, ConditionStatus, Meta, OwnerRef, set_condition};
-use wavetank_engine::model::opaque::Opaque;
 use wavetank_engine::model::pod::PodStatus;
 use wavetank_engine::model::revisioned::StatefulSet;
 use wavetank_engine::model::select::Selectors;
@@ -81,7 +79,6 @@ struct Reads<'w, 's> {
     sets: View<'w, 's, Disruption, ReplicaSet>,
     stateful_sets: View<'w, 's, Disruption, StatefulSet>,
     deployments: View<'w, 's, Disruption, Deployment>,
-    others: View<'w, 's, Disruption, Opaque>,
     listing: Listing<'w, Disruption>,
     kinds: Res<'w, Kinds>,
     labels: Res<'w, LabelSets>,
@@ -122,14 +119,11 @@ fn pods_of(reads: &Reads, budget: ObjRef) -> Vec<(ObjRef, PodFacts)> {
 fn scale_of(reads: &Reads, names: &Names, pod: ObjRef) -> Result<Scale, String> {
     let Some(meta) = reads.metas.get(pod) else { return Ok(Scale::Unmanaged) };
     let Some(owner) = meta.controller() else { return Ok(Scale::Unmanaged) };
-    let info = reads.kinds.info(owner.kind);
     let found = owner.uid.and_then(|uid| reads.listing.by_uid(uid)).and_then(|owner| replicas(reads, owner));
     if let Some(scale) = found {
         return Ok(scale);
     }
-    if matches!(owner.kind, Kind::ReplicaSet | Kind::Deployment | Kind::StatefulSet)
-        || OTHERS.contains(&(info.api_version.as_str(), info.kind.as_str()))
-    {
+    if matches!(owner.kind, Kind::ReplicaSet | Kind::ReplicationController | Kind::Deployment | Kind::StatefulSet) {
         return Err(format!("found no controllers for pod {:?}", names.render(meta.name)));
     }
     Err(no_scale(reads, owner))
@@ -154,13 +148,7 @@ fn replicas(reads: &Reads, controller: ObjRef) -> Option<Scale> {
         let wanted = deployment.and_then(|found| Some(Scale::Of(found.uid, reads.deployments.get(found)?.replicas)));
         return wanted.or(Some(Scale::Of(controller.uid, set.replicas)));
     }
-    if let Some(set) = reads.stateful_sets.get(controller) {
-        return Some(Scale::Of(controller.uid, set.replicas));
-    }
-    let info = reads.kinds.info(reads.listing.row(controller)?.key.kind);
-    let body = reads.others.get(controller).filter(|_| OTHERS.contains(&(info.api_version.as_str(), info.kind.as_str())))?;
-    let wanted = body.body.at(&["spec", "replicas"]).and_then(Value::as_i64).unwrap_or(1);
-    Some(Scale::Of(controller.uid, i32::try_from(wanted).unwrap_or(i32::MAX)))
+    reads.stateful_sets.get(controller).map(|set| Scale::Of(controller.uid, set.replicas))
 }
 
 fn look(work: &mut Work<Disruption>, reads: &Reads, names: &mut Names, events: &mut Events, item: &Item) {

@@ -198,7 +198,7 @@ impl SchedulerCache {
         }
         let of = |object: ObjRef| reads.listing.row(object).and_then(|row| row.selector).map(|id| reads.selectors.get(id));
         let services = reads.listing.in_namespace(Kind::Service, meta.namespace).filter_map(of);
-        let owner = meta.controller().filter(|owner| spreads(owner.kind, reads));
+        let owner = meta.controller().filter(|owner| spreads(owner.kind));
         let controller = owner.and_then(|owner| reads.listing.by_uid(owner.uid?)).and_then(of);
         let selector = default_selector(services, controller, &reads.labels, meta.labels);
         self.selections.entry(selected).or_insert(selector).clone()
@@ -348,8 +348,8 @@ fn selected_by(meta: &Meta) -> Selected {
 }
 
 /// Whether default constraints take in the selector of a controller of this kind.
-fn spreads(kind: Kind, reads: &Reads) -> bool {
-    matches!(reads.kinds.info(kind).kind.as_ref(), "ReplicaSet" | "StatefulSet" | "ReplicationController")
+fn spreads(kind: Kind) -> bool {
+    matches!(kind, Kind::ReplicaSet | Kind::StatefulSet | Kind::ReplicationController)
 }
 
 /// A node's present state; `None` when it is gone.

@@ -47,7 +47,6 @@ use wavetank_engine::by_slot::BySlot;
 use wavetank_engine::hash::{LookupMap, LookupSet};
 use wavetank_engine::ids::{Kind, ObjRef, Uid};
 use wavetank_engine::model::disruption::{PodDisruptionBudget, PodDisruptionBudgetStatus};
-use wavetank_engine::model::kinds::Kinds;
 use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::model::meta::Meta;
 use wavetank_engine::model::node::{Node, NodeStatus};
@@ -82,6 +81,7 @@ pub const WAKES: &[Wake] = &[
     Wake { kind: Kind::Namespace, on: Changes::ADDED.or(Changes::LABELS).or(Changes::GONE), whom: Whom::Itself },
     Wake { kind: Kind::Service, on: Changes::ADDED.or(Changes::SPEC).or(Changes::GONE), whom: Whom::Itself },
     Wake { kind: Kind::ReplicaSet, on: Changes::GONE, whom: Whom::Itself },
+    Wake { kind: Kind::ReplicationController, on: Changes::GONE, whom: Whom::Itself },
     Wake {
         kind: Kind::Node,
         on: Changes::ADDED.or(Changes::GONE).or(Changes::TAINTS).or(Changes::PLACEMENT).or(Changes::ALLOCATABLE).or(Changes::LABELS),
@@ -151,7 +151,6 @@ pub struct Reads<'w, 's> {
     listing: Listing<'w, SchedulerQueue>,
     labels: Res<'w, LabelSets>,
     selectors: Res<'w, Selectors>,
-    kinds: Res<'w, Kinds>,
     checking: Res<'w, Checking>,
     ties: Res<'w, Ties>,
     seed: Res<'w, Seed>,
@@ -185,7 +184,7 @@ fn sync(
                 state.queue.wake(woken_by(happened), work.now(), |_, _| true);
             }
             Some(Kind::Namespace) => cache.namespace_changed(item.object, &reads, &mut names),
-            Some(Kind::Service | Kind::ReplicaSet) => cache.selectors_changed(),
+            Some(Kind::Service | Kind::ReplicaSet | Kind::ReplicationController) => cache.selectors_changed(),
             _ => pod_changed(&item, state, cache, &reads, &mut names, words, &mut work),
         }
     }

@@ -5,6 +5,7 @@ pub mod daemon_set;
 pub mod deployment;
 pub mod job;
 pub mod replica_set;
+pub mod replication_controller;
 pub mod revisions;
 #[cfg(test)]
 mod stand_in;

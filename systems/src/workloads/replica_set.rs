@@ -1,4 +1,5 @@
-//! ReplicaSet controller: keeps the number of active pods at `spec.replicas`, and reports on them.
+//! ReplicaSet controller: keeps the number of active pods at `spec.replicas`, and reports on them. What it does with another kind of set
+//! is in [`Sets`]: `replication_controller` is the same controller with other wake rules.
 //!
 //! | | |
 //! |---|---|
@@ -28,6 +29,7 @@ use plan::SlowStart;
 use serde::{Deserialize, Serialize};
 use status::{Counts, Failure};
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use tally::Tallies;
 use wavetank_engine::api::log::Log;
 use wavetank_engine::api::queue::Work;
@@ -41,7 +43,7 @@ use wavetank_engine::model::pod::{Pod, PodStatus};
 use wavetank_engine::model::pod_class::Classes;
 use wavetank_engine::model::select::Selectors;
 use wavetank_engine::model::workload::{ReplicaSet, ReplicaSetStatus};
-use wavetank_engine::names::Names;
+use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::record::events::Events;
 use wavetank_engine::simulation::latency::Latency;
 use wavetank_engine::simulation::route::{Wake, Whom};
@@ -55,11 +57,11 @@ pub const EXPECTATION_TIMEOUT: SimDuration = SimDuration::from_secs(300);
 pub struct ReplicaSetQueue;
 
 /// Changes of a pod that the controller counts by.
-const POD_CHANGES: Changes =
+pub(super) const POD_CHANGES: Changes =
     Changes::ADDED.or(Changes::GONE).or(Changes::READY).or(Changes::PHASE).or(Changes::DELETION).or(Changes::LABELS).or(Changes::OWNERS);
 
 /// Changes of a set that matter to it. Its own status is not among them.
-const SET_CHANGES: Changes = Changes::ADDED
+pub(super) const SET_CHANGES: Changes = Changes::ADDED
     .or(Changes::GONE)
     .or(Changes::SPEC)
     .or(Changes::LABELS)
@@ -75,27 +77,66 @@ pub const WAKES: &[Wake] = &[
     Wake { kind: Kind::Pod, on: Changes::ADDED.or(Changes::LABELS).or(Changes::OWNERS), whom: Whom::SelectingOrphan(Kind::ReplicaSet) },
 ];
 
+/// A kind of set: what differs between the controllers of ReplicaSets and of ReplicationControllers. The type is the key of the
+/// controller's work queue. Source: `spec/workloads.md` §2, end.
+pub trait Sets: Send + Sync + 'static {
+    /// The kind.
+    const KIND: Kind;
+    /// Whether the status tells of pods that are being deleted.
+    const COUNTS_TERMINATING: bool;
+    /// Whether a sync waits until the cache has what the one before wrote. Otherwise only expectations hold back creations and deletions.
+    const WAITS_FOR_OWN_WRITES: bool;
+
+    /// Where its events come from.
+    fn source(texts: &Texts) -> Sym;
+}
+
+impl Sets for ReplicaSetQueue {
+    const KIND: Kind = Kind::ReplicaSet;
+    const COUNTS_TERMINATING: bool = true;
+    const WAITS_FOR_OWN_WRITES: bool = true;
+
+    fn source(texts: &Texts) -> Sym {
+        texts.replicaset_controller
+    }
+}
+
 /// Registers the controller.
 pub fn install(sim: &mut Simulation) {
-    sim.keep(ReplicaSets::default());
-    sim.resource(Tallies::default());
+    install_for::<ReplicaSetQueue>(sim, "replica_set", "replicaset-controller", WAKES);
+}
+
+/// Registers the controller of one kind of set.
+pub(crate) fn install_for<K: Sets>(sim: &mut Simulation, name: &'static str, actor: &str, wakes: &[Wake]) {
+    sim.keep(ReplicaSets::<K>::default());
+    sim.resource(Tallies::<K>::default());
     let texts = Texts::new(&mut sim.get_mut::<Names>());
     sim.resource(texts);
-    sim.behaviour::<ReplicaSetQueue, _, _>("replica_set", "replicaset-controller", WAKES, sync);
+    sim.behaviour::<K, _, _>(name, actor, wakes, sync::<K>);
 }
 
 /// What sets are in the middle of, and what they have written. ECS resource.
-#[derive(Debug, Default, Serialize, Deserialize, Resource)]
-pub struct ReplicaSets {
+#[derive(Serialize, Deserialize, Resource)]
+#[serde(bound = "")]
+pub struct ReplicaSets<K: Sets> {
     running: BTreeMap<Uid, Running>,
     written: BTreeMap<Uid, Written>,
+    kind: PhantomData<K>,
+}
+
+impl<K: Sets> Default for ReplicaSets<K> {
+    fn default() -> ReplicaSets<K> {
+        ReplicaSets { running: BTreeMap::new(), written: BTreeMap::new(), kind: PhantomData }
+    }
 }
 
 /// What a set's controller has written and may not have seen yet.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Written {
-    /// Last creation, claim or status. The cache must have it before a sync begins.
+    /// Last claim, and of kinds that wait for their own writes creation or status. The cache must have it before a sync begins.
     own: Revision,
+    /// Last creation. The cache must have it before more is created or deleted.
+    created: Revision,
     /// Last deletion. The cache must have it before more is created or deleted.
     deleted: Revision,
     /// An expectation that will never be met stands until then.
@@ -133,13 +174,13 @@ enum Stage {
 
 /// What the controller reads.
 #[derive(SystemParam)]
-pub struct Reads<'w, 's> {
-    sets: View<'w, 's, ReplicaSetQueue, ReplicaSet>,
-    statuses: View<'w, 's, ReplicaSetQueue, ReplicaSetStatus>,
-    metas: View<'w, 's, ReplicaSetQueue, Meta>,
-    pods: View<'w, 's, ReplicaSetQueue, Pod>,
-    pod_statuses: View<'w, 's, ReplicaSetQueue, PodStatus>,
-    listing: Listing<'w, ReplicaSetQueue>,
+pub struct Reads<'w, 's, K: Sets> {
+    sets: View<'w, 's, K, ReplicaSet>,
+    statuses: View<'w, 's, K, ReplicaSetStatus>,
+    metas: View<'w, 's, K, Meta>,
+    pods: View<'w, 's, K, Pod>,
+    pod_statuses: View<'w, 's, K, PodStatus>,
+    listing: Listing<'w, K>,
 }
 
 /// The shared tables that the controller uses.
@@ -156,11 +197,11 @@ pub struct Tables<'w> {
     shuffle: Res<'w, ShuffleChoices>,
 }
 
-fn sync(
-    mut work: Work<ReplicaSetQueue>,
-    reads: Reads,
+fn sync<K: Sets>(
+    mut work: Work<K>,
+    reads: Reads<K>,
     mut tables: Tables,
-    (mut state, mut tallies): (ResMut<ReplicaSets>, ResMut<Tallies>),
+    (mut state, mut tallies): (ResMut<ReplicaSets<K>>, ResMut<Tallies<K>>),
     log: Res<Log>,
     mut events: ResMut<Events>,
 ) {

@@ -20,6 +20,7 @@ macro_rules! texts {
 
 texts! {
     replicaset_controller = "replicaset-controller",
+    replication_controller = "replication-controller",
     successful_create = "SuccessfulCreate",
     failed_create = "FailedCreate",
     successful_delete = "SuccessfulDelete",

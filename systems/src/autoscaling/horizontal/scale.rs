@@ -2,13 +2,12 @@
 
 use bevy_ecs::system::SystemParam;
 use wavetank_engine::api::request::Refusal;
-use wavetank_engine::api::scale::{OTHERS, no_scale};
+use wavetank_engine::api::scale::no_scale;
 use wavetank_engine::api::store::{Listing, View};
 use wavetank_engine::ids::{Kind, ObjRef, ObjectKey};
 use wavetank_engine::model::kinds::Kinds;
-use wavetank_engine::model::opaque::Opaque;
 use wavetank_engine::model::revisioned::{StatefulSet, StatefulSetStatus};
-use wavetank_engine::model::select::{Operator, Requirement, SelectorId, Selectors};
+use wavetank_engine::model::select::{Operator, Requirement, SelectorId};
 use wavetank_engine::model::workload::{Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus};
 use wavetank_engine::names::Names;
 
@@ -34,7 +33,6 @@ pub struct Targets<'w, 's, Q: Send + Sync + 'static> {
     set_statuses: View<'w, 's, Q, ReplicaSetStatus>,
     stateful_sets: View<'w, 's, Q, StatefulSet>,
     stateful_set_statuses: View<'w, 's, Q, StatefulSetStatus>,
-    others: View<'w, 's, Q, Opaque>,
     kinds: bevy_ecs::prelude::Res<'w, Kinds>,
 }
 
@@ -47,28 +45,22 @@ impl<Q: Send + Sync + 'static> Targets<'_, '_, Q> {
         &self,
         listing: &Listing<Q>,
         names: &mut Names,
-        selectors: &mut Selectors,
         key: ObjectKey,
         (api_version, kind): (&str, &str),
     ) -> Result<Scale, String> {
-        let info = self.kinds.info(key.kind);
-        let other = OTHERS.contains(&(info.api_version.as_str(), info.kind.as_str()));
         let object = listing.by_key(key);
-        if matches!(key.kind, Kind::Other(_)) && !other && object.is_none() {
+        if matches!(key.kind, Kind::Other(_)) && object.is_none() {
             let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
             return Err(format!("no matches for kind \"{kind}\" in group \"{group}\""));
         }
-        if !other && !matches!(key.kind, Kind::Deployment | Kind::ReplicaSet | Kind::StatefulSet) {
-            return Err(no_scale().message);
-        }
         let missing = || Refusal::not_found(&self.kinds.resource(key.kind), &names.render(key.name)).message;
-        let object = object.ok_or_else(missing)?;
         let read = match key.kind {
-            Kind::Deployment => self.deployment(object),
-            Kind::ReplicaSet => self.set(object),
-            Kind::StatefulSet => self.stateful_set(object),
-            _ => self.other(names, selectors, object),
+            Kind::Deployment => Targets::deployment,
+            Kind::ReplicaSet | Kind::ReplicationController => Targets::set,
+            Kind::StatefulSet => Targets::stateful_set,
+            _ => return Err(no_scale().message),
         };
+        let read = read(self, object.ok_or_else(missing)?);
         read.ok_or_else(|| no_scale().message)
     }
 
@@ -85,22 +77,6 @@ impl<Q: Send + Sync + 'static> Targets<'_, '_, Q> {
     fn stateful_set(&self, object: ObjRef) -> Option<Scale> {
         let (spec, status) = (self.stateful_sets.get(object)?, self.stateful_set_statuses.get(object)?);
         Some(Scale { object, replicas: spec.replicas, status_replicas: status.replicas, selector: Some(spec.selector) })
-    }
-
-    /// A workload that is stored and that nothing acts on.
-    fn other(&self, names: &mut Names, selectors: &mut Selectors, object: ObjRef) -> Option<Scale> {
-        let body = &self.others.get(object)?.body;
-        let count = |path: &[&str], otherwise: i64| {
-            let count = body.at(path).and_then(serde_json::Value::as_i64).unwrap_or(otherwise);
-            i32::try_from(count).unwrap_or(i32::MAX)
-        };
-        let selector = body.at(&["spec", "selector"]).filter(|selector| selector.as_object().is_some_and(|fields| !fields.is_empty()));
-        let structured = |selector: &serde_json::Value| ["matchLabels", "matchExpressions"].iter().any(|key| selector.get(key).is_some());
-        let selector = selector.map(|selector| match structured(selector) {
-            true => selectors.of_label_selector(names, selector),
-            false => selectors.of_equalities(names, selector),
-        });
-        Some(Scale { object, replicas: count(&["spec", "replicas"], 1), status_replicas: count(&["status", "replicas"], 0), selector })
     }
 }
 

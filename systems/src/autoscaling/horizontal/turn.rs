@@ -86,7 +86,7 @@ impl Turn<'_, '_, '_, '_, '_> {
     fn scale(&mut self, spec: &HorizontalPodAutoscaler, key: ObjectKey) -> Result<Scale, String> {
         let text = |field: &str| spec.raw.at(&["scaleTargetRef", field]).and_then(Value::as_str).unwrap_or("");
         let target = ObjectKey { kind: spec.target_kind, namespace: key.namespace, name: spec.target };
-        self.own.targets.scale(&self.own.pods.listing, self.names, self.selectors, target, (text("apiVersion"), text("kind")))
+        self.own.targets.scale(&self.own.pods.listing, self.names, target, (text("apiVersion"), text("kind")))
     }
 
     fn decide(&mut self, object: ObjRef, spec: &HorizontalPodAutoscaler, key: ObjectKey, scale: &Scale) -> Verdict {

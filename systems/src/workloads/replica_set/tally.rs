@@ -6,9 +6,10 @@
 use super::pass::{Belongs, Pass, SetFacts};
 use super::status::Counts;
 use super::turn::{facts_of, pod_facts};
-use super::{POD_CHANGES, Reads, Tables};
+use super::{POD_CHANGES, Reads, Sets, Tables};
 use bevy_ecs::resource::Resource;
 use std::collections::BTreeSet;
+use std::marker::PhantomData;
 use wavetank_engine::api::log::{Entry, Log};
 use wavetank_engine::api::state::Changes;
 use wavetank_engine::hash::LookupMap;
@@ -20,14 +21,22 @@ use wavetank_engine::time::{SimDuration, SimTime};
 const ADOPTABLE: Changes = Changes::ADDED.or(Changes::LABELS).or(Changes::OWNERS);
 
 /// The sums. ECS resource.
-#[derive(Default, Resource)]
-pub struct Tallies {
+#[derive(Resource)]
+pub struct Tallies<K: Sets> {
     read_to: Revision,
     /// What each pod is counted as, by its slot.
     marks: Vec<Mark>,
     sets: LookupMap<Uid, Tally>,
     /// How often a pod that nobody controls came or changed, by namespace.
     orphans: LookupMap<Sym, u64>,
+    kind: PhantomData<K>,
+}
+
+impl<K: Sets> Default for Tallies<K> {
+    fn default() -> Tallies<K> {
+        let (sets, orphans) = (LookupMap::default(), LookupMap::default());
+        Tallies { read_to: Revision(0), marks: Vec::new(), sets, orphans, kind: PhantomData }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -53,11 +62,11 @@ struct Tally {
 /// What a sync sees: the sums, and the pods to adopt or release.
 pub(super) type Look = (Counts, Vec<(ObjRef, Belongs)>);
 
-impl Tallies {
+impl<K: Sets> Tallies<K> {
     /// Takes in what the log tells since the last time, as far as the controller has seen.
     ///
     /// Entries that were compacted before do not matter: those that do woke the controller at once.
-    pub(super) fn read(&mut self, log: &Log, reads: &Reads, tables: &Tables, now: SimTime) {
+    pub(super) fn read(&mut self, log: &Log, reads: &Reads<K>, tables: &Tables, now: SimTime) {
         let from = match log.since(self.read_to) {
             Ok(_) => self.read_to,
             Err(expired) => Revision(expired.oldest),
@@ -71,7 +80,7 @@ impl Tallies {
         }
     }
 
-    fn take_in(&mut self, entry: &Entry, reads: &Reads, tables: &Tables, now: SimTime) {
+    fn take_in(&mut self, entry: &Entry, reads: &Reads<K>, tables: &Tables, now: SimTime) {
         if entry.changes.meets(ADOPTABLE) && (entry.controller == Uid(0) || entry.old_controller == Uid(0)) {
             *self.orphans.entry(entry.key.namespace).or_insert(0) += 1;
         }
@@ -112,7 +121,7 @@ impl Tallies {
     }
 
     /// The pods of a set as the controller sees them now.
-    pub(super) fn look(&mut self, reads: &Reads, tables: &Tables, set: ObjRef, now: SimTime) -> Look {
+    pub(super) fn look(&mut self, reads: &Reads<K>, tables: &Tables, set: ObjRef, now: SimTime) -> Look {
         let facts = facts_of(reads, tables, set).expect("a set is known when it is looked at");
         let namespace = reads.listing.row(set).map_or(Sym::EMPTY, |row| row.key.namespace);
         if facts.min_ready > SimDuration::ZERO {
@@ -138,7 +147,7 @@ impl Tallies {
         (counts, claims)
     }
 
-    fn count_anew(&mut self, reads: &Reads, tables: &Tables, set: ObjRef, facts: SetFacts, now: SimTime) {
+    fn count_anew(&mut self, reads: &Reads<K>, tables: &Tables, set: ObjRef, facts: SetFacts, now: SimTime) {
         let tally = Tally { facts, counts: Counts::default(), release: BTreeSet::new(), orphans: u64::MAX };
         self.sets.insert(set.uid, tally);
         walk(reads, tables, set, facts, now, &mut |pod, belongs, alone| self.mark(pod, set.uid, belongs, alone));
@@ -159,8 +168,8 @@ fn count(counts: &mut Counts, mark: &Mark, by: i32) {
 }
 
 /// Walks over the pods that a set controls; `each` gets what a pod is and its counts alone.
-fn walk(
-    reads: &Reads,
+fn walk<K: Sets>(
+    reads: &Reads<K>,
     tables: &Tables,
     set: ObjRef,
     facts: SetFacts,
@@ -183,7 +192,7 @@ fn walk(
     (total, claims)
 }
 
-fn adoptable(reads: &Reads, tables: &Tables, facts: SetFacts, namespace: Sym, now: SimTime) -> Vec<(ObjRef, Belongs)> {
+fn adoptable<K: Sets>(reads: &Reads<K>, tables: &Tables, facts: SetFacts, namespace: Sym, now: SimTime) -> Vec<(ObjRef, Belongs)> {
     let mut pass = Pass::new(facts, &tables.labels, &tables.selectors, now);
     let adopt = |pod: &ObjRef| pod_facts(reads, *pod).is_some_and(|facts| pass.add(&facts) == Belongs::Adopt);
     reads.listing.uncontrolled(Kind::Pod, namespace).filter(adopt).map(|pod| (pod, Belongs::Adopt)).collect()

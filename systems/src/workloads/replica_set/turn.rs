@@ -4,10 +4,10 @@ use super::pass::{Belongs, PodFacts, SetFacts};
 use super::plan::{FIRST_BATCH_PODS, Plan, SlowStart, plan};
 use super::status::{Failure, status};
 use super::tally::Tallies;
-use super::{EXPECTATION_TIMEOUT, Reads, ReplicaSetQueue, ReplicaSets, Running, Stage, Tables, victims};
+use super::{EXPECTATION_TIMEOUT, Reads, ReplicaSets, Running, Sets, Stage, Tables, victims};
 use wavetank_engine::api::queue::{Item, Work};
 use wavetank_engine::api::request::{Reply, Verb};
-use wavetank_engine::ids::{Kind, ObjRef, Revision};
+use wavetank_engine::ids::{ObjRef, Revision};
 use wavetank_engine::model::meta::{OwnerRef, condition};
 use wavetank_engine::names::Sym;
 use wavetank_engine::record::events::{Arg, Events, Report};
@@ -15,17 +15,17 @@ use wavetank_engine::time::SimDuration;
 use wavetank_engine::words;
 
 /// Everything a turn works with.
-pub(super) struct Turn<'t, 'q, 'r, 's, 'w> {
-    pub(super) work: &'t mut Work<'q, ReplicaSetQueue>,
-    pub(super) reads: &'t Reads<'r, 's>,
+pub(super) struct Turn<'t, 'q, 'r, 's, 'w, K: Sets> {
+    pub(super) work: &'t mut Work<'q, K>,
+    pub(super) reads: &'t Reads<'r, 's, K>,
     pub(super) tables: &'t mut Tables<'w>,
-    pub(super) state: &'t mut ReplicaSets,
-    pub(super) tallies: &'t mut Tallies,
+    pub(super) state: &'t mut ReplicaSets<K>,
+    pub(super) tallies: &'t mut Tallies<K>,
     pub(super) events: &'t mut Events,
 }
 
 /// What the pass looks at in a pod that the controller knows.
-pub(super) fn pod_facts(reads: &Reads, pod: ObjRef) -> Option<PodFacts> {
+pub(super) fn pod_facts<K: Sets>(reads: &Reads<K>, pod: ObjRef) -> Option<PodFacts> {
     let (row, meta, status) = (reads.listing.row(pod)?, reads.metas.get(pod)?, reads.pod_statuses.get(pod)?);
     let ready = condition(&status.conditions, words::READY).filter(|_| status.ready());
     Some(PodFacts {
@@ -38,7 +38,7 @@ pub(super) fn pod_facts(reads: &Reads, pod: ObjRef) -> Option<PodFacts> {
 }
 
 /// What the pass looks at in a set that the controller knows.
-pub(super) fn facts_of(reads: &Reads, tables: &Tables, object: ObjRef) -> Option<SetFacts> {
+pub(super) fn facts_of<K: Sets>(reads: &Reads<K>, tables: &Tables, object: ObjRef) -> Option<SetFacts> {
     let (set, meta) = (reads.sets.get(object)?, reads.metas.get(object)?);
     Some(SetFacts {
         uid: object.uid,
@@ -49,7 +49,7 @@ pub(super) fn facts_of(reads: &Reads, tables: &Tables, object: ObjRef) -> Option
     })
 }
 
-impl Turn<'_, '_, '_, '_, '_> {
+impl<K: Sets> Turn<'_, '_, '_, '_, '_, K> {
     pub(super) fn take(&mut self, item: Item) {
         if self.reads.sets.get(item.object).is_none() {
             self.state.running.remove(&item.object.uid);
@@ -93,7 +93,8 @@ impl Turn<'_, '_, '_, '_, '_> {
             self.state.running.insert(set.uid, running);
             return;
         }
-        let may = !facts.deleting && self.reads.listing.has_seen(written.deleted) && written.silent_until <= self.work.now();
+        let expected = self.reads.listing.has_seen(written.created.max(written.deleted));
+        let may = !facts.deleting && expected && written.silent_until <= self.work.now();
         match plan(wanted, counts.active) {
             Plan::Create(count) if may => {
                 let slow = SlowStart::begin(count, FIRST_BATCH_PODS);
@@ -124,7 +125,7 @@ impl Turn<'_, '_, '_, '_, '_> {
 
     fn owner(&self, set: ObjRef) -> OwnerRef {
         let name = self.reads.metas.get(set).expect("the set was just there").name;
-        OwnerRef { uid: Some(set.uid), kind: Kind::ReplicaSet, name, controller: true, block_owner_deletion: true }
+        OwnerRef { uid: Some(set.uid), kind: K::KIND, name, controller: true, block_owner_deletion: true }
     }
 
     fn create(&mut self, item: &Item, count: u32) {
@@ -183,7 +184,10 @@ impl Turn<'_, '_, '_, '_, '_> {
                 Reply::Created(pod) => {
                     let row = *self.reads.listing.answered(*pod).expect("what a reply names is kept until it is seen");
                     let written = self.state.written.entry(item.object.uid).or_default();
-                    written.own = written.own.max(row.created);
+                    written.created = written.created.max(row.created);
+                    if K::WAITS_FOR_OWN_WRITES {
+                        written.own = written.own.max(row.created);
+                    }
                     self.event(item.object, (texts.successful_create, texts.created_pod), Arg::Name(row.key.name), false);
                 }
                 Reply::Done(_) => {}
@@ -231,7 +235,7 @@ impl Turn<'_, '_, '_, '_, '_> {
 
     fn event(&mut self, set: ObjRef, (reason, words): (Sym, Sym), arg: Arg, warning: bool) {
         let Some(row) = self.reads.listing.answered(set) else { return };
-        let source = self.tables.texts.replicaset_controller;
+        let source = K::source(&self.tables.texts);
         let report = Report { about: row.key, uid: set.uid, source, warning, reason, words, args: &[arg] };
         self.events.report(self.work.now(), report);
     }
@@ -239,7 +243,8 @@ impl Turn<'_, '_, '_, '_, '_> {
     /// Writes the status if it differs.
     fn report(&mut self, item: &Item, mut running: Running) {
         let old = self.reads.statuses.get(item.object).expect("sets have a status");
-        let new = status(old, &running.counts, running.failure, running.generation, self.work.now());
+        let mut new = status(old, &running.counts, running.failure, running.generation, self.work.now());
+        new.terminating = new.terminating.filter(|_| K::COUNTS_TERMINATING);
         if new == *old {
             self.end(item, running);
             return;
@@ -255,8 +260,10 @@ impl Turn<'_, '_, '_, '_, '_> {
         for reply in &item.replies {
             match reply {
                 Reply::Done(revision) => {
-                    let written = self.state.written.entry(item.object.uid).or_default();
-                    written.own = written.own.max(*revision);
+                    if K::WAITS_FOR_OWN_WRITES {
+                        let written = self.state.written.entry(item.object.uid).or_default();
+                        written.own = written.own.max(*revision);
+                    }
                 }
                 Reply::Created(_) => {}
                 Reply::Refused(_) if !again => {

@@ -3,7 +3,7 @@
 use super::pass::{Belongs, Pass};
 use super::rank::{Candidate, deletion_cost, rank_by_node, victims};
 use super::turn::{facts_of, pod_facts};
-use super::{Reads, Tables};
+use super::{Reads, Sets, Tables};
 use wavetank_engine::draw::draw;
 use wavetank_engine::ids::{Kind, ObjRef, uid_text};
 use wavetank_engine::model::meta::condition;
@@ -15,7 +15,7 @@ use wavetank_engine::words;
 /// The pods that a set deletes, first to die first.
 ///
 /// Choice: the original begins from the order of its cache, which is that of a hash; we from the order of identity texts.
-pub(super) fn choose(reads: &Reads, tables: &Tables, set: ObjRef, count: u32, now: SimTime) -> Vec<ObjRef> {
+pub(super) fn choose<K: Sets>(reads: &Reads<K>, tables: &Tables, set: ObjRef, count: u32, now: SimTime) -> Vec<ObjRef> {
     let mut pods = active_pods(reads, tables, set, now);
     if (count as usize) < pods.len() {
         let mut candidates: Vec<(ObjRef, Candidate)> = pods.iter().map(|&pod| (pod, candidate(reads, tables, pod))).collect();
@@ -31,7 +31,7 @@ pub(super) fn choose(reads: &Reads, tables: &Tables, set: ObjRef, count: u32, no
     pods
 }
 
-fn active_pods(reads: &Reads, tables: &Tables, set: ObjRef, now: SimTime) -> Vec<ObjRef> {
+fn active_pods<K: Sets>(reads: &Reads<K>, tables: &Tables, set: ObjRef, now: SimTime) -> Vec<ObjRef> {
     let Some(facts) = facts_of(reads, tables, set) else { return Vec::new() };
     let mut pass = Pass::new(facts, &tables.labels, &tables.selectors, now);
     let is_active = |pod: &ObjRef| pod_facts(reads, *pod).is_some_and(|facts| pass.add(&facts) == Belongs::Active);
@@ -42,15 +42,15 @@ fn active_pods(reads: &Reads, tables: &Tables, set: ObjRef, now: SimTime) -> Vec
 ///
 /// The original finds the pods by the sets' selectors; we by their controllers, which differs only where sets with overlapping selectors
 /// have different owners.
-fn related_nodes(reads: &Reads, tables: &Tables, set: ObjRef, now: SimTime) -> Vec<Sym> {
+fn related_nodes<K: Sets>(reads: &Reads<K>, tables: &Tables, set: ObjRef, now: SimTime) -> Vec<Sym> {
     let Some(controller) = reads.metas.get(set).and_then(|meta| meta.controller_uid()) else { return Vec::new() };
-    let is_set = |sibling: &ObjRef| reads.listing.row(*sibling).is_some_and(|row| row.key.kind == Kind::ReplicaSet);
+    let is_set = |sibling: &ObjRef| reads.listing.row(*sibling).is_some_and(|row| row.key.kind == K::KIND);
     let siblings = reads.listing.controlled(controller).filter(is_set);
     let pods = siblings.flat_map(|sibling| active_pods(reads, tables, sibling, now));
     pods.filter_map(|pod| reads.pods.get(pod).map(|pod| pod.node)).collect()
 }
 
-fn candidate(reads: &Reads, tables: &Tables, pod: ObjRef) -> Candidate {
+fn candidate<K: Sets>(reads: &Reads<K>, tables: &Tables, pod: ObjRef) -> Candidate {
     let (meta, status) = (reads.metas.get(pod).expect("it was just counted"), reads.pod_statuses.get(pod).expect("pods have a status"));
     let ready = condition(&status.conditions, words::READY);
     let cost = tables.labels.get(meta.annotations, words::POD_DELETION_COST);
