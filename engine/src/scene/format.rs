@@ -125,6 +125,17 @@ pub enum Step {
     Undo(String),
     /// The same to a revision by its number.
     UndoTo(String, i64),
+    /// Moves the pods of a ReplicationController to a new one with another image, one by one, as `kubectl rolling-update` did:
+    /// `RollingUpdate(target: "rc/web", image: "web:2")`.
+    RollingUpdate {
+        /// The controller.
+        target: String,
+        /// The new image.
+        image: String,
+        /// The options.
+        #[serde(default)]
+        options: RollingUpdateOptions,
+    },
     /// Nodes join.
     AddNodes(Box<Pool>),
 }
@@ -144,6 +155,22 @@ pub struct DrainOptions {
     /// Grace of the pods, in seconds; their own unless given.
     pub grace_s: Option<u32>,
     /// When to give up; never unless given.
+    pub timeout: Option<DurationText>,
+}
+
+/// Options of `kubectl rolling-update`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RollingUpdateOptions {
+    /// Name of the new controller; without one it gets the old one's in the end.
+    pub name: Option<String>,
+    /// The container whose image changes, when a pod has several.
+    pub container: Option<String>,
+    /// Pause between scaling up and scaling down; a minute unless given.
+    pub update_period: Option<DurationText>,
+    /// How often it is looked whether a controller has its replicas; 3 s unless given.
+    pub poll_interval: Option<DurationText>,
+    /// How long nothing may move before it gives up; five minutes unless given.
     pub timeout: Option<DurationText>,
 }
 

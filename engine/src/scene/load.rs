@@ -440,6 +440,9 @@ impl Loader<'_> {
     fn finish(&mut self, scene: Scene) -> Option<Scene> {
         let mut known = self.known(&scene);
         for entry in &scene.script {
+            if let Action::Step(Step::RollingUpdate { target, options, .. }) = &entry.action {
+                known.add_successor(target, options.name.as_deref());
+            }
             if let Action::Apply(objects) = &entry.action {
                 known.add(objects);
             }

@@ -12,6 +12,7 @@ pub mod model;
 mod objects;
 mod pools;
 pub mod program;
+pub mod rolling_update;
 pub mod rollout;
 pub mod run;
 mod script;

@@ -4,6 +4,7 @@ use crate::scene::build;
 use crate::scene::drain::{self, Drains};
 use crate::scene::expect::Judge;
 use crate::scene::model::{Scene, ScriptEntry};
+use crate::scene::rolling_update::{self, RollingUpdates};
 use crate::scene::script;
 use crate::simulation::dispatch::Dispatcher;
 use crate::simulation::{Restless, Settings, Simulation};
@@ -93,7 +94,8 @@ impl Run {
         sim.resource(crate::scene::traffic::TrafficSources(scene.traffic.clone()));
         sim.resource(crate::scene::series::MetricSeries(scene.metrics.clone()));
         sim.keep(crate::scene::faults::NodeFaults::default());
-        sim.keep(crate::scene::drain::Drains::default());
+        sim.keep(Drains::default());
+        sim.keep(RollingUpdates::default());
         install(&mut sim);
         let judge = Judge::new(scene.expectations.len());
         Run { sim, scene, judge, place: Place::default(), namespaces_made: Vec::new(), check: options.check }
@@ -119,13 +121,14 @@ impl Run {
         loop {
             let next_step = self.scene.script.get(self.place.script_done).map(|entry| entry.at);
             let next_look = self.judge.next_look(&self.scene.expectations, self.sim.now());
-            let next_drain = self.sim.get::<Drains>().next();
-            let until = next_step.into_iter().chain(next_look).chain(next_drain).min().unwrap_or(limit).min(limit);
+            let next_client = self.sim.get::<Drains>().next().into_iter().chain(self.sim.get::<RollingUpdates>().next()).min();
+            let until = next_step.into_iter().chain(next_look).chain(next_client).min().unwrap_or(limit).min(limit);
             while self.sim.advance(until) {
                 self.instant(each)?;
             }
-            if next_drain.is_some_and(|at| at <= until) {
+            if next_client.is_some_and(|at| at <= until) {
                 drain::go_on(&mut self.sim);
+                rolling_update::go_on(&mut self.sim);
                 self.instant(each)?;
             }
             if next_step == Some(until) {

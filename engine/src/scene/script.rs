@@ -96,6 +96,9 @@ fn step(sim: &mut Simulation, step: &Step) -> Result<(), Refusal> {
         Step::Resume(target) => each(sim, target, |sim, object| pause(sim, object, false)),
         Step::Undo(target) => each(sim, target, |sim, object| undo(sim, object, None)),
         Step::UndoTo(target, revision) => each(sim, target, |sim, object| undo(sim, object, Some(*revision))),
+        Step::RollingUpdate { target, image, options } => {
+            each(sim, target, |sim, object| super::rolling_update::begin(sim, object, image, options))
+        }
         Step::AddNodes(_) => Ok(()),
     }
 }

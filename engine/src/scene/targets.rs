@@ -52,7 +52,7 @@ impl Target {
             | Step::UndoTo(target, _) => {
                 vec![target.clone()]
             }
-            Step::DeleteWith { target, .. } => vec![target.clone()],
+            Step::DeleteWith { target, .. } | Step::RollingUpdate { target, .. } => vec![target.clone()],
             Step::Cordon(name)
             | Step::Uncordon(name)
             | Step::Drain(name)
@@ -129,6 +129,13 @@ impl Known {
         }
     }
 
+    /// Adds the controller that a rolling update by kubectl makes beside its target.
+    pub(crate) fn add_successor(&mut self, target: &str, name: Option<&str>) {
+        if let (Some(target), Some(name)) = (Target::parse(target), name) {
+            self.objects.insert(("replicationcontroller".into(), target.namespace, name.into()));
+        }
+    }
+
     /// Kind of a target, in lower case and without short names.
     fn kind(&self, kind: &str) -> Option<String> {
         let mut kinds = Kinds::default();
@@ -152,6 +159,7 @@ impl Known {
                     "node",
                     "deployment",
                     "replicaset",
+                    "replicationcontroller",
                     "service",
                     "endpoints",
                     "endpointslice",
@@ -195,11 +203,17 @@ impl Known {
         let matches = |object: &(String, String, String)| {
             object.0 == kind && (kind == "node" || kind == "namespace" || object.1 == target.namespace) && glob(&target.name, &object.2)
         };
-        let made = matches!(kind.as_str(), "pod" | "replicaset" | "job" | "endpoints" | "endpointslice" | "controllerrevision");
+        let made = matches!(
+            kind.as_str(),
+            "pod" | "replicaset" | "replicationcontroller" | "job" | "endpoints" | "endpointslice" | "controllerrevision"
+        );
         let stem = target.name.split('*').next().unwrap_or("");
         let owned = |object: &(String, String, String)| {
             made && object.1 == target.namespace
-                && matches!(object.0.as_str(), "deployment" | "replicaset" | "service" | "statefulset" | "daemonset" | "job" | "cronjob")
+                && matches!(
+                    object.0.as_str(),
+                    "deployment" | "replicaset" | "replicationcontroller" | "service" | "statefulset" | "daemonset" | "job" | "cronjob"
+                )
                 && (target.name.starts_with(&object.2) || object.2.starts_with(stem))
         };
         let claimed = |object: &(String, String, String)| {
