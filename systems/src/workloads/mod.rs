@@ -4,6 +4,8 @@ pub mod cron_job;
 pub mod daemon_set;
 pub mod deployment;
 pub mod job;
+#[cfg(test)]
+mod properties;
 pub mod replica_set;
 pub mod replication_controller;
 pub mod revisions;

@@ -83,6 +83,7 @@ fn answer(indexed: bool, (parallelism, completions): (u32, u32), pods: Vec<PodFa
 }
 
 proptest! {
+    #![proptest_config(crate::workloads::properties::fixed(256))]
     #[test]
     fn the_order_of_pods_does_not_matter(
         indexed in any::<bool>(),
