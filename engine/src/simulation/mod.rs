@@ -30,7 +30,7 @@ use bevy_ecs::world::World;
 use clock::{Clock, Due};
 use dispatch::{Dispatch, Dispatcher};
 use latency::Latency;
-use route::{Delivered, Routes, Wake};
+use route::{Delivered, Routes, Wake, Whom};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
@@ -187,6 +187,20 @@ impl Simulation {
     pub fn wake_for_fault(&mut self, node: ObjRef) {
         for queue in self.fault_queues.clone() {
             self.world.resource_mut::<Queues>().push(queue, node, Revision(0));
+        }
+    }
+
+    /// Has every behaviour look at each of its objects again, as a control plane that starts does with what it lists. In a world at rest
+    /// nothing comes of it.
+    pub fn relist(&mut self) {
+        let (routes, objects) = (self.world.resource::<Routes>(), self.world.resource::<Objects>());
+        let mut keys: Vec<(QueueId, ObjRef)> = Vec::new();
+        for (queue, wake) in routes.rules().iter().filter(|(_, wake)| matches!(wake.whom, Whom::Itself)) {
+            let living = objects.of_kind(wake.kind).filter(|row| row.gone == Revision::HEAD);
+            keys.extend(living.map(|row| (*queue, row.object)));
+        }
+        for (queue, object) in keys {
+            self.world.resource_mut::<Queues>().push(queue, object, Revision(0));
         }
     }
 
