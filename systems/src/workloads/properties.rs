@@ -51,14 +51,14 @@ proptest! {
         let (app, tier) = ((names.sym("app"), names.sym("web")), (names.sym("tier"), names.sym("a")));
         let (other, full) = (labels.intern(&names, [tier]), labels.intern(&names, [app, tier]));
         let set = SetFacts { uid: Uid(1), selector, template_labels: full, min_ready: SimDuration::from_secs(min_ready_s), deleting };
-        let pod = |&(phase, deleting, controller, selected, ready_s): &(usize, bool, u64, bool, Option<u64>)| PodFacts {
+        let pod = |&(phase, deleting, controller, selected, ready_s): &PodDrawn| PodFacts {
             controller: Uid(controller),
             labels: if selected { full } else { other },
             phase: PHASES[phase],
             deleting,
             ready_at: ready_s.map(SimTime::from_secs),
         };
-        let answer = |drawn: &[(usize, (usize, bool, u64, bool, Option<u64>))]| {
+        let answer = |drawn: &[(usize, PodDrawn)]| {
             let mut pass = Pass::new(set, &labels, &selectors, NOW);
             let mut belongs: Vec<(usize, Belongs)> = drawn.iter().map(|(number, drawn)| (*number, pass.add(&pod(drawn)))).collect();
             belongs.sort_by_key(|pair| pair.0);
@@ -228,6 +228,8 @@ proptest! {
     }
 }
 
+/// Phase, whether it is being deleted, controller, whether it is selected, second of readiness.
+type PodDrawn = (usize, bool, u64, bool, Option<u64>);
 /// Replicas, available ones, the annotations desired-replicas and max-replicas, second of creation, whether the status is behind.
 type SetDrawn = (i32, i32, Option<i32>, Option<i32>, u64, bool);
 /// Whether a node wants a pod and lets one stay; of each pod its phase, whether it terminates, when it became ready, whether it is new.
