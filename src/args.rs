@@ -58,6 +58,18 @@ Examples:
   wavetank rollout status deployment/shop --scene scenes/hello.ron --at 10s
   wavetank rollout history deployment/shop --scene scenes/hello.ron --at 1m";
 
+const BENCH_HELP: &str = "\
+Examples:
+  wavetank bench                              every workload, one after another
+  wavetank bench SchedulingBasic              one, at the size that its scene gives
+  wavetank bench SchedulingBasic --nodes 100000 --pods 100000
+  wavetank bench TopologySpreading --percentage 100 --json -
+  wavetank bench mine.ron --set nodes=50      a scene of one's own
+
+Workloads (scenes/bench): SchedulingBasic, SchedulingPodAntiAffinity, SchedulingPodAffinity,
+SchedulingPreferredPodAffinity, SchedulingPreferredPodAntiAffinity, TopologySpreading,
+PreferredTopologySpreading, PreemptionBasic, Unschedulable, SchedulingWithMixedChurn, SchedulingDaemonset.";
+
 const COMPLETIONS_HELP: &str = "\
 Examples:
   wavetank completions bash > /etc/bash_completion.d/wavetank
@@ -97,6 +109,9 @@ pub enum Command {
         #[command(subcommand)]
         command: RolloutCommand,
     },
+    /// Measure the scheduler on workloads named and shaped as those of kube-scheduler's own benchmarks
+    #[command(after_help = BENCH_HELP)]
+    Bench(Box<BenchArgs>),
     /// Show phases and systems in order, and what each reads, writes and is woken by
     Schedule,
     /// Print a completion script for a shell
@@ -262,6 +277,34 @@ pub struct DescribeArgs {
     pub moment: MomentArgs,
 }
 
+/// Arguments of `bench`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct BenchArgs {
+    /// A workload, or a scene file (.ron) [default: all workloads]
+    pub name: Option<String>,
+    /// Nodes, in place of what the workload has; pods that are there before the measuring are scaled alike
+    #[arg(long, value_name = "COUNT", value_parser = positive)]
+    pub nodes: Option<u32>,
+    /// Pods to measure, in place of what the workload has
+    #[arg(long, value_name = "COUNT", value_parser = positive)]
+    pub pods: Option<u32>,
+    /// Give a parameter of the workload a value; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub settings: Vec<Setting>,
+    /// How the scheduler chooses among nodes of equal score
+    #[arg(long, value_name = "RULE")]
+    pub ties: Option<Ties>,
+    /// percentageOfNodesToScore; 0: by the number of nodes, as the original's default
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub percentage: u32,
+    /// Write the results as JSON to a file, or - for standard output; one object a line
+    #[arg(long, value_name = "FILE|-")]
+    pub json: Option<Output>,
+    /// Print no progress
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
 impl GetArgs {
     /// Kind and name, whichever way they were written.
     pub fn target(&self) -> (&str, Option<&str>) {
@@ -320,7 +363,12 @@ impl Cli {
                 }
                 _ => None,
             },
-            Command::Get(_) | Command::Test(_) | Command::Check(_) | Command::Schedule | Command::Completions { .. } => None,
+            Command::Get(_)
+            | Command::Test(_)
+            | Command::Check(_)
+            | Command::Bench(_)
+            | Command::Schedule
+            | Command::Completions { .. } => None,
         }
     }
 }
@@ -369,6 +417,8 @@ mod tests {
             "wavetank describe pod web-1 --scene a.ron --at 35s",
             "wavetank describe no/node-0 --scene a.ron",
             "wavetank schedule",
+            "wavetank bench",
+            "wavetank bench SchedulingBasic --nodes 100 --pods 50 --json - --percentage 100 --ties random --set init=3",
             "wavetank completions zsh",
         ] {
             assert!(read(line).is_ok(), "{line}: {}", read(line).unwrap_err());

@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Command::Get(args) => commands::get::get(&args),
         Command::Describe(args) => commands::describe::describe(&args),
         Command::Rollout { command } => commands::rollout::rollout(&command),
+        Command::Bench(args) => commands::bench::bench(&args),
         Command::Schedule => commands::schedule::schedule(),
     };
     ExitCode::from(outcome)

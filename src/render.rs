@@ -3,6 +3,7 @@
 //! Everything here is a pure function of Kubernetes JSON and the present moment; nothing reads a clock or a file.
 
 pub mod age;
+pub mod bench;
 pub mod describe;
 pub mod get;
 pub mod look;

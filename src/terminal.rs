@@ -60,6 +60,39 @@ impl Progress {
     }
 }
 
+/// A bar on standard error for things that are counted, on a terminal only.
+pub struct CountProgress {
+    bar: Option<ProgressBar>,
+}
+
+impl CountProgress {
+    /// A bar for `total` things under a name; `wanted` is false with `--quiet`.
+    pub fn new(name: &str, total: u64, wanted: bool) -> CountProgress {
+        let bar = (wanted && io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10));
+            bar.set_style(style());
+            bar.set_message(name.to_string());
+            bar
+        });
+        CountProgress { bar }
+    }
+
+    /// Tells how many there are so far, and what is being done.
+    pub fn at(&self, count: u64, doing: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(count);
+            bar.set_message(doing.to_string());
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 fn style() -> ProgressStyle {
     ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}").expect("the template is a constant and is drawn in a test")
 }

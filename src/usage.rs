@@ -51,6 +51,18 @@ fn cpu_time_in_ticks() -> Option<Duration> {
     Some(Duration::from_millis(ticks * 10))
 }
 
+/// Processor time of this process so far, to the nanosecond.
+pub fn cpu_now() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Begins to count [`peak_rss_bytes`] anew, where the system allows it.
+pub fn reset_peak_rss() {
+    // Without it the peak is that of the whole process so far, which is true as well.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
 /// Most memory this process has held so far. Unit: bytes. `None` where `/proc` is missing.
 pub fn peak_rss_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

@@ -1,5 +1,6 @@
 //! The sub-commands, one file each, and what they share: loading a scene, running it, saying why it could not be done.
 
+pub mod bench;
 pub mod check;
 pub mod describe;
 pub mod get;
@@ -42,7 +43,7 @@ pub(crate) fn settings(settings: &[Setting]) -> Vec<String> {
     settings.iter().map(|setting| format!("{}={}", setting.name, setting.value)).collect()
 }
 
-fn ties(ties: Ties) -> model::Ties {
+pub(crate) fn ties(ties: Ties) -> model::Ties {
     match ties {
         Ties::Heap => model::Ties::Heap,
         Ties::LowestName => model::Ties::LowestName,

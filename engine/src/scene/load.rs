@@ -37,6 +37,7 @@ const FIELDS: &[&str] = &[
     "metrics",
     "script",
     "expect",
+    "measure_from",
 ];
 
 /// What the command line changes of a scene.
@@ -74,6 +75,14 @@ pub fn load(files: &dyn Files, paths: &[String], overrides: &Overrides) -> Loade
     let Loader { sources, problems, .. } = loader;
     let scene = scene.filter(|_| !problems.has_errors());
     Loaded { scene, sources, problems }
+}
+
+/// The parameters that a scene declares, with their defaults as text. Mistakes are told by [`load`].
+pub fn declared(files: &dyn Files, path: &str) -> std::collections::BTreeMap<String, String> {
+    let (mut sources, mut problems) = (Sources::default(), Problems::default());
+    let tree = sources.read(files, path, None, &mut problems).and_then(|file| Documents::new(&sources, file, Format::Ron).next()?.ok());
+    let params = tree.as_ref().and_then(|tree| tree.get("params")).map(|declared| Params::declare(declared, &mut problems));
+    params.unwrap_or_default().texts()
 }
 
 struct Loader<'a> {
@@ -141,6 +150,8 @@ impl Loader<'_> {
             script: Vec::new(),
             expectations: Vec::new(),
             not_simulated: Vec::new(),
+            measure_from: SimTime::ZERO,
+            params: Default::default(),
         }
     }
 
@@ -164,8 +175,9 @@ impl Loader<'_> {
         };
         self.check_fields(&tree)?;
         let params = tree.get("params").map(|declared| Params::declare(declared, &mut self.problems)).unwrap_or_default();
-        self.params(params, &mut tree);
+        let params = self.params(params, &mut tree);
         let mut scene = self.empty(path);
+        scene.params = params.texts();
         self.settings(&tree, &mut scene);
         let mut objects = ObjectLoader::new(self.files);
         self.nodes(&tree, &mut scene);
@@ -205,11 +217,12 @@ impl Loader<'_> {
         Some(())
     }
 
-    fn params(&mut self, mut params: Params, tree: &mut Tree) {
+    fn params(&mut self, mut params: Params, tree: &mut Tree) -> Params {
         for set in &self.overrides.set {
             params.set(set, &mut self.sources, &mut self.problems);
         }
         params.substitute(tree, &mut self.problems);
+        params
     }
 
     fn list(&mut self, tree: &Tree, field: &str) -> Vec<Tree> {
@@ -239,6 +252,13 @@ impl Loader<'_> {
         if scene.duration > DURATION_MAX {
             let span = tree.get("duration").map_or(tree.span, |d| d.span);
             self.problems.error(span, "duration: a run lasts at most ten years");
+        }
+        if let Some(from) = self.field::<DurationText>(tree, "measure_from") {
+            scene.measure_from = SimTime(from.0.0);
+            if from.0 > scene.duration && self.overrides.until.is_none() {
+                let what = format!("measure_from: {} is after the end of the run at {}", from.0, scene.duration);
+                self.problems.error(tree.span_of(&["measure_from"]), what);
+            }
         }
         if let (Some(ties), None) = (self.field::<Ties>(tree, "ties"), self.overrides.ties) {
             scene.ties = ties;

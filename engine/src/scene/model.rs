@@ -48,6 +48,10 @@ pub struct Scene {
     pub expectations: Vec<Expected>,
     /// Kinds and fields that are kept and do nothing, sorted.
     pub not_simulated: Vec<String>,
+    /// From when on a benchmark measures; what comes before prepares.
+    pub measure_from: SimTime,
+    /// The parameters with the values that the scene was loaded with, as text.
+    pub params: std::collections::BTreeMap<String, String>,
 }
 
 /// An object of a scene.

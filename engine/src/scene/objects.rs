@@ -1,7 +1,7 @@
 //! Kubernetes objects of scenes and manifests: read, completed with the API's defaults, validated; includes followed.
 
 use crate::api::defaults::apply_defaults;
-use crate::api::validation::validate;
+use crate::api::validation::{FieldError, validate};
 use crate::hash::LookupMap;
 use crate::model::kinds::Kinds;
 use crate::scene::model::SceneObject;
@@ -162,7 +162,7 @@ impl<'f> ObjectLoader<'f> {
             whole["metadata"]["namespace"] = "default".into();
         }
         apply_defaults(&mut whole);
-        let errors = validate(&whole);
+        let errors = validate_named(&mut whole);
         for error in &errors {
             let path: Vec<String> = path_of(&error.field);
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -181,6 +181,23 @@ impl<'f> ObjectLoader<'f> {
             self.bodies.insert(address, (object.body.clone(), body.clone()));
         }
         SceneObject { metadata, body, span: object.span }
+    }
+}
+
+/// Validates an object as the API server does, which generates a missing name from `generateName` before.
+fn validate_named(whole: &mut Value) -> Vec<FieldError> {
+    let prefix = whole.pointer("/metadata/generateName").and_then(Value::as_str).filter(|prefix| !prefix.is_empty());
+    let named = whole.pointer("/metadata/name").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
+    match prefix.filter(|_| !named).map(|prefix| format!("{prefix}xxxxx")) {
+        None => validate(whole),
+        Some(name) => {
+            whole["metadata"]["name"] = name.into();
+            let errors = validate(whole);
+            if let Some(metadata) = whole.get_mut("metadata").and_then(Value::as_object_mut) {
+                metadata.shift_remove("name");
+            }
+            errors
+        }
     }
 }
 

@@ -24,7 +24,10 @@ use serde_json::{Value, json};
 pub(crate) fn play(sim: &mut Simulation, action: &Action) {
     let outcome = match action {
         Action::Step(step) => self::step(sim, step),
-        Action::Apply(objects) => objects.iter().try_for_each(|object| apply(sim, object)),
+        Action::Apply(objects) => {
+            let mut reader = Reader::default();
+            objects.iter().try_for_each(|object| apply(sim, object, &mut reader))
+        }
         Action::Patch(target, patch) => each(sim, target, |sim, object| merge(sim, object, patch)),
     };
     if let Err(refusal) = outcome {
@@ -270,8 +273,8 @@ fn replace(sim: &mut Simulation, object: ObjRef, mut whole: Value) -> Result<(),
 }
 
 /// Creates an object, or merges it into the one that is there, as `kubectl apply` does with what it manages.
-fn apply(sim: &mut Simulation, object: &SceneObject) -> Result<(), Refusal> {
-    let mut new = Reader::default().read(sim, object);
+fn apply(sim: &mut Simulation, object: &SceneObject, reader: &mut Reader) -> Result<(), Refusal> {
+    let mut new = reader.read(sim, object);
     let key = ObjectKey { kind: new.meta.kind, namespace: new.meta.namespace, name: new.meta.name };
     let found = sim.get::<crate::api::objects::Objects>().by_key(key);
     match found {

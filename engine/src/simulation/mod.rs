@@ -134,7 +134,11 @@ pub struct Simulation {
     fault_queues: Vec<QueueId>,
     pub(crate) kept: Vec<Kept>,
     keep: usize,
+    round_watch: Option<RoundWatch>,
 }
+
+/// Told of the counts after each round. It sees nothing else and changes nothing: for measurements outside the simulation.
+pub type RoundWatch = Box<dyn FnMut(&Tally) + Send + Sync>;
 
 /// A resource that checkpoints hold.
 pub(crate) struct Kept {
@@ -180,7 +184,15 @@ impl Simulation {
         world.insert_resource(Epoch(settings.epoch_unix_s));
         world.insert_resource(settings.latency.clone());
         let dispatch = Dispatch::new(settings.dispatcher, settings.shuffle_choices, &mut world);
-        Simulation { world, dispatch, behaviours: Vec::new(), fault_queues: Vec::new(), kept: Vec::new(), keep: settings.log_entries_kept }
+        Simulation {
+            world,
+            dispatch,
+            behaviours: Vec::new(),
+            fault_queues: Vec::new(),
+            kept: Vec::new(),
+            keep: settings.log_entries_kept,
+            round_watch: None,
+        }
     }
 
     /// Has behaviours that asked for it ([`Simulation::wake_on_faults`]) look at a node whose fault changed.
@@ -344,6 +356,11 @@ impl Simulation {
         Ok(())
     }
 
+    /// Has every round watched from now on, once its requests have been carried out.
+    pub fn watch_rounds(&mut self, watch: RoundWatch) {
+        self.round_watch = Some(watch);
+    }
+
     /// Whether a round would do anything: news to route or to promise, keys ready, requests to serve.
     fn has_more(&self) -> bool {
         let (cursors, head) = (self.world.resource::<Cursors>(), self.world.resource::<Objects>().head());
@@ -364,6 +381,9 @@ impl Simulation {
     pub fn round(&mut self) -> Result<bool, Restless> {
         self.deliver_now();
         let worked = self.dispatch.round(&mut self.world);
+        if let Some(watch) = &mut self.round_watch {
+            watch(self.world.resource::<Tally>());
+        }
         if let Some(fight) = self.world.resource::<Fights>().found() {
             return Err(self.restless(fight));
         }

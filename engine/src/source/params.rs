@@ -69,6 +69,11 @@ impl Params {
         }
     }
 
+    /// The present values of all parameters as text.
+    pub fn texts(&self) -> BTreeMap<String, String> {
+        self.values.iter().map(|(name, param)| (name.clone(), text_of(&param.value))).collect()
+    }
+
     /// The present value of a parameter as text, or `None` when it is not declared.
     pub fn text(&self, name: &str) -> Option<String> {
         self.values.get(name).map(|param| text_of(&param.value))

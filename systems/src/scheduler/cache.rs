@@ -12,6 +12,7 @@ use crate::scheduler::pods::{Group, GroupId, Groups, Incoming, Namespaces, Nomin
 use crate::scheduler::profile::Profile;
 use crate::scheduler::spread::SpreadCounts;
 use crate::scheduler::tree::ClassTree;
+use crate::scheduler::work::{DecisionWatch, WorkCounts};
 use crate::scheduler::{Reads, SchedulerState, Words};
 use bevy_ecs::resource::Resource;
 use serde::{Deserialize, Serialize};
@@ -103,9 +104,39 @@ pub struct SchedulerCache {
     counter_numbers: LookupMap<(PodKind, Uid), u32>,
     pub(super) words: Option<Words>,
     restored: bool,
+    /// Work done since the start or the last resume.
+    work: WorkCounts,
+    watch: Option<Box<dyn DecisionWatch>>,
 }
 
 impl SchedulerCache {
+    /// Work done so far.
+    pub fn work(&self) -> WorkCounts {
+        self.work
+    }
+
+    /// Has decisions watched from now on.
+    pub fn watch(&mut self, watch: Box<dyn DecisionWatch>) {
+        self.watch = Some(watch);
+    }
+
+    /// `percentageOfNodesToScore`; 0: by the number of nodes.
+    pub fn score_percentage(&mut self, percentage: u32) {
+        self.profile.percentage_of_nodes_to_score = percentage;
+    }
+
+    pub(super) fn begins(&mut self, any: bool) {
+        if any && let Some(watch) = &mut self.watch {
+            watch.begins();
+        }
+    }
+
+    pub(super) fn decided(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.decided(self.work);
+        }
+    }
+
     pub(super) fn class(&mut self, names: &mut Names, reads: &Reads, id: ClassId) -> &Arc<ClassFacts> {
         self.classes.entry(id).or_insert_with(|| Arc::new(ClassFacts::of(names, reads.classes.get(id))))
     }

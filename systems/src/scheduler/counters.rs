@@ -3,7 +3,7 @@
 //!
 //! The answer is that of [`crate::scheduler::cycle::decide`], which a property test holds it to.
 
-use crate::scheduler::cycle::{Cycle, Decision, feasible_wanted};
+use crate::scheduler::cycle::{Cycle, Decision, Looked, feasible_wanted};
 use crate::scheduler::nodes::NodeTable;
 use crate::scheduler::plugins::inter_pod_affinity::{self, PodTerm};
 use crate::scheduler::plugins::pod_topology_spread::{self, Constraint, Weights, normalize, raw_score};
@@ -96,6 +96,8 @@ pub struct Counters {
     /// Whether the pod matches its own required affinity.
     suits_itself: bool,
     window: Window,
+    /// What the last decision looked at.
+    looked: Looked,
 }
 
 impl Counters {
@@ -172,11 +174,18 @@ impl Counters {
         }
     }
 
+    /// What decisions looked at since this was asked last.
+    pub fn looked(&mut self) -> Looked {
+        std::mem::take(&mut self.looked)
+    }
+
     /// Decides by the tree of the pod's class; `None` when no node is feasible.
     pub fn decide(&mut self, cycle: &Cycle, tree: &ClassTree, start: usize) -> Option<Decision> {
         let places = cycle.nodes.ordered().len();
         let mut window = std::mem::take(&mut self.window);
         let examined = self.fill(&mut window, cycle, tree, start);
+        self.looked.filtered += examined as u64;
+        self.looked.scored += if window.places.len() > 1 { window.places.len() as u64 } else { 0 };
         let chosen = match window.places[..] {
             [] => None,
             [one] => Some(one),

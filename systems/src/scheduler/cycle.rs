@@ -62,7 +62,27 @@ pub fn feasible_wanted(nodes: usize, percentage: u32) -> usize {
 ///
 /// Choice: the original looks at nodes in parallel; we look one by one.
 pub fn decide(cycle: &Cycle, start: usize) -> Decision {
+    look(cycle, start).0
+}
+
+/// Nodes that one decision looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// Run through the filters.
+    pub filtered: u64,
+    /// Scored.
+    pub scored: u64,
+}
+
+/// [`decide`], and what it took.
+pub fn look(cycle: &Cycle, start: usize) -> (Decision, Looked) {
     let found = examine(cycle, start);
+    let scored = if found.feasible.len() > 1 { found.feasible.len() as u64 } else { 0 };
+    let looked = Looked { filtered: found.examined, scored };
+    (chosen(cycle, found), looked)
+}
+
+fn chosen(cycle: &Cycle, found: Examined) -> Decision {
     match found.feasible[..] {
         [] => Decision::None(Box::new(found.failure)),
         [node] => Decision::Node { node, next_start: found.next_start, nominated: found.nominated },
@@ -84,12 +104,14 @@ pub struct Examined {
     pub failure: Failure,
     /// Where the next cycle starts to look.
     pub next_start: usize,
+    /// Nodes run through the filters.
+    pub examined: u64,
 }
 
 /// Runs the filters. Source: `schedule_one.go`, `findNodesThatFitPod`.
 pub fn examine(cycle: &Cycle, start: usize) -> Examined {
     let order = cycle.nodes.ordered();
-    let mut found = Examined { feasible: Vec::new(), nominated: false, failure: Failure::new(order.len()), next_start: start };
+    let mut found = Examined { feasible: Vec::new(), nominated: false, failure: Failure::new(order.len()), next_start: start, examined: 0 };
     if order.is_empty() {
         return found;
     }
@@ -105,6 +127,7 @@ pub fn examine(cycle: &Cycle, start: usize) -> Examined {
     {
         found.feasible.push(number);
         found.nominated = true;
+        found.examined = 1;
         return found;
     }
     let few: Option<Vec<u32>> = filters.only.as_ref().map(|(names, plugins)| {
@@ -127,6 +150,7 @@ pub fn examine(cycle: &Cycle, start: usize) -> Examined {
         }
     }
     found.next_start = (start + examined) % order.len();
+    found.examined = examined as u64;
     found
 }
 

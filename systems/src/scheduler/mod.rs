@@ -10,7 +10,7 @@
 //! Reading order: `facts` (a pod class), `pods` (pods on nodes, waiting, nominated), `nodes` (node facts and their order), `plugin`
 //! (names, answers, traits), `plugins` (one file each), `profile`, `filter`, `cycle` (one decision, plainly), `failure` (why none),
 //! `tree` (the same decision by change), `spread` and `counters` (the same under default constraints, and under
-//! constraints and affinity of one's own), `cache` (what follows from the store), `queue`.
+//! constraints and affinity of one's own), `cache` (what follows from the store), `queue`, `work` (what it costs).
 
 pub mod cache;
 pub mod counters;
@@ -29,6 +29,7 @@ pub mod queue;
 mod refused;
 pub mod spread;
 pub mod tree;
+pub mod work;
 
 use bevy_ecs::prelude::{Res, ResMut};
 use bevy_ecs::resource::Resource;
@@ -192,14 +193,18 @@ fn sync(
     state.queue.flush(work.now());
     let attempt = latency.table().scheduling_attempt;
     if attempt.0 == 0 {
+        cache.begins(state.queue.is_ready());
         while let Some(waiting) = state.queue.pop() {
             schedule_one(waiting, state, cache, &reads, &mut names, words, &mut work, &mut events);
+            cache.decided();
         }
     } else {
-        if state.attempt_ends.take_if(|at| *at <= work.now()).is_some()
-            && let Some(waiting) = state.queue.pop()
-        {
-            schedule_one(waiting, state, cache, &reads, &mut names, words, &mut work, &mut events);
+        if state.attempt_ends.take_if(|at| *at <= work.now()).is_some() && state.queue.is_ready() {
+            cache.begins(true);
+            if let Some(waiting) = state.queue.pop() {
+                schedule_one(waiting, state, cache, &reads, &mut names, words, &mut work, &mut events);
+                cache.decided();
+            }
         }
         if state.attempt_ends.is_none() && state.queue.is_ready() {
             state.attempt_ends = Some(work.now() + attempt);

@@ -41,19 +41,22 @@ pub struct ClassTree {
 }
 
 impl ClassTree {
-    /// Brings the tree up to date with the table.
-    pub fn catch_up(&mut self, facts: &ClassFacts, profile: &Profile, table: &NodeTable, labels: &LabelSets, names: &Names) {
+    /// Brings the tree up to date with the table. Returns how many entries were computed anew.
+    pub fn catch_up(&mut self, facts: &ClassFacts, profile: &Profile, table: &NodeTable, labels: &LabelSets, names: &Names) -> u64 {
         if self.epoch != table.epoch || self.leaves == 0 || table.changes.len() - self.seen > table.ordered().len() {
             self.build(facts, profile, table, labels, names);
-            return;
+            return table.ordered().len() as u64;
         }
+        let mut computed = 0;
         while self.seen < table.changes.len() {
             let number = table.changes[self.seen];
             self.seen += 1;
             if let Some(place) = table.place(number) {
                 self.set(place, table.zone_at(place), score(facts, profile, table, number, labels, names));
+                computed += 1;
             }
         }
+        computed
     }
 
     fn build(&mut self, facts: &ClassFacts, profile: &Profile, table: &NodeTable, labels: &LabelSets, names: &Names) {

@@ -37,7 +37,10 @@ impl SchedulerCache {
             }
             return decision;
         }
-        cycle::decide(&self.cycle(pod, reads, names), start)
+        let (decision, looked) = cycle::look(&self.cycle(pod, reads, names), start);
+        self.work.filtered += looked.filtered;
+        self.work.scored += looked.scored;
+        decision
     }
 
     /// `None` when no node is feasible, or when the plain look must decide.
@@ -55,7 +58,7 @@ impl SchedulerCache {
             return None;
         }
         let tree = self.trees.entry(leader).or_default();
-        tree.catch_up(facts, &self.profile, &self.table, &reads.labels, names);
+        self.work.rescored += tree.catch_up(facts, &self.profile, &self.table, &reads.labels, names);
         let percentage = self.profile.percentage_of_nodes_to_score;
         let every_node = self.table.zones() <= ZONES_MAX && facts.node_selector.is_empty() && facts.required.is_none();
         if !facts.spread.is_empty() || facts.terms.is_some() || self.touched(kind, reads) {
@@ -110,7 +113,10 @@ impl SchedulerCache {
         let cycle = self.cycle(pod, reads, names);
         let tree = self.trees.get(&leader).filter(|_| counters.catch_up(&cycle));
         let decision = tree.and_then(|tree| counters.decide(&cycle, tree, start));
+        let looked = counters.looked();
         self.counters[number] = counters;
+        self.work.filtered += looked.filtered;
+        self.work.scored += looked.scored;
         decision
     }
 
