@@ -1,6 +1,7 @@
 //! The summary of a run for people: a dozen lines, the important ones first.
 
-use wavetank_engine::record::summary::{Rollout, Summary};
+use wavetank_engine::record::summary::{Rollout, Summary, WaitReason};
+use wavetank_engine::scene::traces::{TraceReport, Trouble};
 
 /// Rollouts listed before the rest is only counted.
 const ROLLOUTS_MAX: usize = 8;
@@ -25,7 +26,20 @@ pub fn summary(summary: &Summary) -> String {
     page.rest(summary.at_end.rollouts.len(), ROLLOUTS_MAX, "rollouts");
     let objects: Vec<String> = summary.at_end.objects.iter().map(|(kind, number)| count(*number, kind)).collect();
     page.line("objects", &objects.join(", "));
+    for report in &summary.traces {
+        page.line("trace", &trace(report));
+        for (what, troubles) in [("unusable", &report.unusable), ("refused", &report.refused)] {
+            for Trouble { reason, rows, first } in troubles.iter().take(REASONS_MAX) {
+                page.more(&format!("{} {what}: {reason} (first {first})", grouped(*rows)));
+            }
+            page.rest(troubles.len(), REASONS_MAX, "reasons");
+        }
+    }
     page.line("troubles", &troubles(summary));
+    for WaitReason { reason, pods } in summary.waited.reasons.iter().take(REASONS_MAX) {
+        page.more(&format!("{} waited at first for: {reason}", grouped(*pods)));
+    }
+    page.rest(summary.waited.reasons.len(), REASONS_MAX, "reasons");
     page.line("not simulated", &summary.not_simulated.join(", "));
     page.line("created", &namespaces(summary));
     page.line("expected", &expected(summary));
@@ -101,6 +115,14 @@ fn pods(summary: &Summary) -> String {
     let states: Vec<String> = states.into_iter().filter(|&(count, _)| count > 0).map(|(_, text)| text).collect();
     let states = if states.is_empty() { "none".to_string() } else { states.join(", ") };
     format!("{states}; {} created, {} deleted on the way", grouped(pods.created), grouped(pods.deleted))
+}
+
+fn trace(report: &TraceReport) -> String {
+    let bad = |list: &[Trouble]| list.iter().map(|trouble| trouble.rows).sum::<u64>();
+    let parts =
+        [(report.left, "left"), (report.to_come, "still to come"), (bad(&report.unusable), "unusable"), (bad(&report.refused), "refused")];
+    let parts: String = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!(", {} {what}", grouped(*count))).collect();
+    format!("{}: {}, {} arrived{parts}", report.file, count(report.rows, "row"), grouped(report.arrived))
 }
 
 fn progress(rollout: &Rollout) -> String {
@@ -187,6 +209,7 @@ mod tests {
             pods: PodCounts { total: 3, running: 3, ready: 3, created: 3, ..PodCounts::default() },
             unschedulable: vec![],
             waited: Waited::default(),
+            traces: vec![],
             evictions: 0,
             restarts: 0,
             bindings: 3,

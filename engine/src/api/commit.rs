@@ -434,7 +434,9 @@ fn write_one<T: State>(
     }
     if tally != Counted::default() {
         let created_at = world.get::<Obj<Meta>>(entity).expect("every object has metadata").value.created_at;
-        world.resource_mut::<Tally>().take_in(object.uid, created_at, tally);
+        world.resource_scope(|world, mut totals: bevy_ecs::world::Mut<Tally>| {
+            totals.take_in(object.uid, created_at, tally, world.resource::<Names>());
+        });
     }
     let mut journal = world.resource_mut::<Journal>();
     journal.fold(hash);

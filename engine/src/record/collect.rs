@@ -15,7 +15,7 @@ use crate::names::Names;
 use crate::record::digest::digest;
 use crate::record::events::Events;
 use crate::record::journal::object_text;
-use crate::record::summary::{AtEnd, Expectations, PodCounts, Rollout, SCHEMA, Summary, Unschedulable, Waited, digest_text};
+use crate::record::summary::{AtEnd, Expectations, PodCounts, Rollout, SCHEMA, Summary, Unschedulable, WaitReason, Waited, digest_text};
 use crate::record::tally::Tally;
 use crate::scene::run::Run;
 use crate::simulation::Simulation;
@@ -41,7 +41,8 @@ pub fn summary(run: &Run) -> Summary {
         nodes: living(sim, Kind::Node).count() as u64,
         pods,
         unschedulable,
-        waited: Waited { pods: waited, virtual_s_max: waited_max.as_secs_f64() },
+        waited: Waited { pods: waited, virtual_s_max: waited_max.as_secs_f64(), reasons: wait_reasons(tally) },
+        traces: run.traces(),
         evictions: tally.evictions,
         restarts: tally.restarts,
         bindings: tally.bindings,
@@ -56,6 +57,13 @@ pub fn summary(run: &Run) -> Summary {
         peak_rss_bytes: 0,
         at_end,
     }
+}
+
+/// What pods waited for, most pods first.
+fn wait_reasons(tally: &Tally) -> Vec<WaitReason> {
+    let mut list: Vec<WaitReason> = tally.wait_reasons.iter().map(|(reason, &pods)| WaitReason { reason: reason.clone(), pods }).collect();
+    list.sort_by(|a, b| b.pods.cmp(&a.pods).then_with(|| a.reason.cmp(&b.reason)));
+    list
 }
 
 fn living(sim: &Simulation, kind: Kind) -> impl Iterator<Item = &Row> {

@@ -3,6 +3,7 @@
 //! [`Summary`] is the machine-readable object `wavetank.summary/1`, its fields in output order; [`AtEnd`] rides along for
 //! the text that people read and is not part of that schema.
 
+use crate::scene::traces::TraceReport;
 use serde::Serialize;
 
 /// Name and version of the machine-readable form.
@@ -29,6 +30,9 @@ pub struct Summary {
     pub unschedulable: Vec<Unschedulable>,
     /// Pods that waited for a node, over the whole run.
     pub waited: Waited,
+    /// Traces, for each its files; left out when there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub traces: Vec<TraceReport>,
     /// Pods evicted over the whole run.
     pub evictions: u64,
     /// Container restarts over the whole run.
@@ -89,12 +93,24 @@ pub struct Unschedulable {
 }
 
 /// Waiting for a node.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Waited {
     /// Pods whose first scheduling attempt failed.
     pub pods: u64,
     /// The longest such wait, from creation to binding or to the end. Unit: seconds.
     pub virtual_s_max: f64,
+    /// What stood in their way at the first attempt, by what was said of the nodes, without numbers of nodes; left out when nobody waited.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<WaitReason>,
+}
+
+/// Pods that waited for a node for the same reasons.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WaitReason {
+    /// The scheduler's reasons with commas between them, sorted: `Insufficient cpu, Insufficient memory`.
+    pub reason: String,
+    /// How many pods.
+    pub pods: u64,
 }
 
 /// How the expectations went.
@@ -163,7 +179,8 @@ mod tests {
             nodes: 3,
             pods: PodCounts { total: 1, pending: 1, created: 2, deleted: 1, ..PodCounts::default() },
             unschedulable: vec![Unschedulable { message: "0/3 nodes are available".to_string(), pods: 1 }],
-            waited: Waited { pods: 1, virtual_s_max: 1.5 },
+            waited: Waited { pods: 1, virtual_s_max: 1.5, reasons: vec![] },
+            traces: vec![],
             evictions: 0,
             restarts: 1,
             bindings: 2,

@@ -4,10 +4,12 @@ use crate::hash::LookupMap;
 use crate::ids::Uid;
 use crate::model::meta::{ConditionStatus, condition, condition_true};
 use crate::model::pod::PodStatus;
+use crate::names::{Names, Sym};
 use crate::time::{SimDuration, SimTime};
 use crate::words;
 use bevy_ecs::resource::Resource;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Counts over the whole run. ECS resource.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, Resource)]
@@ -26,17 +28,33 @@ pub struct Tally {
     pub waited: u64,
     /// The longest such wait, from creation to binding or removal.
     pub waited_max: SimDuration,
+    /// What stood in the way of pods at their first attempt, and of how many.
+    pub wait_reasons: BTreeMap<String, u64>,
     /// Pods that still wait, and since when they exist.
     waiting: LookupMap<Uid, SimTime>,
 }
 
+/// The reasons in a scheduler's message, sorted, without numbers of nodes: `Insufficient cpu, Insufficient memory` of
+/// `0/9 nodes are available: 2 Insufficient memory, 9 Insufficient cpu. preemption: ...`.
+fn reasons(message: &str) -> String {
+    let Some((_, said)) = message.split_once(" nodes are available: ") else { return message.trim_end_matches('.').to_string() };
+    let said = said.split_once(". ").map_or(said, |(said, _)| said).trim_end_matches('.');
+    let bare = |reason: &str| reason.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start().to_string();
+    let mut list: Vec<String> = said.split(", ").map(bare).collect();
+    list.sort();
+    list.dedup();
+    list.join(", ")
+}
+
 impl Tally {
     /// Takes in a change of a pod's status.
-    pub(crate) fn take_in(&mut self, pod: Uid, created_at: SimTime, counted: Counted) {
+    pub(crate) fn take_in(&mut self, pod: Uid, created_at: SimTime, counted: Counted, names: &Names) {
         self.restarts += counted.restarts;
         self.evictions += u64::from(counted.evicted);
-        if counted.unplaced {
-            self.waiting.entry(pod).or_insert(created_at);
+        if let Some(message) = counted.unplaced
+            && self.waiting.insert(pod, created_at).is_none()
+        {
+            *self.wait_reasons.entry(reasons(names.text(message))).or_insert(0) += 1;
         }
     }
 
@@ -73,7 +91,8 @@ impl Tally {
 pub struct Counted {
     restarts: u64,
     evicted: bool,
-    unplaced: bool,
+    /// The scheduler's message, when it found no node.
+    unplaced: Option<Sym>,
 }
 
 impl Counted {
@@ -82,12 +101,37 @@ impl Counted {
         let restarts =
             |status: &PodStatus| status.containers.iter().chain(&status.init_containers).map(|c| u64::from(c.restarts)).sum::<u64>();
         let target = |status: &PodStatus| condition_true(&status.conditions, words::DISRUPTION_TARGET);
-        let unplaced =
-            |status: &PodStatus| condition(&status.conditions, words::POD_SCHEDULED).is_some_and(|c| c.status == ConditionStatus::False);
+        let refused = |status: &PodStatus| {
+            let condition = condition(&status.conditions, words::POD_SCHEDULED);
+            condition.filter(|c| c.status == ConditionStatus::False).map(|c| c.message)
+        };
         Counted {
             restarts: restarts(new).saturating_sub(restarts(old)),
             evicted: target(new) && !target(old),
-            unplaced: unplaced(new) && !unplaced(old),
+            unplaced: refused(new).filter(|_| refused(old).is_none()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_those_of_the_nodes_without_their_numbers() {
+        for (message, want) in [
+            ("0/3 nodes are available: 3 Insufficient cpu.", "Insufficient cpu"),
+            (
+                "0/9 nodes are available: 2 Insufficient memory, 9 Insufficient cpu. preemption: 0/9 nodes are available: 9 No preemption victims found for incoming pod.",
+                "Insufficient cpu, Insufficient memory",
+            ),
+            (
+                "0/9 nodes are available: 4 node(s) had untolerated taint(s), 5 Too many pods.",
+                "Too many pods, node(s) had untolerated taint(s)",
+            ),
+            ("no nodes available to schedule pods", "no nodes available to schedule pods"),
+        ] {
+            assert_eq!(reasons(message), want);
         }
     }
 }

@@ -105,20 +105,29 @@ fn create_namespaces(sim: &mut Simulation, objects: &[SceneObject]) -> Vec<Strin
     let all = NAMESPACES.iter().copied().map(str::to_string).chain(missing.iter().cloned());
     let wanted: Vec<String> =
         all.chain(objects.iter().filter(|object| object.kind() == "Namespace").map(|object| object.name().to_string())).collect();
-    let actor = sim.get_mut::<Names>().sym(SCRIPT);
     for name in wanted {
-        let new = with_tables(sim, |tables| {
-            let text = tables.names.sym(&name);
-            let mut meta = Meta::new(Kind::Namespace, Sym::EMPTY, tables.names.name(&name));
-            meta.labels = tables.labels.intern(tables.names, [(words::NAMESPACE_LABEL, text)]);
-            NewObject { meta, states: vec![Namespace::default().into()] }
-        });
-        if !exists(sim, &new) {
-            let created = sim.ask(actor, Verb::Create(Box::new(new)));
-            assert!(matches!(created, Ok(Reply::Created(_))), "a namespace that is not there can be created: {created:?}");
-        }
+        ensure_namespace(sim, &name);
     }
     missing
+}
+
+/// Creates a namespace unless it is there. Returns whether it was not.
+pub(crate) fn ensure_namespace(sim: &mut Simulation, name: &str) -> bool {
+    let key = |name| ObjectKey { kind: Kind::Namespace, namespace: Sym::EMPTY, name };
+    let objects = sim.get::<crate::api::objects::Objects>();
+    if sim.get::<Names>().find_name(name).is_some_and(|name| objects.by_key(key(name)).is_some()) {
+        return false;
+    }
+    let actor = sim.get_mut::<Names>().sym(SCRIPT);
+    let new = with_tables(sim, |tables| {
+        let text = tables.names.sym(name);
+        let mut meta = Meta::new(Kind::Namespace, Sym::EMPTY, tables.names.name(name));
+        meta.labels = tables.labels.intern(tables.names, [(words::NAMESPACE_LABEL, text)]);
+        NewObject { meta, states: vec![Namespace::default().into()] }
+    });
+    let created = sim.ask(actor, Verb::Create(Box::new(new)));
+    assert!(matches!(created, Ok(Reply::Created(_))), "a namespace that is not there can be created: {created:?}");
+    true
 }
 
 /// A node of time zero is registered and Ready, and has a kubelet that reports. Source: `design.md` §5, `spec/kubelet.md` §2.

@@ -8,6 +8,7 @@ use crate::scene::objects::ObjectLoader;
 use crate::scene::pools::nodes_of;
 use crate::scene::program::{Programs, image_matches};
 use crate::scene::targets::{Known, Target};
+use crate::scene::traces::{Brought, Trace, read_trace, rows};
 use crate::simulation::latency::{Latency, LatencyTable};
 use crate::source::{
     BrokenObject, Documents, Files, Format, Params, Problem, Problems, Severity, Sources, Span, Tree, TreeValue, decode, decode_each,
@@ -35,6 +36,7 @@ const FIELDS: &[&str] = &[
     "program_defaults",
     "traffic",
     "metrics",
+    "traces",
     "script",
     "expect",
     "measure_from",
@@ -147,6 +149,7 @@ impl Loader<'_> {
             programs: Programs::default(),
             traffic: Vec::new(),
             metrics: Vec::new(),
+            traces: Vec::new(),
             script: Vec::new(),
             expectations: Vec::new(),
             not_simulated: Vec::new(),
@@ -184,6 +187,7 @@ impl Loader<'_> {
         for item in self.list(&tree, "objects") {
             objects.item(&mut self.sources, &item, path, &mut self.problems, &mut scene.objects);
         }
+        self.traces(&tree, path, &mut objects, &mut scene);
         self.broken.extend_from_slice(objects.broken());
         self.traffic(&tree, path, &mut scene);
         self.metrics(&tree, path, &mut scene);
@@ -196,6 +200,17 @@ impl Loader<'_> {
         scene.not_simulated = objects.not_simulated.into_iter().collect();
         self.check_objects(&scene.objects);
         self.finish(scene)
+    }
+
+    /// Reads the nodes of traces, and what their pods' files promise.
+    fn traces(&mut self, tree: &Tree, path: &str, objects: &mut ObjectLoader, scene: &mut Scene) {
+        for item in self.list(tree, "traces") {
+            let mut brought = Brought::default();
+            let trace = read_trace(self.files, &mut self.sources, &item, path, objects, &mut self.problems, &mut brought);
+            scene.traces.extend(trace);
+            scene.objects.extend(brought.nodes);
+            scene.script.extend(brought.joining);
+        }
     }
 
     fn check_fields(&mut self, tree: &Tree) -> Option<()> {
@@ -323,7 +338,8 @@ impl Loader<'_> {
         for entry in programs.entries() {
             let path = format!("programs[{:?}]", entry.key.text);
             if let Some(program) = decode(&entry.value, &path, &mut self.problems) {
-                if !images.iter().any(|image| image_matches(&entry.key.text, image)) {
+                let read_later = scene.traces.iter().any(Trace::brings_any_image);
+                if !read_later && !images.iter().any(|image| image_matches(&entry.key.text, image)) {
                     self.problems.warning(entry.key.span, format!("no container's image matches the program {:?}", entry.key.text));
                 }
                 scene.programs.add(&entry.key.text, program);
@@ -438,6 +454,9 @@ impl Loader<'_> {
     fn known(&self, scene: &Scene) -> Known {
         let mut known = Known::of(&scene.objects);
         known.add_broken(&self.broken);
+        if !scene.traces.is_empty() {
+            known.any_pod();
+        }
         known
     }
 
@@ -553,6 +572,7 @@ fn resolve_latency(changes: &LatencyChanges) -> Latency {
 /// Images that containers of the scene have or will have by its script.
 fn images_of_scene(scene: &Scene) -> Vec<String> {
     let mut images: Vec<String> = scene.objects.iter().flat_map(|object| images_of(&object.body)).collect();
+    images.extend(scene.traces.iter().map(|_| rows::IMAGE.to_string()));
     for entry in &scene.script {
         match &entry.action {
             Action::Apply(objects) => images.extend(objects.iter().flat_map(|object| images_of(&object.body))),

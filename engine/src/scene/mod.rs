@@ -18,6 +18,7 @@ pub mod run;
 mod script;
 pub mod series;
 pub mod targets;
+pub mod traces;
 pub mod traffic;
 mod tree_json;
 mod unsimulated;

@@ -42,6 +42,8 @@ pub struct Scene {
     pub traffic: Vec<crate::scene::traffic::Traffic>,
     /// Metrics beside those of resources.
     pub metrics: Vec<crate::scene::series::Series>,
+    /// Pods that arrive from files.
+    pub traces: Vec<crate::scene::traces::Trace>,
     /// The script, by time; equal times in the order written.
     pub script: Vec<ScriptEntry>,
     /// What is expected, in the order written.
@@ -63,6 +65,13 @@ pub struct SceneObject {
     pub body: std::sync::Arc<Value>,
     /// Where it is written.
     pub span: Span,
+}
+
+impl Scene {
+    /// Pods that traces bring at most; of manifests a guess by their text.
+    pub fn pods_of_traces(&self) -> u64 {
+        self.traces.iter().map(crate::scene::traces::Trace::pods_at_most).sum()
+    }
 }
 
 impl SceneObject {

@@ -138,6 +138,14 @@ impl<'f> ObjectLoader<'f> {
         self.open.pop();
     }
 
+    /// Reads the objects of one document of a manifest.
+    pub(crate) fn document(&mut self, tree: &Tree, problems: &mut Problems, out: &mut Vec<SceneObject>) {
+        match &tree.value {
+            TreeValue::Seq(items) => items.iter().for_each(|item| self.object(item, problems, out)),
+            _ => self.object(tree, problems, out),
+        }
+    }
+
     fn object(&mut self, tree: &Tree, problems: &mut Problems, out: &mut Vec<SceneObject>) {
         let mut found = Vec::new();
         self.reader.decode_object(tree, problems, &mut |object, tree| found.push((object, tree.clone())));

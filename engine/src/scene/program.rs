@@ -1,6 +1,7 @@
 //! Programs: what containers do, matched by image. Without one a container starts, becomes ready and runs for ever.
 
 use crate::hash::LookupMap;
+use crate::ids::Uid;
 use crate::model::pod_class::{ClassId, PodClass, RestartPolicy};
 use crate::names::Names;
 use crate::scene::format::DurationText;
@@ -280,6 +281,25 @@ impl Programs {
         };
         self.cache.insert((id, init, index as u32), program.clone());
         program
+    }
+}
+
+/// How long the containers of single pods run before they exit with 0, whatever their programs say: what a trace tells of its pods. A
+/// kubelet takes a pod's entry when it begins with the pod. ECS resource.
+#[derive(Debug, Clone, Default, serde::Serialize, Deserialize, Resource)]
+pub struct RunTimes {
+    by_pod: LookupMap<Uid, SimDuration>,
+}
+
+impl RunTimes {
+    /// Sets how long a pod's containers run.
+    pub fn set(&mut self, pod: Uid, span: SimDuration) {
+        self.by_pod.insert(pod, span);
+    }
+
+    /// Takes a pod's entry.
+    pub fn take(&mut self, pod: Uid) -> Option<SimDuration> {
+        if self.by_pod.is_empty() { None } else { self.by_pod.remove(&pod) }
     }
 }
 

@@ -4,8 +4,11 @@ use crate::scene::build;
 use crate::scene::drain::{self, Drains};
 use crate::scene::expect::Judge;
 use crate::scene::model::{Scene, ScriptEntry};
+use crate::scene::program::RunTimes;
 use crate::scene::rolling_update::{self, RollingUpdates};
 use crate::scene::script;
+use crate::scene::traces::play::{self, Player};
+use crate::scene::traces::{TraceReport, TraceState};
 use crate::simulation::dispatch::Dispatcher;
 use crate::simulation::{Restless, Settings, Simulation};
 use crate::time::SimTime;
@@ -61,6 +64,7 @@ pub struct Run {
     pub(crate) place: Place,
     /// Namespaces that were used without being defined.
     pub namespaces_made: Vec<String>,
+    player: Player,
     check: bool,
 }
 
@@ -96,9 +100,11 @@ impl Run {
         sim.keep(crate::scene::faults::NodeFaults::default());
         sim.keep(Drains::default());
         sim.keep(RollingUpdates::default());
+        sim.keep(RunTimes::default());
+        sim.keep(TraceState::of(&scene.traces));
         install(&mut sim);
         let judge = Judge::new(scene.expectations.len());
-        Run { sim, scene, judge, place: Place::default(), namespaces_made: Vec::new(), check: options.check }
+        Run { sim, scene, judge, place: Place::default(), namespaces_made: Vec::new(), player: Player::default(), check: options.check }
     }
 
     /// The scene.
@@ -122,13 +128,21 @@ impl Run {
             let next_step = self.scene.script.get(self.place.script_done).map(|entry| entry.at);
             let next_look = self.judge.next_look(&self.scene.expectations, self.sim.now());
             let next_client = self.sim.get::<Drains>().next().into_iter().chain(self.sim.get::<RollingUpdates>().next()).min();
-            let until = next_step.into_iter().chain(next_look).chain(next_client).min().unwrap_or(limit).min(limit);
+            let next_trace = self.sim.get::<TraceState>().next();
+            let next = next_step.into_iter().chain(next_look).chain(next_client).chain(next_trace).min();
+            let until = next.unwrap_or(limit).min(limit);
             while self.sim.advance(until) {
                 self.instant(each)?;
             }
             if next_client.is_some_and(|at| at <= until) {
                 drain::go_on(&mut self.sim);
                 rolling_update::go_on(&mut self.sim);
+                self.instant(each)?;
+            }
+            if next_trace.is_some_and(|at| at <= until) {
+                play::leave(&mut self.sim);
+                self.instant(each)?;
+                play::arrive(&mut self.sim, &self.scene.traces, &mut self.player, &mut self.namespaces_made);
                 self.instant(each)?;
             }
             if next_step == Some(until) {
@@ -163,6 +177,11 @@ impl Run {
         }
         each(&self.sim);
         Ok(())
+    }
+
+    /// How the traces went so far.
+    pub fn traces(&self) -> Vec<TraceReport> {
+        play::reports(&self.sim, &self.scene.traces)
     }
 
     /// How the expectations went so far: how many were met, and a sentence for each that was missed. Those whose time has not come

@@ -105,9 +105,16 @@ pub fn glob(pattern: &str, text: &str) -> bool {
 pub(crate) struct Known {
     /// (kind in lower case, namespace, name).
     objects: BTreeSet<(String, String, String)>,
+    /// Whether pods may come that are not known yet.
+    any_pod: bool,
 }
 
 impl Known {
+    /// Lets every pod through: a trace may bring it.
+    pub(crate) fn any_pod(&mut self) {
+        self.any_pod = true;
+    }
+
     pub(crate) fn of(objects: &[SceneObject]) -> Known {
         let mut known = Known::default();
         known.add(objects);
@@ -219,7 +226,11 @@ impl Known {
         let claimed = |object: &(String, String, String)| {
             kind == "persistentvolumeclaim" && object.0 == "statefulset" && object.1 == target.namespace && target.name.contains(&object.2)
         };
-        if kind == "namespace" || self.objects.iter().any(claimed) || self.objects.iter().any(|object| matches(object) || owned(object)) {
+        if kind == "namespace"
+            || kind == "pod" && self.any_pod
+            || self.objects.iter().any(claimed)
+            || self.objects.iter().any(|object| matches(object) || owned(object))
+        {
             return;
         }
         let names: Vec<&str> = self.objects.iter().filter(|object| object.0 == kind).map(|object| object.2.as_str()).collect();

@@ -2,7 +2,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | reads  | `Meta`, `Pod`, `PodStatus` of bound pods, `Node`, `NodeStatus`, `Programs`, `NodeFaults`, `Latency` |
+//! | reads  | `Meta`, `Pod`, `PodStatus` of bound pods, `Node`, `NodeStatus`, `Programs`, `RunTimes`, `NodeFaults`, `Latency` |
 //! | writes | `ReportPod` and `Delete` of pods, events |
 //! | woken  | pod bound, respecified, being deleted or gone, a condition of others on it; node added or its fault changed; its own timers |
 //! | source | kubernetes v1.36, `pkg/kubelet/kubelet.go`, `SyncPod`, `SyncTerminatingPod`; `spec/kubelet.md` §4, §5, §7–13 |
@@ -47,7 +47,7 @@ use wavetank_engine::model::pod_class::{ClassId, Classes, PodClass};
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::record::events::{Events, Report};
 use wavetank_engine::scene::faults::{Fault, NodeFaults};
-use wavetank_engine::scene::program::Programs;
+use wavetank_engine::scene::program::{Programs, RunTimes};
 use wavetank_engine::simulation::latency::Latency;
 use wavetank_engine::simulation::route::{Wake, Whom};
 use wavetank_engine::simulation::{Seed, Simulation};
@@ -69,6 +69,7 @@ pub const WAKES: &[Wake] = &[
 /// Registers the kubelets.
 pub fn install(sim: &mut Simulation) {
     sim.ensure::<Programs>();
+    sim.ensure::<RunTimes>();
     sim.ensure::<NodeFaults>();
     sim.ensure::<EveryTick>();
     let texts = Texts::new(&mut sim.get_mut::<Names>());
@@ -140,6 +141,7 @@ struct Cluster<'w, 's> {
     faults: Res<'w, NodeFaults>,
     names: ResMut<'w, Names>,
     programs: ResMut<'w, Programs>,
+    run_times: ResMut<'w, RunTimes>,
     gates: ResMut<'w, Gates>,
     events: ResMut<'w, Events>,
     kubelets: ResMut<'w, Kubelets>,
@@ -208,6 +210,7 @@ fn begin(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, heard: &H
     }
     let node = node_of(cluster, heard.node)?;
     let mut run = Box::new(PodRun::new(item.object, heard.class, cluster.classes.get(heard.class), node, work.now()));
+    run.runs_for = cluster.run_times.take(item.object.uid);
     let (out, ()) = with_cx(cluster, work, &mut run, heard, |run, cx| run.begin(Op::Admit, cx));
     assert!(out.reports.is_empty(), "a pod is reported when its worker begins, not before");
     Some(run)

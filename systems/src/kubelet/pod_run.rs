@@ -216,6 +216,8 @@ pub struct PodRun {
     pub containers: SmallVec<[ContainerRun; 1]>,
     /// Its end.
     pub ending: Option<Box<Ending>>,
+    /// How long its containers run before they exit with 0, where a trace says so.
+    pub runs_for: Option<SimDuration>,
 }
 
 /// An event to be reported.
@@ -326,6 +328,7 @@ impl PodRun {
             init: init as u16,
             containers,
             ending: None,
+            runs_for: None,
         }
     }
 

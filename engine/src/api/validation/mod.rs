@@ -73,6 +73,11 @@ const NAMESPACED_KINDS: &[(&str, &str)] = &[
     ("networking.k8s.io/v1", "NetworkPolicy"),
 ];
 
+/// What is wrong with a name of a node or a pod; nothing when it is good.
+pub(crate) fn name_mistakes(name: &str) -> Vec<String> {
+    formats::dns_subdomain(name)
+}
+
 /// Checks a new object, defaulted and named. Empty when it is fine.
 ///
 /// What the server allocates or generates (addresses, ports, a job's selector) may still be missing.
