@@ -147,6 +147,41 @@ fn nodes_of_equal_score_are_chosen_as_the_user_wants() {
 }
 
 #[test]
+fn bench_measures_and_changes_nothing() {
+    let ended = wavetank("bench SchedulingBasic --nodes 40 --pods 30 --json -");
+    assert_eq!((ended.code, ended.out.matches('\n').count(), ended.err.as_str()), (0, 1, ""));
+    let report: Value = serde_json::from_str(&ended.out).unwrap();
+    let fields = "schema name nodes pods profile tie percentage_of_nodes_to_score decisions bound measured_cpu_s measured_wall_s pods_per_s \
+                  p50_ns p99_ns peak_rss_bytes work digest";
+    let found: Vec<&str> = report.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(found, fields.split_whitespace().collect::<Vec<_>>());
+    assert_eq!((report["schema"].as_str(), report["name"].as_str()), (Some("wavetank.bench/1"), Some("SchedulingBasic")));
+    let counts = ["nodes", "pods", "decisions", "bound"].map(|field| report[field].as_u64().unwrap());
+    assert_eq!(counts, [40, 30, 30, 30]);
+    assert_eq!((report["tie"].as_str(), report["percentage_of_nodes_to_score"].as_u64()), (Some("heap"), Some(0)));
+    let (wall, speed) = (report["measured_wall_s"].as_f64().unwrap(), report["pods_per_s"].as_f64().unwrap());
+    assert!(wall > 0.0 && (speed * wall - 30.0).abs() < 0.01, "{wall} {speed}");
+    assert!(report["p50_ns"].as_u64() > Some(0) && report["p99_ns"].as_u64() >= report["p50_ns"].as_u64());
+    assert_eq!(report["work"]["rescored"].as_u64(), Some(30));
+    let run = wavetank("run scenes/bench/SchedulingBasic.ron --set nodes=40 --set pods=30 --set init=8 --summary json");
+    let summary: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(summary["digest"], report["digest"], "measuring changes nothing");
+    let shown = wavetank("bench SchedulingDaemonset --nodes 5 --pods 10 --ties lowest-name --percentage 100");
+    assert!(shown.out.contains("6 nodes, 10 of 10 pods bound") && shown.out.contains("pods/s"), "{}", shown.out);
+    let unknown = wavetank("bench SchedulngBasic");
+    assert_eq!((unknown.code, unknown.out.as_str()), (2, ""));
+    assert!(unknown.err.contains("did you mean \"SchedulingBasic\"?"), "{}", unknown.err);
+    let undeclared = wavetank("bench SchedulingBasic --set node=3");
+    assert_eq!(undeclared.code, 2);
+    assert!(
+        undeclared.err.contains("declares no parameter \"node\"") && undeclared.err.contains("did you mean \"nodes\"?"),
+        "{}",
+        undeclared.err
+    );
+    assert_eq!(wavetank("bench SchedulingBasic --percentage 101").code, 2);
+}
+
+#[test]
 fn check_shows_every_mistake_with_its_place() {
     let path = folder("check").join("bad.ron");
     let text = SHOP.replace("EXPECTED", "Runing").replace("duration: \"1m\"", "duration: \"1 fortnight\"").replace("image:", "imag:");

@@ -41,7 +41,12 @@ fn events(run: &Run, reason: &str) -> Vec<String> {
 
 #[test]
 fn one_pod_that_asks_for_nothing() {
-    let run = ran(&format!("Scene(duration: \"1m\", {TWO_NODES} objects: [Pod(metadata: (name: \"p\"), spec: (containers: [(name: \"c\", image: \"c:1\")]))])"), "");
+    let run = ran(
+        &format!(
+            "Scene(duration: \"1m\", {TWO_NODES} objects: [Pod(metadata: (name: \"p\"), spec: (containers: [(name: \"c\", image: \"c:1\")]))])"
+        ),
+        "",
+    );
     let pod = &pods(&run)[0];
     assert_eq!((pod["spec"]["nodeName"].as_str(), pod["status"]["qosClass"].as_str()), (Some("n-1"), Some("BestEffort")));
     assert_eq!(pod["status"]["phase"], "Running");
