@@ -15,6 +15,8 @@ use serde::Serialize;
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use wavetank_engine::api::objects::Objects;
+use wavetank_engine::ids::{Kind, Revision};
 use wavetank_engine::record::digest::digest;
 use wavetank_engine::record::summary::digest_text;
 use wavetank_engine::record::tally::Tally;
@@ -175,7 +177,7 @@ pub fn measure(name: &str, args: &BenchArgs) -> Result<Report, BenchError> {
     let tally = run.sim.get::<Tally>();
     let (bound, waiting) = (tally.bindings, tally.pods_created - tally.bindings.min(tally.pods_created));
     let before = Counts { bound, created: tally.pods_created, work: run.sim.get::<SchedulerCache>().work(), ..Counts::default() };
-    let nodes = wavetank_engine::record::collect::summary(&run).nodes;
+    let nodes = run.sim.get::<Objects>().of_kind(Kind::Node).filter(|row| row.gone == Revision::HEAD).count() as u64;
     let meter = Meter::new(name, progress, before);
     let watched = meter.clone();
     run.sim.get_mut::<SchedulerCache>().watch(Box::new(meter.clone()));

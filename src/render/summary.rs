@@ -243,13 +243,23 @@ digest         00000000000000ab
     fn a_run_with_troubles() {
         let rollout =
             |name: &str, ready, note: &str| Rollout { name: name.to_string(), wanted: 3, updated: 3, ready, note: note.to_string() };
+        let trouble = |rows, reason: &str, first: &str| Trouble { reason: reason.to_string(), rows, first: first.to_string() };
         let troubled = Summary {
             virtual_s: 90.25,
             pods: PodCounts { total: 9, pending: 2, running: 5, ready: 4, succeeded: 1, failed: 1, created: 1200, deleted: 1191 },
             unschedulable: vec![Unschedulable { message: "0/3 nodes are available: 3 Insufficient cpu.".to_string(), pods: 2 }],
-            waited: Waited { pods: 2, virtual_s_max: 88.5 },
+            waited: Waited { pods: 2, virtual_s_max: 88.5, reasons: vec![WaitReason { reason: "Insufficient cpu".to_string(), pods: 2 }] },
             evictions: 1,
             restarts: 4,
+            traces: vec![TraceReport {
+                file: "pods.csv".to_string(),
+                rows: 1300,
+                arrived: 1200,
+                left: 90,
+                to_come: 97,
+                unusable: vec![trouble(2, "cpu_milli: expected a whole number", "pods.csv:7: found \"x\"")],
+                refused: vec![trouble(1, "AlreadyExists", "pod \"a\": pods \"a\" already exists")],
+            }],
             expectations: Expectations { met: 1, missed: vec!["at 59s: 3 ready in deployment/web, found 2".to_string()] },
             not_simulated: vec!["StatefulSet".to_string(), "Pod.spec.volumes".to_string()],
             wall_s: 0.0,
@@ -271,7 +281,11 @@ pods           5 running (4 ready), 2 pending, 1 succeeded, 1 failed; 1,200 crea
 rollout        deployment/web  2 of 3 ready, 3 updated; progress deadline exceeded
                deployment/api  complete, 3 ready
 objects        2 Deployments, 3 Endpoints, 1 Service
+trace          pods.csv: 1,300 rows, 1,200 arrived, 90 left, 97 still to come, 2 unusable, 1 refused
+               2 unusable: cpu_milli: expected a whole number (first pods.csv:7: found \"x\")
+               1 refused: AlreadyExists (first pod \"a\": pods \"a\" already exists)
 troubles       2 pods waited for a node (longest 88.5 s), 1 eviction, 4 container restarts
+               2 waited at first for: Insufficient cpu
 not simulated  StatefulSet, Pod.spec.volumes
 created        namespace shop, which is used but not defined
 expected       1 of 2 met

@@ -112,17 +112,19 @@ pub(crate) fn each_row<T>(
 ) {
     let mut reader = reader(&file.text, start);
     let mut record = StringRecord::new();
-    // The position counts lines from 1 in what is left of the text, which begins with the second line.
-    let lines_before = file.text.as_bytes()[..start as usize].iter().filter(|byte| **byte == b'\n').count() as u64;
+    let bytes = file.text.as_bytes();
     while reader.read_record(&mut record).unwrap_or(false) {
         found.rows += 1;
+        // A record's position is where the one before ended: empty lines may come first.
         let from = record.position().map_or(0, csv::Position::byte) + start;
+        let empty = bytes[from as usize..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let from = from + empty as u64;
         let to = reader.position().byte() + start;
         match header.parse(&record, &read) {
             Ok(row) => each(Span::new(file.file, from as usize, to as usize), row),
             Err(mistake) => {
-                let line = record.position().map_or(0, csv::Position::line) + lines_before;
-                found.note(&mistake.reason, || format!("{path}:{line}: found {}", mistake.found));
+                let line = || 1 + bytes[..from as usize].iter().filter(|byte| **byte == b'\n').count();
+                found.note(&mistake.reason, || format!("{path}:{}: found {}", line(), mistake.found));
             }
         }
     }
@@ -259,6 +261,16 @@ mod tests {
             ]
         );
         assert_eq!(arrivals(&table, &[0, 1]), [(0, "a".to_string()), (1, "f".to_string())]);
+    }
+
+    #[test]
+    fn lines_may_end_as_on_windows_and_values_may_be_quoted() {
+        let text = "name,create_s,cpu_milli,memory_bytes\r\na,0,1,1\r\n\"b\",1,\"2\",1\r\nc,2,x,1\r\nd, 3 ,1,1";
+        let (table, found) = table(text).0.unwrap();
+        assert_eq!(found.unusable[0].first, "t.csv:4: found \"x\"");
+        let names = [(0, "a".to_string()), (1, "b".to_string()), (3, "d".to_string())];
+        assert_eq!(arrivals(&table, &[0, 1, 2, 3]), names);
+        assert_eq!(arrivals(&table, &[9]), names);
     }
 
     proptest! {
