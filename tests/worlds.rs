@@ -76,7 +76,7 @@ fn step(kind: u8, whom: u8, amount: u8, workloads: &[Workload]) -> String {
         9 => format!(r#"CutOffNode("node-{node}")"#),
         10 => format!(r#"DrainWith(node: "node-{node}", options: (ignore_daemonsets: true))"#),
         11 => format!(r#"Untaint("node-{node}", "drawn")"#),
-        12 if amount % 4 == 0 => format!(r#"Delete("{target}")"#),
+        12 if amount.is_multiple_of(4) => format!(r#"Delete("{target}")"#),
         _ => format!(r#"Delete("pod/app-{app}-*")"#),
     }
 }

@@ -92,9 +92,7 @@ enum Stage {
     Rename { until: SimTime, again: String },
 }
 
-/// How many replicas the new controller gets next, and how many the old one.
-///
-/// `available`: available pods of the new one. Source: `scaleUp`, `scaleDown`.
+/// How many replicas the new controller gets next. Source: `scaleUp`.
 fn grown(desired: i32, new: i32, old: i32) -> i32 {
     let more = if old == 0 { desired - new } else { desired + SURGE_PODS_MAX - old - new };
     if new == desired || more <= 0 { new } else { (new + more).min(desired) }
@@ -303,9 +301,12 @@ fn successor(old: &Value, image: &str, options: &RollingUpdateOptions) -> Result
     Ok(new)
 }
 
-/// Sixteen digits of what an object is made of.
-fn hash_text(object: &Value) -> String {
-    format!("{:016x}", FixedState.hash_one(object.to_string()))
+/// Sixteen digits of what a controller is. The original hashes its resourceVersion too, so that the same update made twice has two names;
+/// here the generation stands for it, which what others write does not move.
+fn hash_text(controller: &Value) -> String {
+    let meta = &controller["metadata"];
+    let parts = json!([meta["namespace"], meta["name"], meta["uid"], meta["generation"], controller["spec"]]);
+    format!("{:016x}", FixedState.hash_one(parts.to_string()))
 }
 
 fn source_id(old: &Value) -> String {
