@@ -1,6 +1,6 @@
 //! The summary of a run for people: a dozen lines, the important ones first.
 
-use wavetank_engine::record::summary::{Rollout, Summary, WaitReason};
+use wavetank_engine::record::summary::{Refused, Rollout, Summary, WaitReason};
 use wavetank_engine::scene::traces::{TraceReport, Trouble};
 
 /// Rollouts listed before the rest is only counted.
@@ -40,6 +40,11 @@ pub fn summary(summary: &Summary) -> String {
         page.more(&format!("{} waited at first for: {reason}", grouped(*pods)));
     }
     page.rest(summary.waited.reasons.len(), REASONS_MAX, "reasons");
+    for Refused { actor, message, times } in summary.at_end.refused.iter().take(REASONS_MAX) {
+        let often = if *times > 1 { format!("{}× ", grouped(*times)) } else { String::new() };
+        page.line("refused", &format!("{often}{actor}: {message}"));
+    }
+    page.rest(summary.at_end.refused.len(), REASONS_MAX, "refusals");
     page.line("not simulated", &summary.not_simulated.join(", "));
     page.line("created", &namespaces(summary));
     page.line("expected", &expected(summary));
@@ -264,6 +269,7 @@ digest         00000000000000ab
             not_simulated: vec!["StatefulSet".to_string(), "Pod.spec.volumes".to_string()],
             wall_s: 0.0,
             at_end: AtEnd {
+                refused: vec![Refused { actor: "script".into(), message: "pods \"web\" not found".into(), times: 2 }],
                 nodes_ready: 2,
                 objects: vec![("Deployment".to_string(), 2), ("Endpoints".to_string(), 3), ("Service".to_string(), 1)],
                 rollouts: vec![rollout("deployment/web", 2, "progress deadline exceeded"), rollout("deployment/api", 3, "")],
@@ -286,6 +292,7 @@ trace          pods.csv: 1,300 rows, 1,200 arrived, 90 left, 97 still to come, 2
                1 refused: AlreadyExists (first pod \"a\": pods \"a\" already exists)
 troubles       2 pods waited for a node (longest 88.5 s), 1 eviction, 4 container restarts
                2 waited at first for: Insufficient cpu
+refused        2× script: pods \"web\" not found
 not simulated  StatefulSet, Pod.spec.volumes
 created        namespace shop, which is used but not defined
 expected       1 of 2 met

@@ -80,7 +80,8 @@ fn check_namespace(world: &World, new: &NewObject) -> Result<(), Refusal> {
     let entity = objects.row(found).expect("found by key").entity;
     if world.get::<Obj<Namespace>>(entity).is_some_and(|namespace| namespace.value().terminating) {
         let resource = world.resource::<Kinds>().resource(new.meta.kind);
-        let name = names.render(new.meta.name);
+        let generated = new.meta.name == Name::default();
+        let name = if generated { names.text(new.meta.generate_name).to_string() } else { names.render(new.meta.name) };
         return Err(Refusal::forbidden(format!(
             "{resource} \"{name}\" is forbidden: unable to create new content in namespace {text} because it is being terminated"
         )));

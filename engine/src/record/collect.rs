@@ -15,8 +15,12 @@ use crate::names::Names;
 use crate::record::digest::digest;
 use crate::record::events::Events;
 use crate::record::journal::object_text;
-use crate::record::summary::{AtEnd, Expectations, PodCounts, Rollout, SCHEMA, Summary, Unschedulable, WaitReason, Waited, digest_text};
+use crate::record::refusals::Refusals;
+use crate::record::summary::{
+    AtEnd, Expectations, PodCounts, Refused, Rollout, SCHEMA, Summary, Unschedulable, WaitReason, Waited, digest_text,
+};
 use crate::record::tally::Tally;
+use crate::scene::build::SCRIPT;
 use crate::scene::run::Run;
 use crate::simulation::Simulation;
 use crate::simulation::clock::Clock;
@@ -104,7 +108,12 @@ fn at_end(sim: &Simulation) -> AtEnd {
             *objects.entry(kinds.info(row.key.kind).kind).or_insert(0) += 1;
         }
     }
+    let names = sim.get::<Names>();
+    let refused = sim.get::<Refusals>().iter();
+    let refused = refused.filter(|&(actor, code, ..)| names.text(actor) == SCRIPT || !matches!(code, 404 | 409));
+    let refused = refused.map(|(actor, _, message, times)| Refused { actor: names.text(actor).into(), message: message.into(), times });
     AtEnd {
+        refused: refused.collect(),
         nodes_ready: living(sim, Kind::Node).filter(|row| sim.state::<NodeStatus>(row.object).is_some_and(NodeStatus::ready)).count()
             as u64,
         objects: objects.into_iter().collect(),

@@ -135,6 +135,19 @@ pub struct AtEnd {
     pub requested_permille: Vec<(String, u64)>,
     /// Namespaces that were used without being defined, sorted.
     pub namespaces_added: Vec<String>,
+    /// Requests that the API server refused, but for those that lost a race (404 and 409) of others than the script.
+    pub refused: Vec<Refused>,
+}
+
+/// A refusal, and how often it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Who asked.
+    pub actor: String,
+    /// What the API server said.
+    pub message: String,
+    /// How often.
+    pub times: u64,
 }
 
 /// One workload at the end.
