@@ -20,6 +20,7 @@ use wavetank_systems::scheduler::nodes::{NodeFacts, NodeTable};
 use wavetank_systems::scheduler::pods::{Group, GroupId, Groups, Incoming, Namespaces, Nominations, Resident};
 use wavetank_systems::scheduler::profile::Profile;
 use wavetank_systems::scheduler::spread::{SpreadCounts, SpreadKey};
+use wavetank_systems::scheduler::storage::Storage;
 use wavetank_systems::scheduler::tree::ClassTree;
 
 /// A drawn node: zone, size, whether tainted, whether cordoned.
@@ -90,6 +91,7 @@ struct World {
     table: NodeTable,
     groups: Groups,
     nominations: Nominations,
+    storage: Storage,
     namespaces: Namespaces,
     profile: Profile,
     spread: SpreadCounts,
@@ -122,7 +124,8 @@ impl World {
             let selector = Requirement { key: app, operator: Operator::In, values: vec![value] };
             let incoming = Incoming {
                 uid: Uid(0),
-                resident: Resident { class, group },
+                resident: Resident { class, group, volumes: None },
+                name: Sym::EMPTY,
                 namespace,
                 labels: set,
                 node_name: Sym::EMPTY,
@@ -141,6 +144,7 @@ impl World {
             table: NodeTable::default(),
             groups,
             nominations: Nominations::default(),
+            storage: Storage::default(),
             namespaces: Namespaces::default(),
             profile: Profile::default(),
             spread: SpreadCounts::default(),
@@ -213,6 +217,7 @@ impl World {
             nodes: &self.table,
             groups: &self.groups,
             nominations: &self.nominations,
+            storage: &self.storage,
             namespaces: &self.namespaces,
             labels: &self.labels,
             names: &self.names,

@@ -68,6 +68,12 @@ pub enum Kind {
     StatefulSet,
     DaemonSet,
     ControllerRevision,
+    PersistentVolumeClaim,
+    PersistentVolume,
+    StorageClass,
+    CSINode,
+    CSIDriver,
+    CSIStorageCapacity,
     /// Stored, listed and watched; nothing acts on it.
     Other(u16),
 }

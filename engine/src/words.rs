@@ -33,6 +33,14 @@ words! {
     NAMESPACE_LABEL = "kubernetes.io/metadata.name", POD_TEMPLATE_HASH = "pod-template-hash",
     REVISION = "deployment.kubernetes.io/revision", DESIRED_REPLICAS = "deployment.kubernetes.io/desired-replicas",
     MAX_REPLICAS = "deployment.kubernetes.io/max-replicas", POD_DELETION_COST = "controller.kubernetes.io/pod-deletion-cost",
+    // Of claims and volumes.
+    BETA_CLASS = "volume.beta.kubernetes.io/storage-class", BIND_COMPLETED = "pv.kubernetes.io/bind-completed",
+    BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller", SELECTED_NODE = "volume.kubernetes.io/selected-node", YES = "yes",
+    PROVISIONED_BY = "pv.kubernetes.io/provisioned-by", STORAGE_PROVISIONER = "volume.kubernetes.io/storage-provisioner",
+    BETA_STORAGE_PROVISIONER = "volume.beta.kubernetes.io/storage-provisioner",
+    PVC_PROTECTION = "kubernetes.io/pvc-protection", PV_PROTECTION = "kubernetes.io/pv-protection",
+    DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class",
+    BETA_ZONE_LABEL = "failure-domain.beta.kubernetes.io/zone", BETA_REGION_LABEL = "failure-domain.beta.kubernetes.io/region",
     // Taint keys.
     TAINT_NOT_READY = "node.kubernetes.io/not-ready", TAINT_UNREACHABLE = "node.kubernetes.io/unreachable",
     TAINT_UNSCHEDULABLE = "node.kubernetes.io/unschedulable",

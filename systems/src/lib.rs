@@ -1,6 +1,6 @@
 //! The control-plane behaviours of Wavetank: one module each, one list of them all ([`ALL`]).
 //!
-//! Reading order: `workloads`, `scheduler`, `kubelet`, `nodes`, `network`, `autoscaling`, `lifecycle`, `admission`. No module calls another:
+//! Reading order: `workloads`, `scheduler`, `kubelet`, `nodes`, `network`, `autoscaling`, `storage`, `lifecycle`, `admission`. No module calls another:
 //! they meet in the store.
 
 pub mod admission;
@@ -10,6 +10,7 @@ pub mod lifecycle;
 pub mod network;
 pub mod nodes;
 pub mod scheduler;
+pub mod storage;
 pub(crate) mod texts;
 pub mod workloads;
 
@@ -24,6 +25,8 @@ pub const ALL: &[(&str, Install)] = &[
     ("taint_nodes_by_condition", admission::taint_nodes_by_condition::install),
     ("priority", admission::priority::install),
     ("default_toleration_seconds", admission::default_toleration_seconds::install),
+    ("storage_in_use", admission::storage_in_use::install),
+    ("default_storage_class", admission::default_storage_class::install),
     ("service_addresses", network::service_addresses::install),
     ("deployment", workloads::deployment::install),
     ("replica_set", workloads::replica_set::install),
@@ -41,6 +44,11 @@ pub const ALL: &[(&str, Install)] = &[
     ("endpoint_slices", network::endpoint_slices::install),
     ("traffic", network::traffic::install),
     ("horizontal_pod_autoscaler", autoscaling::horizontal::controller::install),
+    ("volumes", storage::volumes::install),
+    ("provisioner", storage::provisioner::install),
+    ("ephemeral_claims", storage::ephemeral::install),
+    ("claim_protection", storage::protection::install_of_claims),
+    ("volume_protection", storage::protection::install_of_volumes),
     ("disruption", lifecycle::disruption::install),
     ("pod_gc", lifecycle::pod_gc::install),
     ("namespaces", lifecycle::namespaces::install),

@@ -23,6 +23,7 @@ mod replicaset;
 mod report;
 mod row;
 mod run;
+mod scheduling;
 mod service;
 mod statefulset;
 mod tables;
@@ -46,6 +47,7 @@ const FAMILIES: &[Functions] = &[
     node::FUNCTIONS,
     pod_resources::FUNCTIONS,
     replicaset::FUNCTIONS,
+    scheduling::FUNCTIONS,
     service::FUNCTIONS,
     statefulset::FUNCTIONS,
     util::FUNCTIONS,

@@ -4,8 +4,4 @@
 pub(crate) const NOT_BUILT: &[&str] = &[
     // rbac
     "RulesAllow",
-    // scheduler
-    "scheduler/single",
-    // scheduler
-    "scheduler/sequence",
 ];

@@ -24,6 +24,7 @@ use wavetank_engine::scene::traffic::TrafficSources;
 use wavetank_engine::simulation::{Settings, Simulation};
 use wavetank_engine::time::{SimDuration, SimTime, unix_seconds};
 use wavetank_systems::nodes::lifecycle::{MONITOR_PERIOD, Monitor};
+use wavetank_systems::storage::volumes::{RESYNC, Resync};
 
 /// Something that an outside party will do.
 enum Deed {
@@ -113,6 +114,12 @@ impl<'r> Driver<'r> {
         if let Some(tick) = recording.timeline.iter().filter(registered).map(Entry::at).min() {
             let phase = SimDuration(((tick + offset) * 1_000) as u64 % MONITOR_PERIOD.0);
             sim.resource(Monitor { phase });
+        }
+        // So are the looks at what storage leaves unsettled.
+        let again = |entry: &&Entry| entry.text("from") == "persistentvolume-controller" && entry.verb == Verb::Modified;
+        if let Some(look) = recording.timeline.iter().filter(again).map(Entry::at).min() {
+            let phase = SimDuration(((look + offset) * 1_000) as u64 % RESYNC.0);
+            sim.resource(Resync { phase });
         }
         let labels = Labels::of(&recording.timeline, hide_nodes);
         let pods = recording.timeline.iter().filter(|entry| entry.kind == "Pod");
@@ -278,6 +285,14 @@ impl<'r> Driver<'r> {
             let is_shared = !self.recording.objects.iter().any(|object| object["kind"] == "Node" && object["metadata"]["name"] == *node);
             if is_shared && self.shared_nodes.insert(node.clone()) {
                 script::create_node(&mut self.sim, &node)?;
+            }
+        }
+        // Our scheduler has to see those too that no pod was bound to.
+        if !self.binds && !self.recording.objects.iter().any(|object| object["kind"] == "Node") {
+            for node in ["n1", "n2", "n3", "n4"].map(str::to_owned) {
+                if self.shared_nodes.insert(node.clone()) {
+                    script::create_node(&mut self.sim, &node)?;
+                }
             }
         }
         // The shared nodes are in no recording.

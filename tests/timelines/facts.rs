@@ -88,6 +88,19 @@ pub(crate) fn facts(object: &Value, owner_id: &dyn Fn(&str, &str) -> Option<Stri
                 spec["taints"].as_array().map(|taints| taints.iter().map(taint).collect()).unwrap_or_default(),
             );
         }
+        "PersistentVolume" => {
+            copy(&mut facts, status, &["phase"]);
+            facts.insert("claimRef".to_owned(), spec["claimRef"]["name"].clone());
+            facts.insert("reclaim".to_owned(), spec["persistentVolumeReclaimPolicy"].clone());
+            annotation(&mut facts, object, "bound-by-controller", "pv.kubernetes.io/bound-by-controller");
+        }
+        "PersistentVolumeClaim" => {
+            copy(&mut facts, status, &["phase", "capacity"]);
+            copy(&mut facts, spec, &["volumeName", "storageClassName"]);
+            for name in ["bind-completed", "bound-by-controller"] {
+                annotation(&mut facts, object, name, &format!("pv.kubernetes.io/{name}"));
+            }
+        }
         _ => {}
     }
     facts.retain(|_, value| !value.is_null());

@@ -71,6 +71,7 @@ pub(crate) fn rule(kind: &str, field: &str) -> Rule {
         "DaemonSet" if field.contains("number") || field.contains("Number") => Rule::Sum,
         "ReplicaSet" if matches!(field, "generation" | "observedGeneration") => Rule::Unjudged,
         "Deployment" if field.starts_with("conditions.") => Rule::Stage,
+        "PersistentVolume" | "PersistentVolumeClaim" if field == "phase" => Rule::Stage,
         "EndpointSlice" if field == "lastChangeTrigger_s" => Rule::Unjudged,
         "EndpointSlice" if field.starts_with("endpoints") => Rule::Sum,
         "Job" if field.ends_with("_s") => Rule::Seconds,

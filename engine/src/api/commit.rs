@@ -375,6 +375,12 @@ fn relist(world: &mut World, object: ObjRef, entity: bevy_ecs::entity::Entity, c
 }
 
 /// Removes an object: its last entry in the log. Components stay until every cursor has passed.
+/// Whether volumes of a pod have claims.
+pub(crate) fn has_claims(world: &World, pod: bevy_ecs::entity::Entity) -> bool {
+    let class = world.get::<Obj<Pod>>(pod).map(|pod| world.resource::<crate::model::pod_class::Classes>().get(pod.value.class));
+    class.is_some_and(|class| !class.claims.is_empty() || !class.own_claims.is_empty())
+}
+
 pub(crate) fn remove(world: &mut World, act: Act, object: ObjRef) -> Revision {
     let mut objects = world.resource_mut::<Objects>();
     let row = *objects.row(object).expect("only living objects are removed");
@@ -386,7 +392,7 @@ pub(crate) fn remove(world: &mut World, act: Act, object: ObjRef) -> Revision {
     let entry = Entry {
         revision,
         at: act.now,
-        changes: Changes::GONE,
+        changes: Changes::GONE.or(Changes::CLAIMS.when(row.key.kind == Kind::Pod && has_claims(world, row.entity))),
         object,
         key: row.key,
         actor: act.actor,
@@ -526,5 +532,6 @@ use crate::model::network::{EndpointSlice, Endpoints, Service};
 use crate::model::node::{Node, NodeStatus};
 use crate::model::opaque::{Namespace, Opaque};
 use crate::model::revisioned::{ControllerRevision, DaemonSet, DaemonSetStatus, StatefulSet, StatefulSetStatus};
+use crate::model::storage::{PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimStatus, PersistentVolumeStatus, StorageClass};
 use crate::model::workload::{Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus};
 for_each_state!(by_part);

@@ -1,7 +1,7 @@
 //! Creation of objects: names, identity, first state.
 
 use crate::api::admit::admit_create;
-use crate::api::commit::{Act, insert_value, text_of};
+use crate::api::commit::{Act, has_claims, insert_value, text_of};
 use crate::api::job_strategy;
 use crate::api::log::{Entry, Log};
 use crate::api::objects::{Objects, Row};
@@ -22,6 +22,7 @@ use crate::model::pod::{Pod, PodStatus};
 use crate::model::pod_class::{Classes, TemplateId};
 use crate::model::revisioned::{DaemonSet, DaemonSetStatus, StatefulSet, StatefulSetStatus};
 use crate::model::select::SelectorId;
+use crate::model::storage::{PersistentVolumeClaimStatus, PersistentVolumeStatus};
 use crate::model::workload::{Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus};
 use crate::names::{Name, Names, Sym};
 use crate::record::events::Events;
@@ -138,6 +139,12 @@ fn fill_in(new: &mut NewObject) {
             new.states.push(StatefulSetStatus::default().into());
         }
         Kind::DaemonSet if !has(new, |s| matches!(s, StateValue::DaemonSetStatus(_))) => new.states.push(DaemonSetStatus::default().into()),
+        Kind::PersistentVolumeClaim if !has(new, |s| matches!(s, StateValue::PersistentVolumeClaimStatus(_))) => {
+            new.states.push(PersistentVolumeClaimStatus::default().into());
+        }
+        Kind::PersistentVolume if !has(new, |s| matches!(s, StateValue::PersistentVolumeStatus(_))) => {
+            new.states.push(PersistentVolumeStatus::default().into());
+        }
         Kind::Namespace if new.states.is_empty() => new.states.push(Namespace::default().into()),
         _ => {}
     }
@@ -205,7 +212,7 @@ fn store(world: &mut World, act: Act, mut new: NewObject) -> crate::ids::ObjRef 
     let entry = Entry {
         revision,
         at: act.now,
-        changes: Changes::ADDED,
+        changes: Changes::ADDED.or(Changes::CLAIMS.when(key.kind == Kind::Pod && has_claims(world, entity))),
         object,
         key,
         actor: act.actor,

@@ -3,6 +3,7 @@
 mod batch;
 mod disruption;
 mod revisioned;
+mod storage;
 
 use crate::api::request::NewObject;
 use crate::api::state::StateValue;
@@ -22,6 +23,7 @@ use crate::model::raw::Raw;
 use crate::model::resources::Resources;
 use crate::model::revisioned::{DaemonSetStatus, StatefulSetStatus};
 use crate::model::select::Selectors;
+use crate::model::storage::{PersistentVolumeClaimStatus, PersistentVolumeStatus};
 use crate::model::workload::{Deployment, DeploymentStatus, IntOrPercent, ReplicaSet, ReplicaSetStatus, Strategy};
 use crate::names::{Name, Names, Sym};
 use crate::time::{SimTime, unix_seconds};
@@ -29,6 +31,7 @@ use revisioned::controller_revision;
 use serde_json::Value;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+pub use storage::{read_claim, read_volume};
 
 /// The tables into which an object's texts and shared parts go.
 pub struct Tables<'a> {
@@ -122,14 +125,11 @@ impl Tables<'_> {
             Kind::StatefulSet => vec![self.stateful_set(spec).into(), StatefulSetStatus::default().into()],
             Kind::DaemonSet => vec![self.daemon_set(spec).into(), DaemonSetStatus::default().into()],
             Kind::ControllerRevision => vec![controller_revision(object).into()],
-            Kind::Other(_) => {
-                let mut body = object.clone();
-                if let Some(fields) = body.as_object_mut() {
-                    for field in ["apiVersion", "kind", "metadata"] {
-                        fields.shift_remove(field);
-                    }
-                }
-                vec![Opaque { body: Raw::new(body) }.into()]
+            Kind::PersistentVolumeClaim => vec![self.claim(spec).into(), PersistentVolumeClaimStatus::default().into()],
+            Kind::PersistentVolume => vec![self.volume(spec).into(), PersistentVolumeStatus::default().into()],
+            Kind::StorageClass => vec![self.storage_class(body_of(object)).into()],
+            Kind::CSINode | Kind::CSIDriver | Kind::CSIStorageCapacity | Kind::Other(_) => {
+                vec![Opaque { body: Raw::new(body_of(object)) }.into()]
             }
         }
     }
@@ -344,6 +344,17 @@ impl Tables<'_> {
             raw: Raw::new(spec.clone()),
         }
     }
+}
+
+/// The fields of an object beside what every object has.
+fn body_of(object: &Value) -> Value {
+    let mut body = object.clone();
+    if let Some(fields) = body.as_object_mut() {
+        for field in ["apiVersion", "kind", "metadata"] {
+            fields.shift_remove(field);
+        }
+    }
+    body
 }
 
 fn list<'a>(object: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> + use<'a> {

@@ -3,6 +3,7 @@
 mod batch;
 mod disruption;
 mod revisioned;
+mod storage;
 
 use crate::api::objects::{Objects, Row};
 use crate::api::state::StateValue;
@@ -165,6 +166,11 @@ impl<'s> Cx<'s> {
                 put(object, "data", revision.data.value().clone());
                 put(object, "revision", revision.revision);
             }
+            StateValue::PersistentVolumeClaim(claim) => put(object, "spec", self.claim(claim)),
+            StateValue::PersistentVolumeClaimStatus(status) => put(object, "status", self.claim_status(status)),
+            StateValue::PersistentVolume(volume) => put(object, "spec", self.volume(volume)),
+            StateValue::PersistentVolumeStatus(status) => put(object, "status", json!({"phase": status.phase.text()})),
+            StateValue::StorageClass(class) => object.extend(map_of(class.raw.value())),
             StateValue::Namespace(namespace) => {
                 put(object, "spec", if namespace.finalized { json!({}) } else { json!({"finalizers": ["kubernetes"]}) });
                 let mut status = Map::new();

@@ -29,6 +29,11 @@ macro_rules! for_each_state {
             DaemonSet,
             DaemonSetStatus,
             ControllerRevision,
+            PersistentVolumeClaim,
+            PersistentVolumeClaimStatus,
+            PersistentVolume,
+            PersistentVolumeStatus,
+            StorageClass,
             Namespace,
             Opaque,
         }

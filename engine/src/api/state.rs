@@ -9,6 +9,7 @@ use crate::model::node::{Node, NodeStatus};
 use crate::model::opaque::{Namespace, Opaque};
 use crate::model::pod::{Pod, PodStatus};
 use crate::model::revisioned::{ControllerRevision, DaemonSet, DaemonSetStatus, StatefulSet, StatefulSetStatus};
+use crate::model::storage::{PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimStatus, PersistentVolumeStatus, StorageClass};
 use crate::model::workload::{Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus};
 use crate::record::tally::Counted;
 use crate::words;
@@ -54,6 +55,8 @@ impl Changes {
     pub const CONDITIONS: Changes = Changes(1 << 15);
     /// Pod: nominated to another node, or to none.
     pub const NOMINATION: Changes = Changes(1 << 16);
+    /// Pod: it came or went, and its volumes have claims.
+    pub const CLAIMS: Changes = Changes(1 << 17);
     /// Any change.
     pub const ANY: Changes = Changes(u32::MAX);
 
@@ -86,7 +89,7 @@ impl Changes {
         words.join(", ")
     }
 
-    fn when(self, condition: bool) -> Changes {
+    pub(crate) fn when(self, condition: bool) -> Changes {
         if condition { self } else { Changes(0) }
     }
 }
@@ -134,6 +137,8 @@ impl StateValue {
                 | StateValue::PodDisruptionBudgetStatus(_)
                 | StateValue::StatefulSetStatus(_)
                 | StateValue::DaemonSetStatus(_)
+                | StateValue::PersistentVolumeClaimStatus(_)
+                | StateValue::PersistentVolumeStatus(_)
                 | StateValue::Namespace(_)
         )
     }
@@ -219,5 +224,7 @@ plain_states! {
     Job => SPEC, JobStatus => STATUS, CronJob => SPEC, CronJobStatus => STATUS,
     PodDisruptionBudget => SPEC, PodDisruptionBudgetStatus => STATUS,
     StatefulSet => SPEC, StatefulSetStatus => STATUS, DaemonSet => SPEC, DaemonSetStatus => STATUS, ControllerRevision => SPEC,
+    PersistentVolumeClaim => SPEC, PersistentVolumeClaimStatus => STATUS, PersistentVolume => SPEC, PersistentVolumeStatus => STATUS,
+    StorageClass => SPEC,
     Namespace => STATUS, Opaque => SPEC,
 }

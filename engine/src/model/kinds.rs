@@ -40,20 +40,22 @@ const BUILT: &[(Kind, &str, &str, &str, bool)] = &[
     (Kind::StatefulSet, "StatefulSet", "apps/v1", "statefulsets", true),
     (Kind::DaemonSet, "DaemonSet", "apps/v1", "daemonsets", true),
     (Kind::ControllerRevision, "ControllerRevision", "apps/v1", "controllerrevisions", true),
+    (Kind::PersistentVolumeClaim, "PersistentVolumeClaim", "v1", "persistentvolumeclaims", true),
+    (Kind::PersistentVolume, "PersistentVolume", "v1", "persistentvolumes", false),
+    (Kind::StorageClass, "StorageClass", "storage.k8s.io/v1", "storageclasses", false),
+    (Kind::CSINode, "CSINode", "storage.k8s.io/v1", "csinodes", false),
+    (Kind::CSIDriver, "CSIDriver", "storage.k8s.io/v1", "csidrivers", false),
+    (Kind::CSIStorageCapacity, "CSIStorageCapacity", "storage.k8s.io/v1", "csistoragecapacities", true),
 ];
 
 /// Well-known kinds whose scope is the cluster.
 const CLUSTER_SCOPED: &[&str] = &[
-    "PersistentVolume",
-    "StorageClass",
     "PriorityClass",
     "ClusterRole",
     "ClusterRoleBinding",
     "CustomResourceDefinition",
     "IngressClass",
     "RuntimeClass",
-    "CSIDriver",
-    "CSINode",
     "VolumeAttachment",
     "ValidatingWebhookConfiguration",
     "MutatingWebhookConfiguration",
@@ -117,7 +119,7 @@ impl Kinds {
     pub fn namespaced(&self, kind: Kind) -> bool {
         match kind {
             Kind::Other(number) => self.others[number as usize].namespaced,
-            Kind::Namespace | Kind::Node => false,
+            Kind::Namespace | Kind::Node | Kind::PersistentVolume | Kind::StorageClass | Kind::CSINode | Kind::CSIDriver => false,
             _ => true,
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod autoscaling;
 pub mod batch;
+pub mod binding;
 pub mod cron;
 pub mod disruption;
 pub mod int_or_percent;
@@ -24,5 +25,6 @@ pub mod resources;
 pub mod revisioned;
 pub mod select;
 pub mod selector;
+pub mod storage;
 pub mod toleration;
 pub mod workload;

@@ -2,10 +2,11 @@
 
 use crate::model::labels::{LabelSetId, LabelSets};
 use crate::names::{Names, Sym};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A node selector term: all its expressions and fields must match. One without any matches nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Term {
     /// `matchExpressions` over labels.
     pub expressions: Vec<Expression>,
@@ -14,7 +15,7 @@ pub struct Term {
 }
 
 /// One requirement of a term.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expression {
     /// The label's key.
     pub key: Sym,
@@ -23,7 +24,7 @@ pub struct Expression {
 }
 
 /// Operator of a node selector requirement.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum NodeOperator {
     In(Vec<Sym>),
@@ -49,7 +50,12 @@ impl Term {
 
 /// The required terms of a `nodeAffinity`; `None` when it has none.
 pub fn node_terms(names: &mut Names, affinity: &Value) -> Option<Vec<Term>> {
-    let terms = affinity.pointer("/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms").and_then(Value::as_array)?;
+    terms_of(names, affinity.get("requiredDuringSchedulingIgnoredDuringExecution")?)
+}
+
+/// The terms of a node selector; `None` when it has no list of them.
+pub fn terms_of(names: &mut Names, selector: &Value) -> Option<Vec<Term>> {
+    let terms = selector.get("nodeSelectorTerms").and_then(Value::as_array)?;
     Some(terms.iter().map(|term| self::term(names, term)).collect())
 }
 

@@ -46,6 +46,10 @@ pub struct PodClass {
     pub subdomain: Sym,
     /// `hostNetwork`.
     pub host_network: bool,
+    /// Claims that its volumes name.
+    pub claims: Box<[Sym]>,
+    /// Volumes for each of which the pod has a claim of its own (`ephemeral`), named after pod and volume.
+    pub own_claims: Box<[Sym]>,
     /// Whether `schedulingGates` keep the pod from being scheduled.
     pub gated: bool,
     /// Effective requests with the init rule and overhead. Source: `spec/scheduler.md` §3.

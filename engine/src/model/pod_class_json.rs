@@ -15,6 +15,7 @@ pub(crate) fn digest(names: &mut Names, raw: Raw) -> PodClass {
     let containers = containers(names, &spec, "containers");
     let requests = effective_requests(names, &spec, &init_containers, &containers);
     let qos = crate::model::pod_resources::qos_class(&spec);
+    let volumes = || spec.get("volumes").and_then(Value::as_array).into_iter().flatten();
     PodClass {
         restart_policy: restart_policy(spec.get("restartPolicy")).unwrap_or(RestartPolicy::Always),
         grace_s: number(&spec, "terminationGracePeriodSeconds").unwrap_or(30).max(0) as u32,
@@ -25,6 +26,12 @@ pub(crate) fn digest(names: &mut Names, raw: Raw) -> PodClass {
         subdomain: names.sym(spec.get("subdomain").and_then(Value::as_str).unwrap_or("")),
         scheduler_name: names.sym(spec.get("schedulerName").and_then(Value::as_str).unwrap_or("default-scheduler")),
         host_network: spec.get("hostNetwork").and_then(Value::as_bool).unwrap_or(false),
+        claims: volumes().filter_map(|v| v.pointer("/persistentVolumeClaim/claimName")?.as_str()).map(|name| names.sym(name)).collect(),
+        own_claims: volumes()
+            .filter(|volume| volume.get("ephemeral").is_some_and(Value::is_object))
+            .filter_map(|volume| volume.get("name")?.as_str())
+            .map(|name| names.sym(name))
+            .collect(),
         gated: spec.get("schedulingGates").and_then(Value::as_array).is_some_and(|gates| !gates.is_empty()),
         raw,
         init_containers,

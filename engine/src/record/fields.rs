@@ -3,6 +3,7 @@
 mod batch;
 mod disruption;
 mod revisioned;
+mod storage;
 
 use crate::api::state::StateValue;
 use crate::model::autoscaling::Reading;
@@ -93,6 +94,11 @@ pub(crate) fn fields(cx: &Cx, value: &StateValue) -> Fields {
         StateValue::DaemonSet(set) => vec![("spec.template.image".into(), cx.images(set.template))],
         StateValue::DaemonSetStatus(status) => self::revisioned::daemon_set_status(status),
         StateValue::ControllerRevision(revision) => vec![("revision".into(), revision.revision.to_string())],
+        StateValue::PersistentVolumeClaim(claim) => self::storage::claim(cx, claim),
+        StateValue::PersistentVolumeClaimStatus(status) => self::storage::claim_status(cx, status),
+        StateValue::PersistentVolume(volume) => self::storage::volume(cx, volume),
+        StateValue::PersistentVolumeStatus(status) => self::storage::volume_status(status),
+        StateValue::StorageClass(_) => Vec::new(),
         StateValue::Namespace(namespace) => {
             let mut fields = vec![("status.phase".into(), if namespace.terminating { "Terminating".into() } else { "Active".into() })];
             conditions(cx, &namespace.conditions, &mut fields);

@@ -11,6 +11,7 @@ use crate::model::meta::{Condition, ConditionStatus, Meta};
 use crate::model::opaque::Namespace;
 use crate::model::pod_class::Classes;
 use crate::model::select::Selectors;
+use crate::model::storage::VolumePhase;
 use crate::names::{Names, Sym};
 use crate::scene::model::SceneObject;
 use crate::simulation::{Epoch, Simulation};
@@ -54,7 +55,11 @@ pub(crate) fn create_all(sim: &mut Simulation, objects: &[SceneObject]) -> Resul
     let mut reader = Reader::default();
     for object in objects {
         let new = reader.read(sim, object);
-        let new = if new.meta.kind == Kind::Node { registered(sim, new) } else { new };
+        let new = match new.meta.kind {
+            Kind::Node => registered(sim, new),
+            Kind::PersistentVolume => seen(new),
+            _ => new,
+        };
         if new.meta.kind == Kind::Namespace && exists(sim, &new) {
             continue;
         }
@@ -128,6 +133,16 @@ pub(crate) fn ensure_namespace(sim: &mut Simulation, name: &str) -> bool {
     let created = sim.ask(actor, Verb::Create(Box::new(new)));
     assert!(matches!(created, Ok(Reply::Created(_))), "a namespace that is not there can be created: {created:?}");
     true
+}
+
+/// A volume of time zero has been seen by its controller: claims of time zero find it. Source: `spec/storage.md` §4.
+fn seen(mut new: NewObject) -> NewObject {
+    for state in &mut new.states {
+        if let StateValue::PersistentVolumeStatus(status) = state {
+            status.phase = VolumePhase::Available;
+        }
+    }
+    new
 }
 
 /// A node of time zero is registered and Ready, and has a kubelet that reports. Source: `design.md` §5, `spec/kubelet.md` §2.

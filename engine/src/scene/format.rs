@@ -57,6 +57,7 @@ pub struct LatencyChanges {
     pub kubelet_sync: Option<DurationText>,
     pub sandbox: Option<DurationText>,
     pub container_start: Option<DurationText>,
+    pub provisioning: Option<DurationText>,
     pub pull: Option<DurationText>,
     pub pull_bytes_per_s: Option<u64>,
 }

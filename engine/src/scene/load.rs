@@ -3,7 +3,7 @@
 mod rates;
 
 use crate::scene::format::{Claim, DurationText, Expectation, LatencyChanges, Pool, ProgramDefaults, Step};
-use crate::scene::model::{Action, Expected, How, Scene, SceneObject, ScriptEntry, Ties};
+use crate::scene::model::{Action, Expected, How, Scene, SceneObject, ScriptEntry, StorageAssumed, Ties};
 use crate::scene::objects::ObjectLoader;
 use crate::scene::pools::nodes_of;
 use crate::scene::program::{Programs, image_matches};
@@ -132,7 +132,8 @@ impl Loader<'_> {
             scene.objects = nodes_of(pool, span, &mut self.problems);
         }
         scene.objects.extend(list);
-        scene.not_simulated = objects.not_simulated.into_iter().collect();
+        scene.storage_assumed = objects.not_simulated.storage_assumed();
+        scene.not_simulated = objects.not_simulated.list();
         self.check_objects(&scene.objects);
         self.finish(scene)
     }
@@ -155,6 +156,7 @@ impl Loader<'_> {
             not_simulated: Vec::new(),
             measure_from: SimTime::ZERO,
             params: Default::default(),
+            storage_assumed: StorageAssumed(true),
         }
     }
 
@@ -197,7 +199,8 @@ impl Loader<'_> {
         scene.script.sort_by_key(|entry| entry.at);
         self.programs(&tree, &mut scene);
         self.expectations(&tree, &mut scene);
-        scene.not_simulated = objects.not_simulated.into_iter().collect();
+        scene.storage_assumed = objects.not_simulated.storage_assumed();
+        scene.not_simulated = objects.not_simulated.list();
         self.check_objects(&scene.objects);
         self.finish(scene)
     }
@@ -564,6 +567,7 @@ fn resolve_latency(changes: &LatencyChanges) -> Latency {
     set(&mut table.kubelet_sync, changes.kubelet_sync);
     set(&mut table.sandbox, changes.sandbox);
     set(&mut table.container_start, changes.container_start);
+    set(&mut table.provisioning, changes.provisioning);
     set(&mut table.pull, changes.pull);
     table.pull_bytes_per_s = changes.pull_bytes_per_s.unwrap_or(table.pull_bytes_per_s).max(1);
     Latency::Typical(table)

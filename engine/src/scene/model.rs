@@ -19,6 +19,10 @@ pub enum Ties {
     Random,
 }
 
+/// Whether nothing says what storage the cluster has: claims are then bound at once, to volumes that are assumed. ECS resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, bevy_ecs::resource::Resource)]
+pub struct StorageAssumed(pub bool);
+
 /// A loaded scene.
 #[derive(Debug, Clone)]
 pub struct Scene {
@@ -54,6 +58,8 @@ pub struct Scene {
     pub measure_from: SimTime,
     /// The parameters with the values that the scene was loaded with, as text.
     pub params: std::collections::BTreeMap<String, String>,
+    /// Whether it has no StorageClass and no PersistentVolume.
+    pub storage_assumed: StorageAssumed,
 }
 
 /// An object of a scene.

@@ -5,11 +5,11 @@ use crate::api::validation::{FieldError, validate};
 use crate::hash::LookupMap;
 use crate::model::kinds::Kinds;
 use crate::scene::model::SceneObject;
+use crate::scene::unsimulated::Unsimulated;
 use crate::source::{
     BrokenObject, Documents, Files, Format, KubeObject, KubeReader, Problem, Problems, Severity, Sources, Span, Tree, TreeValue,
 };
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Reads objects, following includes.
@@ -21,7 +21,7 @@ pub(crate) struct ObjectLoader<'f> {
     /// Files being read, outermost first, to find circles.
     open: Vec<String>,
     /// Kinds and fields that do nothing.
-    pub(crate) not_simulated: BTreeSet<String>,
+    pub(crate) not_simulated: Unsimulated,
 }
 
 impl<'f> ObjectLoader<'f> {
@@ -31,7 +31,7 @@ impl<'f> ObjectLoader<'f> {
             reader: KubeReader::default(),
             bodies: LookupMap::default(),
             open: Vec::new(),
-            not_simulated: BTreeSet::new(),
+            not_simulated: Unsimulated::default(),
         }
     }
 
@@ -182,7 +182,7 @@ impl<'f> ObjectLoader<'f> {
             let what = format!("{} {:?}: {error}", object.body.kind, object.name);
             problems.error(tree.span_of(&path), what);
         }
-        crate::scene::unsimulated::note(&object.body, &mut self.not_simulated);
+        self.not_simulated.note(&object.body);
         let metadata = whole.as_object_mut().and_then(|fields| fields.shift_remove("metadata")).unwrap_or(Value::Object(Map::new()));
         let body = Arc::new(whole);
         if shareable {

@@ -1,5 +1,6 @@
 //! What of the input does nothing: named once in the summary, so that nobody takes silence for support.
 
+use crate::scene::model::StorageAssumed;
 use crate::source::KubeBody;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -23,21 +24,19 @@ const SIMULATED: &[&str] = &[
     "DaemonSet",
     "ControllerRevision",
     "PriorityClass",
+    "PersistentVolumeClaim",
+    "PersistentVolume",
+    "StorageClass",
+    "CSINode",
+    "CSIDriver",
+    "CSIStorageCapacity",
     "ConfigMap",
     "Secret",
 ];
 
 /// Fields of a pod spec that are kept and do nothing, with what is missing.
-const POD_FIELDS: &[&str] = &[
-    "volumes",
-    "securityContext",
-    "serviceAccountName",
-    "runtimeClassName",
-    "hostAliases",
-    "dnsConfig",
-    "resourceClaims",
-    "ephemeralContainers",
-];
+const POD_FIELDS: &[&str] =
+    &["securityContext", "serviceAccountName", "runtimeClassName", "hostAliases", "dnsConfig", "resourceClaims", "ephemeralContainers"];
 
 /// The same of a container.
 const CONTAINER_FIELDS: &[&str] =
@@ -47,8 +46,50 @@ const CONTAINER_FIELDS: &[&str] =
 const SERVICE_FIELDS: &[&str] =
     &["sessionAffinity", "externalTrafficPolicy", "loadBalancerSourceRanges", "trafficDistribution", "externalIPs"];
 
-/// Notes what of a body does nothing.
-pub(crate) fn note(body: &KubeBody, found: &mut BTreeSet<String>) {
+/// Said when there are claims, and nothing that says what storage the cluster has.
+const STORAGE: &str = "storage (no StorageClass and no PersistentVolume: claims are bound at once)";
+
+/// What was found while a scene was read.
+#[derive(Debug, Default)]
+pub(crate) struct Unsimulated {
+    found: BTreeSet<String>,
+    /// There are claims.
+    claims: bool,
+    /// There are classes or volumes.
+    storage: bool,
+}
+
+impl Unsimulated {
+    /// Notes what of a body does nothing.
+    pub(crate) fn note(&mut self, body: &KubeBody) {
+        let spec = body.fields.get("spec");
+        let template = spec.and_then(|spec| spec.get("template")).and_then(|template| template.get("spec"));
+        let own = |spec: Option<&Value>| volumes(spec).any(|volume| volume.get("ephemeral").is_some());
+        let templates = spec.and_then(|spec| spec.get("volumeClaimTemplates")).and_then(Value::as_array);
+        self.claims |= body.kind == "PersistentVolumeClaim" || templates.is_some_and(|list| !list.is_empty()) || own(spec) || own(template);
+        self.storage |= matches!(body.kind.as_str(), "StorageClass" | "PersistentVolume");
+        note(body, &mut self.found);
+    }
+
+    /// Whether nothing says what storage there is.
+    pub(crate) fn storage_assumed(&self) -> StorageAssumed {
+        StorageAssumed(!self.storage)
+    }
+
+    /// What does nothing, in words.
+    pub(crate) fn list(mut self) -> Vec<String> {
+        if self.claims && !self.storage {
+            self.found.insert(STORAGE.into());
+        }
+        self.found.into_iter().collect()
+    }
+}
+
+fn volumes(spec: Option<&Value>) -> impl Iterator<Item = &Value> {
+    spec.and_then(|spec| spec.get("volumes")).and_then(Value::as_array).into_iter().flatten()
+}
+
+fn note(body: &KubeBody, found: &mut BTreeSet<String>) {
     if !SIMULATED.contains(&body.kind.as_str()) {
         found.insert(body.kind.clone());
         return;
@@ -58,8 +99,6 @@ pub(crate) fn note(body: &KubeBody, found: &mut BTreeSet<String>) {
         "Pod" => pod(spec, found),
         "ReplicaSet" | "ReplicationController" | "Deployment" | "Job" | "StatefulSet" | "DaemonSet" => {
             pod(spec.and_then(|spec| spec.get("template")).and_then(|template| template.get("spec")), found);
-            // Claims are made, and bound as they are made.
-            fields(spec, &["volumeClaimTemplates"], "the storage behind StatefulSet spec.", found);
         }
         "Service" => fields(spec, SERVICE_FIELDS, "Service spec.", found),
         _ => {}
@@ -68,6 +107,10 @@ pub(crate) fn note(body: &KubeBody, found: &mut BTreeSet<String>) {
 
 fn pod(spec: Option<&Value>, found: &mut BTreeSet<String>) {
     fields(spec, POD_FIELDS, "Pod spec.", found);
+    // Of claims it is simulated where a pod may run; what is in volumes is not.
+    if volumes(spec).any(|volume| volume.get("persistentVolumeClaim").is_none() && volume.get("ephemeral").is_none()) {
+        found.insert("Pod spec.volumes".into());
+    }
     for list in ["containers", "initContainers"] {
         for container in spec.and_then(|spec| spec.get(list)).and_then(Value::as_array).into_iter().flatten() {
             fields(Some(container), CONTAINER_FIELDS, "Pod spec.containers.", found);

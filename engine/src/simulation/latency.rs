@@ -31,6 +31,8 @@ pub struct LatencyTable {
     pub sandbox: SimDuration,
     /// Creation and start of a container.
     pub container_start: SimDuration,
+    /// Making of a volume by its provisioner.
+    pub provisioning: SimDuration,
     /// Pull of an image apart from its size.
     pub pull: SimDuration,
     /// Speed of pulls. Unit: bytes a second.
@@ -47,6 +49,7 @@ impl LatencyTable {
         kubelet_sync: SimDuration::ZERO,
         sandbox: SimDuration::ZERO,
         container_start: SimDuration::ZERO,
+        provisioning: SimDuration::ZERO,
         pull: SimDuration::ZERO,
         pull_bytes_per_s: u64::MAX,
     };
@@ -59,6 +62,7 @@ impl LatencyTable {
         kubelet_sync: SimDuration::from_millis(10),
         sandbox: SimDuration::from_millis(400),
         container_start: SimDuration::from_millis(150),
+        provisioning: SimDuration::from_secs(5),
         pull: SimDuration::from_millis(500),
         pull_bytes_per_s: 50_000_000,
     };

@@ -11,11 +11,13 @@ use crate::scheduler::plugins::pod_topology_spread::default_selector;
 use crate::scheduler::pods::{Group, GroupId, Groups, Incoming, Namespaces, Nominated, Nominations, Resident};
 use crate::scheduler::profile::Profile;
 use crate::scheduler::spread::SpreadCounts;
+use crate::scheduler::storage::Storage;
 use crate::scheduler::tree::ClassTree;
 use crate::scheduler::work::{DecisionWatch, WorkCounts};
 use crate::scheduler::{Reads, SchedulerState, Words};
 use bevy_ecs::resource::Resource;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use wavetank_engine::hash::LookupMap;
 use wavetank_engine::ids::{Kind, ObjRef, Uid};
@@ -54,6 +56,8 @@ pub struct PodKind {
     pub labels: LabelSetId,
     /// Whether its deletion was asked for.
     pub terminating: bool,
+    /// Name of a pod whose claims are named after it; empty for others.
+    pub name: Sym,
 }
 
 /// Namespace, labels and controller of a pod: what tells which selectors it has.
@@ -84,6 +88,9 @@ pub struct SchedulerCache {
     pub(super) groups: Groups,
     pub(super) nominations: Nominations,
     pub(super) namespaces: Namespaces,
+    pub(super) storage: Storage,
+    /// Claims with the pods whose bindings wait for them.
+    pub(super) awaited: BTreeSet<(Sym, Sym, ObjRef)>,
     pub(super) profile: Profile,
     classes: LookupMap<ClassId, Arc<ClassFacts>>,
     residents: LookupMap<PodKind, Known>,
@@ -150,7 +157,8 @@ impl SchedulerCache {
         let class = class.for_labels(&reads.labels, kind.labels).map_or(class, Arc::new);
         let terms = class.terms.clone();
         let group = self.groups.intern(Group { namespace: kind.namespace, labels: kind.labels, terminating: kind.terminating, terms });
-        let resident = Resident { class, group };
+        let volumes = class.volumes.as_ref().map(|volumes| Arc::new(volumes.of_pod(names, kind.namespace, kind.name)));
+        let resident = Resident { class, group, volumes };
         self.residents.insert(kind, Known { resident: resident.clone(), touched: (false, 0) });
         resident
     }
@@ -158,9 +166,10 @@ impl SchedulerCache {
     /// A waiting pod as plugins see it; `None` when it is gone.
     pub(super) fn incoming(&mut self, pod: ObjRef, reads: &Reads, names: &mut Names) -> Option<(Incoming, PodKind)> {
         let (class, meta) = (reads.pods.get(pod)?.class, reads.metas.get(pod)?);
-        let kind = PodKind { class, namespace: meta.namespace, labels: meta.labels, terminating: false };
+        let kind = PodKind { terminating: false, ..kind_of(class, meta, reads, names) };
         let incoming = Incoming {
             uid: pod.uid,
+            name: kind.name,
             resident: self.resident(kind, reads, names),
             namespace: meta.namespace,
             labels: meta.labels,
@@ -227,7 +236,7 @@ impl SchedulerCache {
         if let Some(selector) = self.selections.get(&selected) {
             return selector.clone();
         }
-        let of = |object: ObjRef| reads.listing.row(object).and_then(|row| row.selector).map(|id| reads.selectors.get(id));
+        let of = |object: ObjRef| reads.listing.row(object).and_then(|row| row.selector).map(|id| reads.storage.selectors.get(id));
         let services = reads.listing.in_namespace(Kind::Service, meta.namespace).filter_map(of);
         let owner = meta.controller().filter(|owner| spreads(owner.kind));
         let controller = owner.and_then(|owner| reads.listing.by_uid(owner.uid?)).and_then(of);
@@ -274,6 +283,9 @@ impl SchedulerCache {
         }
         let namespaces: Vec<ObjRef> = reads.listing.of_kind(Kind::Namespace).collect();
         namespaces.into_iter().for_each(|namespace| self.namespace_changed(namespace, reads, names));
+        self.storage.any_claim_binds = reads.storage.assumed.0;
+        state.seen_storage.iter().for_each(|(&object, seen)| self.storage.take_in(object, seen));
+        state.reserved.iter().for_each(|(&pod, reserved)| self.assume(pod, reserved, true));
         for (_, placed) in state.placed.sorted() {
             self.count(placed, true, reads, names);
         }
@@ -340,15 +352,23 @@ impl SchedulerCache {
         pods.sort_unstable_by_key(|pair| pair.0);
         pods.dedup_by_key(|pair| pair.0);
         for placed in pods.into_iter().filter_map(|pair| pair.1).filter(|placed| placed.node == name) {
-            self.count(placed, true, reads, names);
+            let resident = self.resident(placed.kind, reads, names);
+            self.count_on_node(&resident, placed.node, true, reads);
         }
     }
 
-    /// Counts a pod on its node, or takes it off.
+    /// Counts a pod on its node and among the users of its claims, or takes it off.
     pub(super) fn count(&mut self, placed: Placed, add: bool, reads: &Reads, names: &mut Names) {
         let resident = self.resident(placed.kind, reads, names);
-        if let Some(number) = self.table.by_name(placed.node) {
-            self.table.account(number, &resident, add);
+        if let Some(volumes) = &resident.volumes {
+            self.storage.count_users(volumes.keys(), add);
+        }
+        self.count_on_node(&resident, placed.node, add, reads);
+    }
+
+    fn count_on_node(&mut self, resident: &Resident, node: Sym, add: bool, reads: &Reads) {
+        if let Some(number) = self.table.by_name(node) {
+            self.table.account(number, resident, add);
             self.spread.pod_counted(resident.group, number, add, &self.groups, &self.table, &reads.labels);
             if !self.counters.is_empty()
                 && let Some(place) = self.table.place(number)
@@ -367,11 +387,18 @@ impl SchedulerCache {
             nodes: &self.table,
             groups: &self.groups,
             nominations: &self.nominations,
+            storage: &self.storage,
             namespaces: &self.namespaces,
             labels: &reads.labels,
             names,
         }
     }
+}
+
+/// What tells a pod of a class from others.
+pub(super) fn kind_of(class: ClassId, meta: &Meta, reads: &Reads, names: &mut Names) -> PodKind {
+    let name = if !reads.classes.get(class).own_claims.is_empty() { names.sym(&names.render(meta.name)) } else { Sym::EMPTY };
+    PodKind { class, namespace: meta.namespace, labels: meta.labels, terminating: meta.terminating(), name }
 }
 
 fn selected_by(meta: &Meta) -> Selected {

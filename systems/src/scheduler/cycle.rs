@@ -7,6 +7,7 @@ use crate::scheduler::plugin::{MAX_SCORE, Plugin};
 use crate::scheduler::plugins::SCORES;
 use crate::scheduler::pods::{Groups, Incoming, Namespaces, Nominations};
 use crate::scheduler::profile::Profile;
+use crate::scheduler::storage::Storage;
 use wavetank_engine::draw::draw_below;
 use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::names::Names;
@@ -25,6 +26,8 @@ pub struct Cycle<'c> {
     pub groups: &'c Groups,
     /// Pods that reserve room.
     pub nominations: &'c Nominations,
+    /// Claims, volumes and what belongs to them.
+    pub storage: &'c Storage,
     /// Namespaces.
     pub namespaces: &'c Namespaces,
     /// Label sets.

@@ -3,6 +3,7 @@
 use crate::scheduler::plugins::image_locality;
 use crate::scheduler::plugins::inter_pod_affinity::Terms;
 use crate::scheduler::plugins::pod_topology_spread::Constraint;
+use crate::scheduler::volumes::SpecVolumes;
 use serde_json::Value;
 use std::sync::Arc;
 use wavetank_engine::model::labels::{LabelSetId, LabelSets};
@@ -45,6 +46,8 @@ pub struct ClassFacts {
     pub spread: Vec<Constraint>,
     /// `podAffinity` and `podAntiAffinity`.
     pub terms: Option<Arc<Terms>>,
+    /// Volumes that matter to scheduling; `None` without any.
+    pub volumes: Option<Arc<SpecVolumes>>,
     /// `schedulingGates`.
     pub gates: Vec<Sym>,
     /// Images of all containers, as nodes report them.
@@ -100,6 +103,7 @@ impl ClassFacts {
             tolerations: class.tolerations.clone(),
             spread: list("topologySpreadConstraints").map(|constraint| Constraint::of_json(names, constraint)).collect(),
             terms: spec.get("affinity").and_then(|affinity| Terms::of_json(names, affinity)).map(Arc::new),
+            volumes: SpecVolumes::of(names, spec),
             gates: list("schedulingGates").filter_map(|g| g.get("name").and_then(Value::as_str)).map(|g| names.sym(g)).collect(),
             images: images.map(|image| names.sym(&image_locality::normalized(image))).collect(),
             priority: class.priority,

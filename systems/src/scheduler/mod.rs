@@ -9,6 +9,7 @@
 //!
 //! Reading order: `facts` (a pod class), `pods` (pods on nodes, waiting, nominated), `nodes` (node facts and their order), `plugin`
 //! (names, answers, traits), `plugins` (one file each), `profile`, `filter`, `cycle` (one decision, plainly), `failure` (why none),
+//! `volumes` and `storage` (what pods have and what there is), `feed` (from the store), `reserve` (until a pod's volumes are bound),
 //! `tree` (the same decision by change), `spread` and `counters` (the same under default constraints, and under
 //! constraints and affinity of one's own), `cache` (what follows from the store), `queue`, `work` (what it costs).
 
@@ -17,6 +18,7 @@ pub mod counters;
 pub mod cycle;
 pub mod facts;
 pub mod failure;
+pub mod feed;
 pub mod filter;
 pub mod logarithm;
 pub mod nodes;
@@ -27,19 +29,25 @@ pub mod preemption;
 pub mod profile;
 pub mod queue;
 mod refused;
+mod reserve;
 pub mod spread;
+pub mod storage;
 pub mod tree;
+pub mod volumes;
 pub mod work;
 
 use bevy_ecs::prelude::{Res, ResMut};
 use bevy_ecs::resource::Resource;
-use cache::{Placed, PodKind, SchedulerCache, SeenNode};
+use cache::{Placed, PodKind, SchedulerCache, SeenNode, kind_of};
 use cycle::Decision;
+use feed::SeenStorage;
 use plugin::{Happenings, PodEvent};
-use plugins::{pod_may_help, scheduling_gates, woken_by};
+use plugins::{pod_may_help, scheduling_gates, volume_binding, woken_by};
 use queue::{SchedulingQueue, Waiting};
 use refused::About;
+use reserve::{Reserved, Standing};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use wavetank_engine::api::queue::{Item, Work};
 use wavetank_engine::api::request::Verb;
 use wavetank_engine::api::state::Changes;
@@ -53,10 +61,9 @@ use wavetank_engine::model::meta::Meta;
 use wavetank_engine::model::node::{Node, NodeStatus};
 use wavetank_engine::model::pod::{Pod, PodStatus};
 use wavetank_engine::model::pod_class::Classes;
-use wavetank_engine::model::select::Selectors;
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::record::events::{Arg, Events, Report};
-use wavetank_engine::scene::model::Ties;
+use wavetank_engine::scene::model::{StorageAssumed, Ties};
 use wavetank_engine::simulation::latency::Latency;
 use wavetank_engine::simulation::route::{SINGLE, Wake, Whom};
 use wavetank_engine::simulation::{Checking, Seed, ShuffleChoices, Simulation};
@@ -83,6 +90,12 @@ pub const WAKES: &[Wake] = &[
     Wake { kind: Kind::Service, on: Changes::ADDED.or(Changes::SPEC).or(Changes::GONE), whom: Whom::Itself },
     Wake { kind: Kind::ReplicaSet, on: Changes::GONE, whom: Whom::Itself },
     Wake { kind: Kind::ReplicationController, on: Changes::GONE, whom: Whom::Itself },
+    Wake { kind: Kind::PersistentVolumeClaim, on: Changes::ANY, whom: Whom::Itself },
+    Wake { kind: Kind::PersistentVolume, on: Changes::ANY, whom: Whom::Itself },
+    Wake { kind: Kind::StorageClass, on: Changes::ANY, whom: Whom::Itself },
+    Wake { kind: Kind::CSINode, on: Changes::ANY, whom: Whom::Itself },
+    Wake { kind: Kind::CSIDriver, on: Changes::ANY, whom: Whom::Itself },
+    Wake { kind: Kind::CSIStorageCapacity, on: Changes::ANY, whom: Whom::Itself },
     Wake {
         kind: Kind::Node,
         on: Changes::ADDED.or(Changes::GONE).or(Changes::TAINTS).or(Changes::PLACEMENT).or(Changes::ALLOCATABLE).or(Changes::LABELS),
@@ -109,10 +122,17 @@ pub struct SchedulerState {
     nominated: LookupMap<Uid, Sym>,
     /// Nominations of waiting pods as the store told of them last.
     seen_nominated: LookupMap<Uid, Placed>,
+    /// Pods among those whose volumes are being bound.
+    reserved: BTreeMap<ObjRef, Reserved>,
+    /// Claims, volumes and what belongs to them, as they were last seen.
+    seen_storage: BTreeMap<ObjRef, SeenStorage>,
+    /// Those of the reserved whose requests are yet to be made in this round.
+    #[serde(skip)]
+    to_reserve: Vec<ObjRef>,
     /// Nodes in the order in which they were seen.
     seen_nodes: Vec<ObjRef>,
     /// Those nodes.
-    seen: std::collections::BTreeMap<Uid, SeenNode>,
+    seen: BTreeMap<Uid, SeenNode>,
 }
 
 /// Texts of events, interned once.
@@ -128,12 +148,14 @@ pub(crate) struct Words {
     preempted_by_us: Sym,
     preempted_condition: Sym,
     default_scheduler: Sym,
+    scheduler_error: Sym,
 }
 
 /// Registers the scheduler.
 pub fn install(sim: &mut Simulation) {
     sim.keep(SchedulerState::default());
     sim.ensure::<Ties>();
+    sim.ensure::<StorageAssumed>();
     sim.resource(SchedulerCache::default());
     sim.behaviour::<SchedulerQueue, _, _>("scheduler", "default-scheduler", WAKES, sync);
     sim.in_order::<SchedulerQueue>();
@@ -150,8 +172,8 @@ pub struct Reads<'w, 's> {
     budgets: View<'w, 's, SchedulerQueue, PodDisruptionBudget>,
     budget_statuses: View<'w, 's, SchedulerQueue, PodDisruptionBudgetStatus>,
     listing: Listing<'w, SchedulerQueue>,
-    labels: Res<'w, LabelSets>,
-    selectors: Res<'w, Selectors>,
+    labels: ResMut<'w, LabelSets>,
+    storage: feed::StorageReads<'w, 's>,
     checking: Res<'w, Checking>,
     ties: Res<'w, Ties>,
     seed: Res<'w, Seed>,
@@ -161,7 +183,7 @@ pub struct Reads<'w, 's> {
 
 fn sync(
     mut work: Work<SchedulerQueue>,
-    reads: Reads,
+    mut reads: Reads,
     mut state: ResMut<SchedulerState>,
     mut cache: ResMut<SchedulerCache>,
     mut names: ResMut<Names>,
@@ -186,7 +208,11 @@ fn sync(
             }
             Some(Kind::Namespace) => cache.namespace_changed(item.object, &reads, &mut names),
             Some(Kind::Service | Kind::ReplicaSet | Kind::ReplicationController) => cache.selectors_changed(),
-            _ => pod_changed(&item, state, cache, &reads, &mut names, words, &mut work),
+            Some(kind) if feed::KINDS.contains(&kind) => storage_changed(item.object, state, cache, &reads, &mut names, &mut work),
+            _ => {
+                pod_changed(&item, state, cache, &reads, &mut names, words, &mut work);
+                volumes_awaited(&item, state, cache, &reads, &mut names, words, &mut work, &mut events);
+            }
         }
     }
     cache.table.trim_changes();
@@ -213,9 +239,105 @@ fn sync(
             work.wake_at(SINGLE, at);
         }
     }
+    for pod in std::mem::take(&mut state.to_reserve) {
+        if let Some(reserved) = state.reserved.get(&pod) {
+            reserve::ask(pod, reserved, &mut reads, &mut names, &mut work);
+        }
+    }
     if let Some(next) = state.queue.flush(work.now()) {
         work.wake_at(SINGLE, next);
     }
+}
+
+/// Takes in a change of storage, and tries the pods again that it may help.
+fn storage_changed(
+    object: ObjRef,
+    state: &mut SchedulerState,
+    cache: &mut SchedulerCache,
+    reads: &Reads,
+    names: &mut Names,
+    work: &mut Work<SchedulerQueue>,
+) {
+    let Some(meta) = reads.metas.get(object).or_else(|| reads.metas.get_even_gone(object)) else { return };
+    let event = cache.storage_changed(object, meta, &mut state.seen_storage, &reads.storage, &reads.labels, names);
+    let plugins = woken_by(event.happened);
+    let of_claim = event.claim.filter(|_| event.happened.meets(Happenings::OF_CLAIMS));
+    state.queue.wake(plugins, work.now(), |pod, _| match (of_claim, cache.incoming(pod, reads, names)) {
+        (Some(claim), Some((incoming, _))) => incoming.resident.volumes.is_some_and(|volumes| volumes.uses(claim)),
+        _ => true,
+    });
+    for pod in event.claim.map_or(Vec::new(), |claim| cache.awaiting(claim)) {
+        let Some(reserved) = state.reserved.get(&pod) else { continue };
+        match reserve::standing(reserved, cache, names, work.now()) {
+            Standing::LookAgain(at) | Standing::Wait(at) => work.wake_at(pod, at),
+            Standing::Bound | Standing::Failed(_) => work.wake(pod, wavetank_engine::ids::Revision(0)),
+        }
+    }
+}
+
+/// Goes on with a pod whose volumes are being bound.
+#[expect(clippy::too_many_arguments, reason = "a binding touches everything that the scheduler has")]
+fn volumes_awaited(
+    item: &Item,
+    state: &mut SchedulerState,
+    cache: &mut SchedulerCache,
+    reads: &Reads,
+    names: &mut Names,
+    words: Words,
+    work: &mut Work<SchedulerQueue>,
+    events: &mut Events,
+) {
+    let pod = item.object;
+    let Some(mut reserved) = state.reserved.remove(&pod) else { return };
+    let Some((waiting, meta)) = state.binding.get(&pod.uid).copied().zip(reads.metas.get(pod)) else {
+        // The pod is gone, or a request was refused.
+        cache.assume(pod, &reserved, false);
+        return;
+    };
+    if !item.replies.is_empty() {
+        reserved.since.get_or_insert(work.now());
+    }
+    match reserve::standing(&reserved, cache, names, work.now()) {
+        Standing::LookAgain(at) | Standing::Wait(at) => {
+            // Before the replies are in there is nothing to look at.
+            if reserved.since.is_some() {
+                work.wake_at(pod, at);
+            }
+            state.reserved.insert(pod, reserved);
+        }
+        Standing::Bound => {
+            cache.assume(pod, &reserved, false);
+            bind(pod, meta, reserved.node, names, words, work, events);
+        }
+        Standing::Failed(why) => {
+            cache.assume(pod, &reserved, false);
+            state.binding.remove(&pod.uid);
+            if let Some(placed) = state.placed.remove(pod) {
+                cache.count(placed, false, reads, names);
+            }
+            let message = format!("running PreBind plugin \"VolumeBinding\": {why}");
+            refused::tell(pod, meta, (&message, words.scheduler_error, Some(Sym::EMPTY)), reads, names, words, work, events);
+            state.queue.error(waiting, work.now());
+        }
+    }
+}
+
+/// Asks for the binding of a pod and tells of it.
+fn bind(pod: ObjRef, meta: &Meta, node: Sym, names: &Names, words: Words, work: &mut Work<SchedulerQueue>, events: &mut Events) {
+    debug_assert!(!names.text(node).is_empty(), "a pod is bound to a node");
+    work.ask_for(pod, wavetank_engine::ids::Revision(0), Verb::Bind { pod, node });
+    let args = [Arg::Text(meta.namespace), Arg::Name(meta.name), Arg::Text(node)];
+    let about = wavetank_engine::ids::ObjectKey { kind: Kind::Pod, namespace: meta.namespace, name: meta.name };
+    let report = Report {
+        about,
+        uid: pod.uid,
+        source: words.source,
+        warning: false,
+        reason: words.scheduled,
+        words: words.scheduled_words,
+        args: &args,
+    };
+    events.report(work.now(), report);
 }
 
 impl Words {
@@ -231,6 +353,7 @@ impl Words {
             preempted_by_us: names.sym("PreemptionByScheduler"),
             preempted_condition: names.sym("default-scheduler: preempting to accommodate a higher priority pod"),
             default_scheduler: names.sym("default-scheduler"),
+            scheduler_error: names.sym("SchedulerError"),
         }
     }
 }
@@ -266,12 +389,8 @@ fn pod_changed(
     if was_binding {
         state.binding.remove(&pod.uid);
     }
-    let kind = |living: &Pod| {
-        let meta = reads.metas.get(pod)?;
-        Some(PodKind { class: living.class, namespace: meta.namespace, labels: meta.labels, terminating: meta.terminating() })
-    };
-    let now_placed =
-        living.filter(|living| !living.node.is_empty()).and_then(|living| Some(Placed { node: living.node, kind: kind(living)? }));
+    let placed = living.filter(|living| !living.node.is_empty()).zip(reads.metas.get(pod));
+    let now_placed = placed.map(|(living, meta)| Placed { node: living.node, kind: kind_of(living.class, meta, reads, names) });
     let before = state.placed.get(pod).copied();
     let bound = now_placed.is_some() && (before.is_none() || was_binding);
     if now_placed != before && !(now_placed.is_none() && state.binding.contains_key(&pod.uid)) {
@@ -297,7 +416,7 @@ fn pod_changed(
             waits = ours && scheduling_gates::refusal(facts, names).is_none();
             if waits {
                 let priority = facts.priority;
-                let now_kind = kind(living);
+                let now_kind = reads.metas.get(pod).map(|meta| kind_of(living.class, meta, reads, names));
                 if state.refused.get(&pod.uid).is_some_and(|refused| Some(*refused) != now_kind) {
                     state.refused.remove(&pod.uid);
                     state.queue.wake_one(pod, woken_by(Happenings::POD_ITSELF), work.now());
@@ -323,7 +442,8 @@ fn pod_changed(
         return;
     }
     let before = state.seen_nominated.remove(&pod.uid);
-    if let Some(kind) = living.and_then(kind).filter(|_| !stored.is_empty()) {
+    if let Some((living, meta)) = living.zip(reads.metas.get(pod)).filter(|_| !stored.is_empty()) {
+        let kind = kind_of(living.class, meta, reads, names);
         state.seen_nominated.insert(pod.uid, Placed { node: stored, kind });
     }
     let placed = now_placed.is_some() || state.binding.contains_key(&pod.uid);
@@ -401,29 +521,37 @@ fn schedule_one(
     if !pod.node.is_empty() || meta.terminating() {
         return;
     }
-    let about = wavetank_engine::ids::ObjectKey { kind: Kind::Pod, namespace: meta.namespace, name: meta.name };
-    let report = |warning, reason, words_sym, args: &[Arg], events: &mut Events, now| {
-        events.report(now, Report { about, uid: waiting.pod.uid, source: words.source, warning, reason, words: words_sym, args });
-    };
     let Some((mut incoming, kind)) = cache.incoming(waiting.pod, reads, names) else { return };
     if let Some(&node) = state.nominated.get(&waiting.pod.uid) {
         incoming.nominated_node = node;
     }
     match cache.decide(&incoming, kind, meta, state.start, reads, names) {
-        Decision::Node { node, next_start, .. } => {
+        Decision::Node { node: number, next_start, .. } => {
             state.start = next_start;
-            let node = cache.table.get(node).name;
+            let node = cache.table.get(number).name;
             let placed = Placed { node, kind };
             state.placed.insert(waiting.pod, placed);
             state.binding.insert(waiting.pod.uid, waiting);
             cache.count(placed, true, reads, names);
             cache.nominate(waiting.pod, false, reads, names);
             state.nominated.remove(&waiting.pod.uid);
-            work.ask_for(waiting.pod, wavetank_engine::ids::Revision(0), Verb::Bind { pod: waiting.pod, node });
-            let args = [Arg::Text(meta.namespace), Arg::Name(meta.name), Arg::Text(node)];
-            report(false, words.scheduled, words.scheduled_words, &args, events, work.now());
+            if incoming.resident.volumes.is_some() {
+                let chosen = volume_binding::chosen(&cache.cycle(&incoming, reads, names), cache.table.get(number));
+                if !chosen.is_empty() {
+                    // The pod names its node while its volumes are being bound. Source: `schedule_one.go`, `bindingCycle`.
+                    let nominated = Verb::PatchPod { pod: waiting.pod, condition: None, nominated_node: Some(node) };
+                    work.ask_for(waiting.pod, wavetank_engine::ids::Revision(0), nominated);
+                    let reserved = Reserved { node, chosen, since: None };
+                    cache.assume(waiting.pod, &reserved, true);
+                    state.reserved.insert(waiting.pod, reserved);
+                    state.to_reserve.push(waiting.pod);
+                    return;
+                }
+            }
+            bind(waiting.pod, meta, node, names, words, work, events);
         }
         Decision::None(failure) => {
+            let about = wavetank_engine::ids::ObjectKey { kind: Kind::Pod, namespace: meta.namespace, name: meta.name };
             let about = About { waiting, key: about, incoming: &incoming, kind };
             refused::give_up(&about, &failure, state, cache, reads, names, words, work, events);
         }

@@ -3,6 +3,7 @@
 use crate::scheduler::facts::HostPort;
 use crate::scheduler::plugin::Happenings;
 use crate::scheduler::pods::{GroupId, Resident};
+use crate::scheduler::volumes::PodVolumes;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub struct NodeFacts {
     /// Host ports in use, each once: of two pods with one port (which only pods bound past the scheduler have) the first to go frees it, as
     /// in the original.
     pub ports: Vec<HostPort>,
+    /// Volumes of its pods that have any.
+    pub volumes: Vec<Arc<PodVolumes>>,
     /// Its pods by group, with their numbers.
     pub groups: SmallVec<[(GroupId, u32); 4]>,
     /// Images that it reports, with their sizes in bytes.
@@ -66,6 +69,7 @@ impl NodeFacts {
             scored_memory_bytes: 0,
             pods: 0,
             ports: Vec::new(),
+            volumes: Vec::new(),
             groups: SmallVec::new(),
             images: Arc::from([]),
             alive: true,
@@ -89,6 +93,13 @@ impl NodeFacts {
                 if let Some(at) = self.ports.iter().position(|used| used == port) {
                     self.ports.swap_remove(at);
                 }
+            }
+        }
+        if let Some(volumes) = &pod.volumes {
+            if add {
+                self.volumes.push(volumes.clone());
+            } else if let Some(at) = self.volumes.iter().position(|known| known == volumes) {
+                self.volumes.swap_remove(at);
             }
         }
         self.pods += sign;

@@ -100,6 +100,30 @@ impl Happenings {
     pub const NODE_LABELS: Happenings = Happenings(1 << 7);
     /// A node's taints changed, or it was cordoned or uncordoned.
     pub const NODE_TAINTS: Happenings = Happenings(1 << 8);
+    /// A claim was added.
+    pub const CLAIM_ADDED: Happenings = Happenings(1 << 9);
+    /// A claim changed.
+    pub const CLAIM_CHANGED: Happenings = Happenings(1 << 10);
+    /// A volume was added.
+    pub const VOLUME_ADDED: Happenings = Happenings(1 << 11);
+    /// A volume changed.
+    pub const VOLUME_CHANGED: Happenings = Happenings(1 << 12);
+    /// Labels of a volume that say where it is changed.
+    pub const VOLUME_ZONE: Happenings = Happenings(1 << 13);
+    /// A storage class that binds at once was added.
+    pub const CLASS_ADDED: Happenings = Happenings(1 << 14);
+    /// A storage class that waits for a pod was added.
+    pub const WAITING_CLASS_ADDED: Happenings = Happenings(1 << 15);
+    /// `allowedTopologies` of a storage class changed.
+    pub const CLASS_TOPOLOGY: Happenings = Happenings(1 << 16);
+    /// A CSINode was added.
+    pub const CSI_NODE_ADDED: Happenings = Happenings(1 << 17);
+    /// A driver can attach more volumes to a node than before.
+    pub const CSI_LIMIT_RAISED: Happenings = Happenings(1 << 18);
+    /// A CSIStorageCapacity was added, or tells of more than before.
+    pub const CAPACITY_RAISED: Happenings = Happenings(1 << 19);
+    /// Any of claims.
+    pub const OF_CLAIMS: Happenings = Happenings::CLAIM_ADDED.or(Happenings::CLAIM_CHANGED);
 
     /// Both sets together.
     pub const fn or(self, other: Happenings) -> Happenings {

@@ -2,6 +2,7 @@
 
 use crate::scheduler::facts::ClassFacts;
 use crate::scheduler::plugins::inter_pod_affinity::Terms;
+use crate::scheduler::volumes::PodVolumes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use wavetank_engine::hash::LookupMap;
@@ -96,6 +97,8 @@ pub struct Resident {
     pub class: Arc<ClassFacts>,
     /// Its group.
     pub group: GroupId,
+    /// Its volumes, as far as they matter; `None` without any.
+    pub volumes: Option<Arc<PodVolumes>>,
 }
 
 /// The pod of a cycle.
@@ -105,6 +108,8 @@ pub struct Incoming {
     pub uid: Uid,
     /// How it would count on a node.
     pub resident: Resident,
+    /// Name of a pod whose claims are named after it; empty for others.
+    pub name: Sym,
     /// Namespace.
     pub namespace: Sym,
     /// Labels.

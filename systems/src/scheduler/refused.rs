@@ -64,7 +64,7 @@ impl Cluster for Store<'_, '_, '_> {
         let one = |object: ObjRef| {
             let (budget, status) = (self.reads.budgets.get(object)?, self.reads.budget_statuses.get(object)?);
             let namespace = self.reads.metas.get(object)?.namespace;
-            let selector = self.reads.selectors.get(budget.selector?);
+            let selector = self.reads.storage.selectors.get(budget.selector?);
             let pod = |&(name, _): &_| self.reads.listing.by_key(ObjectKey { kind: Kind::Pod, namespace, name });
             let disrupted = status.disrupted_pods.iter().filter_map(pod).collect();
             let budget = Budget { namespace, selector: selector.into(), allowed: status.disruptions_allowed, disrupted };
@@ -94,30 +94,19 @@ pub(super) fn give_up(
         preempt(&cache.cycle(about.incoming, reads, names), failure, &store, reads.seed.0, waiting.failures)
     };
     let message = failure.message(names, outcome.message());
-    let (text, said) = (names.sym(&message), names.sym(&event_text(&message)));
-    let revision = reads.listing.row(waiting.pod).map_or(Revision(0), |row| row.revision);
-    let (uid, source, reason) = (waiting.pod.uid, words.source, words.failed);
-    let args = [Arg::Text(said)];
-    events.report_of(
-        now,
-        revision,
-        Report { about: about.key, uid, source, warning: true, reason, words: words.failed_words, args: &args },
-    );
-    let unschedulable = Condition {
-        kind: words::POD_SCHEDULED,
-        status: ConditionStatus::False,
-        reason: words::UNSCHEDULABLE,
-        message: text,
-        transition_at: now,
-        update_at: now,
+    let nominated = match &outcome {
+        Outcome::NotTried(_) => None,
+        Outcome::NoRoom(_) => Some(Sym::EMPTY),
+        Outcome::Room { candidates, chosen, .. } => Some(cache.table.get(candidates[*chosen].node).name),
     };
-    let patch = |condition, nominated_node| Verb::PatchPod { pod: waiting.pod, condition: Some(condition), nominated_node };
+    if let Some(meta) = reads.metas.get(waiting.pod) {
+        tell(waiting.pod, meta, (&message, words::UNSCHEDULABLE, nominated), reads, names, words, work, events);
+    }
     match outcome {
-        Outcome::NotTried(_) => work.tell(Revision(0), patch(unschedulable, None)),
+        Outcome::NotTried(_) => {}
         Outcome::NoRoom(_) => {
             cache.nominations.drop(waiting.pod.uid);
             state.nominated.remove(&waiting.pod.uid);
-            work.tell(Revision(0), patch(unschedulable, Some(Sym::EMPTY)));
         }
         Outcome::Room { candidates, chosen, .. } => {
             let candidate = &candidates[chosen];
@@ -125,13 +114,12 @@ pub(super) fn give_up(
             let priority = about.incoming.resident.class.priority;
             // Pods of lower priority may not fit there any more: they look for another place.
             let lower: Vec<ObjRef> = cache.nominations.on(node).iter().filter(|n| n.priority < priority).map(|n| n.pod).collect();
-            work.tell(Revision(0), patch(unschedulable, Some(node)));
             for pod in lower {
                 state.nominated.remove(&pod.uid);
                 work.tell(Revision(0), Verb::PatchPod { pod, condition: None, nominated_node: Some(Sym::EMPTY) });
             }
             let uid = preemptor_uid(about.key, reads, waiting.pod, names);
-            let message = words.preempted_condition;
+            let (message, ours) = (words.preempted_condition, words.source);
             for victim in &candidate.victims {
                 let Some(meta) = reads.metas.get(victim.pod).filter(|meta| !meta.terminating()) else { continue };
                 let key = ObjectKey { kind: Kind::Pod, namespace: meta.namespace, name: meta.name };
@@ -143,7 +131,7 @@ pub(super) fn give_up(
                 state.preempting.insert(waiting.pod.uid);
                 let args = [Arg::Text(uid), Arg::Text(node)];
                 let (reason, words) = (words.preempted, words.preempted_words);
-                events.report(now, Report { about: key, uid: pod.uid, source, warning: false, reason, words, args: &args });
+                events.report(now, Report { about: key, uid: pod.uid, source: ours, warning: false, reason, words, args: &args });
             }
             cache.nominate_to(waiting.pod, node, reads, names);
             state.nominated.insert(waiting.pod.uid, node);
@@ -151,6 +139,31 @@ pub(super) fn give_up(
     }
     state.refused.insert(waiting.pod.uid, about.kind);
     state.queue.fail(waiting, failure.plugins(), now);
+}
+
+/// Tells why a pod could not be scheduled, as an event and in its status. `said`: the message, the condition's reason, and the node to
+/// nominate the pod to (empty: none; `None`: as it is).
+#[expect(clippy::too_many_arguments, reason = "a cycle touches everything that the scheduler has")]
+pub(super) fn tell(
+    pod: ObjRef,
+    meta: &Meta,
+    (message, reason, nominated_node): (&str, Sym, Option<Sym>),
+    reads: &Reads,
+    names: &mut Names,
+    words: Words,
+    work: &mut Work<SchedulerQueue>,
+    events: &mut Events,
+) {
+    let now = work.now();
+    let (text, said) = (names.sym(message), names.sym(&event_text(message)));
+    let about = ObjectKey { kind: Kind::Pod, namespace: meta.namespace, name: meta.name };
+    let revision = reads.listing.row(pod).map_or(Revision(0), |row| row.revision);
+    let (uid, source, args) = (pod.uid, words.source, [Arg::Text(said)]);
+    let report = Report { about, uid, source, warning: true, reason: words.failed, words: words.failed_words, args: &args };
+    events.report_of(now, revision, report);
+    let condition =
+        Condition { kind: words::POD_SCHEDULED, status: ConditionStatus::False, reason, message: text, transition_at: now, update_at: now };
+    work.tell(Revision(0), Verb::PatchPod { pod, condition: Some(condition), nominated_node });
 }
 
 /// Pods whose binding is under way by node, in order of identity.

@@ -27,7 +27,6 @@ use wavetank_engine::api::queue::Work;
 use wavetank_engine::api::state::Changes;
 use wavetank_engine::api::store::{Listing, View};
 use wavetank_engine::ids::{Kind, ObjRef, Revision, Uid};
-use wavetank_engine::model::kinds::Kinds;
 use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::model::meta::Meta;
 use wavetank_engine::model::pod::{Pod, PodStatus};
@@ -55,8 +54,7 @@ pub const WAKES: &[Wake] = &[
 /// Registers the controller.
 pub fn install(sim: &mut Simulation) {
     sim.keep(StatefulSets::default());
-    let claim = sim.get_mut::<Kinds>().kind_of("v1", "PersistentVolumeClaim");
-    let texts = Texts::new(&mut sim.get_mut::<Names>(), claim);
+    let texts = Texts::new(&mut sim.get_mut::<Names>());
     sim.resource(texts);
     sim.behaviour::<StatefulSetQueue, _, _>("stateful_set", "statefulset-controller", WAKES, sync);
 }
@@ -133,15 +131,14 @@ pub struct Reads<'w, 's> {
 pub struct Tables<'w> {
     names: ResMut<'w, Names>,
     labels: ResMut<'w, LabelSets>,
-    selectors: Res<'w, Selectors>,
+    selectors: ResMut<'w, Selectors>,
     classes: ResMut<'w, Classes>,
     texts: Res<'w, Texts>,
 }
 
-/// Texts, interned once, and the kind of claims. ECS resource.
+/// Texts, interned once. ECS resource.
 #[derive(Debug, Clone, Copy, Resource)]
 pub struct Texts {
-    claim_kind: Kind,
     controller: Sym,
     pod_name: Sym,
     pod_index: Sym,
@@ -160,9 +157,8 @@ pub struct Texts {
 }
 
 impl Texts {
-    fn new(names: &mut Names, claim_kind: Kind) -> Texts {
+    fn new(names: &mut Names) -> Texts {
         Texts {
-            claim_kind,
             controller: names.sym("statefulset-controller"),
             pod_name: names.sym("statefulset.kubernetes.io/pod-name"),
             pod_index: names.sym("apps.kubernetes.io/pod-index"),

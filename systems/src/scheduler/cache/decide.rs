@@ -25,8 +25,10 @@ impl SchedulerCache {
         names: &Names,
     ) -> Decision {
         let nodes = self.table.order(&reads.labels, names).len();
+        // Class trees know nothing of volumes.
         let start = if nodes == 0 { 0 } else { start % nodes };
         if nodes > 0
+            && pod.resident.volumes.is_none()
             && self.profile.ties.0 == Ties::Heap
             && self.knows_scores(pod)
             && let Some(decision) = self.decide_by_change(pod, kind, meta, start, reads, names)

@@ -1,4 +1,4 @@
-//! The plugins, one file each. Volume plugins and preemption stand beside them.
+//! The plugins, one file each. Preemption stands beside them.
 
 pub mod balanced_allocation;
 pub mod image_locality;
@@ -8,15 +8,26 @@ pub mod node_name;
 pub mod node_ports;
 pub mod node_resources_fit;
 pub mod node_unschedulable;
+pub mod node_volume_limits;
 pub mod pod_topology_spread;
 pub mod scheduling_gates;
 pub mod taint_toleration;
+pub mod volume_binding;
+pub mod volume_restrictions;
+pub mod volume_zone;
 
 use crate::scheduler::cycle::Cycle;
 use crate::scheduler::plugin::{Filter, Happenings, Plugin, Plugins, PodEvent, PodHint, Score};
 
 /// Filters that look beyond one node, in their order, after those of [`crate::scheduler::filter`].
-pub const FILTERS: &[&dyn Filter] = &[&pod_topology_spread::PodTopologySpread, &inter_pod_affinity::InterPodAffinity];
+pub const FILTERS: &[&dyn Filter] = &[
+    &volume_restrictions::VolumeRestrictions,
+    &node_volume_limits::NodeVolumeLimits,
+    &volume_binding::VolumeBinding,
+    &volume_zone::VolumeZone,
+    &pod_topology_spread::PodTopologySpread,
+    &inter_pod_affinity::InterPodAffinity,
+];
 
 /// Score plugins. DynamicResources has nothing to say without claims and always scores 0.
 pub const SCORES: &[&dyn Score] = &[
@@ -38,6 +49,10 @@ pub const WAKES: &[(Plugin, Happenings)] = &[
     (Plugin::NodeAffinity, node_affinity::WAKES),
     (Plugin::NodePorts, node_ports::WAKES),
     (Plugin::NodeResourcesFit, node_resources_fit::WAKES),
+    (Plugin::VolumeRestrictions, volume_restrictions::WAKES),
+    (Plugin::NodeVolumeLimits, node_volume_limits::WAKES),
+    (Plugin::VolumeBinding, volume_binding::WAKES),
+    (Plugin::VolumeZone, volume_zone::WAKES),
     (Plugin::PodTopologySpread, pod_topology_spread::WAKES),
     (Plugin::InterPodAffinity, inter_pod_affinity::WAKES),
 ];
@@ -52,6 +67,8 @@ pub fn woken_by(happened: Happenings) -> Plugins {
 /// Plugins that can tell whether a pod that came, changed or went helps; to the others any may.
 pub const POD_HINTS: &[(Plugin, PodHint)] = &[
     (Plugin::NodePorts, node_ports::pod_hint),
+    (Plugin::VolumeRestrictions, volume_restrictions::pod_hint),
+    (Plugin::NodeVolumeLimits, node_volume_limits::pod_hint),
     (Plugin::PodTopologySpread, pod_topology_spread::pod_hint),
     (Plugin::InterPodAffinity, inter_pod_affinity::pod_hint),
 ];
@@ -69,14 +86,21 @@ mod tests {
     #[test]
     fn who_hears_of_what() {
         let table = [
-            (Happenings::POD_GONE, "NodePorts NodeResourcesFit PodTopologySpread InterPodAffinity"),
+            (Happenings::POD_GONE, "NodePorts NodeResourcesFit VolumeRestrictions NodeVolumeLimits PodTopologySpread InterPodAffinity"),
             (Happenings::POD_ASSIGNED, "PodTopologySpread InterPodAffinity"),
             (Happenings::NODE_GONE, "PodTopologySpread"),
             (Happenings::NODE_ALLOCATABLE, "NodeResourcesFit"),
-            (Happenings::NODE_LABELS, "NodeAffinity PodTopologySpread InterPodAffinity"),
+            (Happenings::CLAIM_ADDED, "VolumeRestrictions NodeVolumeLimits VolumeBinding VolumeZone"),
+            (Happenings::CLAIM_CHANGED, "VolumeBinding VolumeZone"),
+            (Happenings::VOLUME_CHANGED, "VolumeBinding"),
+            (Happenings::CSI_LIMIT_RAISED, "NodeVolumeLimits"),
+            (Happenings::NODE_LABELS, "NodeAffinity VolumeBinding VolumeZone PodTopologySpread InterPodAffinity"),
             (
                 Happenings::NODE_TAINTS,
-                "NodeUnschedulable NodeName TaintToleration NodeAffinity NodePorts NodeResourcesFit PodTopologySpread InterPodAffinity",
+                concat!(
+                    "NodeUnschedulable NodeName TaintToleration NodeAffinity NodePorts NodeResourcesFit ",
+                    "VolumeRestrictions VolumeBinding VolumeZone PodTopologySpread InterPodAffinity"
+                ),
             ),
         ];
         for (happened, want) in table {

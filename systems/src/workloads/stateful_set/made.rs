@@ -5,10 +5,10 @@
 use super::{Reads, Tables, known};
 use crate::workloads::revisions::{Known, hash_of, name_of, template_of};
 use serde_json::{Map, Value, json};
+use wavetank_engine::api::json_in::read_claim;
 use wavetank_engine::api::request::{NewObject, Verb};
 use wavetank_engine::ids::{Kind, ObjRef, ObjectKey};
 use wavetank_engine::model::meta::{Meta, OwnerRef};
-use wavetank_engine::model::opaque::Opaque;
 use wavetank_engine::model::pod::Pod;
 use wavetank_engine::model::raw::Raw;
 use wavetank_engine::model::revisioned::ControllerRevision;
@@ -88,10 +88,10 @@ fn mount(spec: &mut Value, claims: &[Claim]) {
     spec["volumes"] = Value::Array(of_claims.chain(kept).collect());
 }
 
-/// The claims of an ordinal's pod that are not there yet. Storage is not simulated: a claim is bound as it is made.
+/// The claims of an ordinal's pod that are not there yet.
 pub(super) fn missing_claims(reads: &Reads, tables: &mut Tables, set: ObjRef, ordinal: u32) -> Vec<(Name, Verb)> {
     let Some((spec, _, meta)) = known(reads, set) else { return Vec::new() };
-    let kind = tables.texts.claim_kind;
+    let kind = Kind::PersistentVolumeClaim;
     let mut missing = claims(tables, spec.raw.value(), meta, ordinal);
     missing.retain(|claim| reads.listing.by_key(ObjectKey { kind, namespace: meta.namespace, name: claim.name }).is_none());
     let owned = spec.raw.at(&["persistentVolumeClaimRetentionPolicy", "whenDeleted"]).and_then(Value::as_str) == Some("Delete");
@@ -105,11 +105,15 @@ pub(super) fn missing_claims(reads: &Reads, tables: &mut Tables, set: ObjRef, or
             let (key, value) = (tables.names.sym(&key), tables.names.sym(&value));
             new.labels = tables.labels.with(&tables.names, new.labels, key, value);
         }
+        for (key, value) in string_map(claim.template.pointer("/metadata/annotations")) {
+            let (key, value) = (tables.names.sym(&key), tables.names.sym(&value));
+            new.annotations = tables.labels.with(&tables.names, new.annotations, key, value);
+        }
         if owned {
             new.owners.push(owner(set, meta));
         }
-        let body = json!({"spec": claim.template.get("spec").cloned().unwrap_or(Value::Null), "status": {"phase": "Bound"}});
-        verbs.push((claim.name, Verb::Create(Box::new(NewObject { meta: new, states: vec![Opaque { body: Raw::new(body) }.into()] }))));
+        let spec = read_claim(&mut tables.names, &mut tables.selectors, claim.template.get("spec").unwrap_or(&Value::Null));
+        verbs.push((claim.name, Verb::Create(Box::new(NewObject { meta: new, states: vec![spec.into()] }))));
     }
     verbs
 }

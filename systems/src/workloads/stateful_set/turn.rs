@@ -193,7 +193,7 @@ impl Turn<'_, '_, '_, '_, '_> {
 
     /// The claims of a pod that goes belong to it from now on: they go after it.
     fn leave_claims_to(&mut self, pod: ObjRef, name: Name, set: &Meta, spec: &Raw, ordinal: u32) -> Vec<Verb> {
-        let kind = self.tables.texts.claim_kind;
+        let kind = Kind::PersistentVolumeClaim;
         let mut verbs = Vec::new();
         for claim in made::claims(self.tables, spec.value(), set, ordinal) {
             let key = ObjectKey { kind, namespace: set.namespace, name: claim.name };

@@ -1,7 +1,7 @@
 //! Cases of mode "single": one cycle, every verdict and score.
 
-use crate::cluster::Cluster;
-use crate::same;
+use super::cluster::Cluster;
+use super::same;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use wavetank_systems::scheduler::cycle::{Decision, Examined, Scored, decide, examine, pick, scores};
@@ -152,7 +152,8 @@ fn shown(refusal: &Refusal, cluster: &Cluster) -> Value {
 fn by_tree(cluster: &Cluster, pod: &Incoming, case: &Value) -> Result<(), String> {
     let facts = &pod.resident.class;
     let plain = facts.preferred.is_empty() && facts.spread.is_empty() && facts.terms.is_none() && pod.default_selector.is_empty();
-    let alone = plain && !cluster.groups.any_terms() && cluster.nominations.is_empty() && pod.nominated_node.is_empty();
+    let alone =
+        plain && facts.volumes.is_none() && !cluster.groups.any_terms() && cluster.nominations.is_empty() && pod.nominated_node.is_empty();
     let alone = alone && pod.node_name.is_empty() && !cluster.table.any_soft_taint() && !cluster.table.any_image();
     if !alone || case.get("profile").is_some() || case["expected"].get("preFilterNodes").is_some() || !facts.gates.is_empty() {
         return Ok(());

@@ -1,13 +1,14 @@
 //! Cases of mode "sequence": pods one after the other, each placed before the next.
 
-use crate::cluster::{Cluster, moment, object};
-use crate::same;
-use crate::single::{best_names, chosen};
+use super::cluster::{Cluster, moment, object};
+use super::same;
+use super::single::{best_names, chosen};
 use serde_json::{Map, Value, json};
 use wavetank_engine::ids::Uid;
 use wavetank_engine::time::SimTime;
 use wavetank_systems::scheduler::cycle::{examine, pick, scores};
 use wavetank_systems::scheduler::plugins::scheduling_gates;
+use wavetank_systems::scheduler::plugins::volume_binding;
 use wavetank_systems::scheduler::pods::{Incoming, Nominated};
 use wavetank_systems::scheduler::preemption::{Outcome, preempt};
 
@@ -107,6 +108,8 @@ fn step(cluster: &mut Cluster, next: &mut Waits, tie_by_pick: bool, number: usiz
     out.insert("pick".into(), json!(picked));
     out.insert("node".into(), json!(node));
     let on = cluster.table.by_name(cluster.names.find(node).unwrap()).unwrap();
+    let (chosen, name) = (volume_binding::chosen(&cluster.cycle(pod), cluster.table.get(on)), cluster.table.get(on).name);
+    cluster.storage.assume(&chosen, name, true);
     // Later than all that started before the case.
     let started_at = SimTime(moment("2026-01-01T00:00:00Z").0 + number as u64);
     cluster.nominations.drop(uid);

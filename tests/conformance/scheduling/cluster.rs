@@ -4,12 +4,18 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use wavetank_engine::api::defaults::apply_defaults;
+use wavetank_engine::api::json_in::Tables;
+use wavetank_engine::api::request::NewObject;
+use wavetank_engine::api::state::StateValue;
 use wavetank_engine::ids::{ObjRef, Slot, Uid};
+use wavetank_engine::model::binding::{ClaimFacts, VolumeFacts};
+use wavetank_engine::model::kinds::Kinds;
 use wavetank_engine::model::labels::{LabelSetId, LabelSets};
 use wavetank_engine::model::node::{Effect, NodeTaint};
 use wavetank_engine::model::pod_class::Classes;
 use wavetank_engine::model::resources::Resources;
-use wavetank_engine::model::select::{Requirement, requirements_of};
+use wavetank_engine::model::select::{Requirement, Selectors, requirements_of};
+use wavetank_engine::model::storage::{ClaimRef, PersistentVolumeStatus, VolumePhase};
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::time::SimTime;
 use wavetank_engine::words;
@@ -20,6 +26,7 @@ use wavetank_systems::scheduler::plugins::pod_topology_spread::default_selector;
 use wavetank_systems::scheduler::pods::{Group, Groups, Incoming, Namespaces, Nominated, Nominations, Resident};
 use wavetank_systems::scheduler::preemption::{self, Budget, OnNode};
 use wavetank_systems::scheduler::profile::Profile;
+use wavetank_systems::scheduler::storage::{Capacity, Class, Storage, driver_limits};
 
 /// The scheduler's structures, filled from a case.
 #[derive(Default)]
@@ -30,6 +37,7 @@ pub(crate) struct Cluster {
     pub(crate) groups: Groups,
     pub(crate) nominations: Nominations,
     pub(crate) namespaces: Namespaces,
+    pub(crate) storage: Storage,
     pub(crate) profile: Profile,
     /// Pods on nodes, in the order in which they came.
     pub(crate) on_node: BTreeMap<u32, Vec<OnNode>>,
@@ -37,7 +45,10 @@ pub(crate) struct Cluster {
     /// Names of pods as `namespace/name`.
     pod_names: BTreeMap<ObjRef, String>,
     classes: Classes,
-    pods: u64,
+    selectors: Selectors,
+    kinds: Kinds,
+    /// Identities of pods and claims by namespace and name, as the recorder gave them.
+    uids: BTreeMap<String, Uid>,
     /// Value and preemption policy by name of the class.
     priorities: BTreeMap<String, (i64, String)>,
     default_priority: Option<(i64, String)>,
@@ -80,6 +91,7 @@ impl Cluster {
                 cluster.controllers.insert(key, selector);
             }
         }
+        cluster.add_storage(objects);
         cluster.table.order(&cluster.labels, &cluster.names);
         list(objects, "pods").iter().for_each(|pod| cluster.add_pod(pod));
         list(objects, "pdbs").iter().for_each(|budget| cluster.add_budget(budget));
@@ -105,14 +117,21 @@ impl Cluster {
 
     /// Puts a pod on a node.
     pub(crate) fn place(&mut self, number: u32, pod: &Incoming, started_at: SimTime, preempted: bool) {
-        self.table.account(number, &pod.resident, true);
+        self.account(number, &pod.resident, true);
         let entry = OnNode { pod: object(pod.uid), resident: pod.resident.clone(), started_at, preempted };
         self.on_node.entry(number).or_default().push(entry);
     }
 
+    fn account(&mut self, number: u32, pod: &Resident, add: bool) {
+        if let Some(volumes) = &pod.volumes {
+            self.storage.count_users(volumes.keys(), add);
+        }
+        self.table.account(number, pod, add);
+    }
+
     /// Takes a pod off its node.
     pub(crate) fn displace(&mut self, number: u32, pod: &OnNode) {
-        self.table.account(number, &pod.resident, false);
+        self.account(number, &pod.resident, false);
         let pods = self.on_node.get_mut(&number).unwrap();
         // The last takes the place, as in the original's list.
         let at = pods.iter().position(|other| other.pod == pod.pod).unwrap();
@@ -158,6 +177,84 @@ impl Cluster {
         });
     }
 
+    fn add_storage(&mut self, objects: &Value) {
+        for (number, node) in list(objects, "csiNodes").iter().enumerate() {
+            assert!(node.pointer("/metadata/annotations").is_none(), "CSINode {number}: migrations are not read");
+            let name = self.names.sym(node["metadata"]["name"].as_str().unwrap());
+            let limits = driver_limits(&mut self.names, node);
+            self.storage.put_limits(name, Some(limits));
+        }
+        for driver in list(objects, "csiDrivers") {
+            let name = self.names.sym(driver["metadata"]["name"].as_str().unwrap());
+            self.storage.put_driver(name, driver.pointer("/spec/storageCapacity") == Some(&json!(true)));
+        }
+        for (number, capacity) in list(objects, "csiStorageCapacities").iter().enumerate() {
+            let capacity = Capacity::of(&mut self.names, capacity);
+            self.storage.put_capacity(ObjRef { uid: Uid(number as u64), ..ObjRef::default() }, Some(capacity));
+        }
+        let claims = list(objects, "pvcs");
+        for claim in &claims {
+            self.uid_of(&format!("claim {}/{}", namespace(claim), text(&claim["metadata"], "name")));
+        }
+        for (kind, field) in [("StorageClass", "storageClasses"), ("PersistentVolume", "pvs"), ("PersistentVolumeClaim", "pvcs")] {
+            for (number, object) in list(objects, field).into_iter().enumerate() {
+                self.add_stored(kind, number, object);
+            }
+        }
+    }
+
+    fn add_stored(&mut self, kind: &str, number: usize, mut object: Value) {
+        object["apiVersion"] = json!(if kind == "StorageClass" { "storage.k8s.io/v1" } else { "v1" });
+        object["kind"] = json!(kind);
+        apply_defaults(&mut object);
+        let mut tables = Tables {
+            names: &mut self.names,
+            labels: &mut self.labels,
+            selectors: &mut self.selectors,
+            classes: &mut self.classes,
+            kinds: &mut self.kinds,
+            epoch_unix_s: 0,
+        };
+        let NewObject { mut meta, states } = tables.object(&object);
+        let name = text(&object["metadata"], "name");
+        match &states[..] {
+            [StateValue::StorageClass(class)] => {
+                let (name, class) = (self.names.sym(&name), Class::of(&mut self.names, class));
+                self.storage.put_class(name, Some(class));
+            }
+            [StateValue::PersistentVolume(volume), _] => {
+                let uid = object.pointer("/spec/claimRef/uid").map(|uid| self.uid_of(&format!("claim {}", uid.as_str().unwrap())));
+                let mut volume = (**volume).clone();
+                volume.claim = volume.claim.map(|claim| ClaimRef { uid, ..claim });
+                let phase = match object["status"]["phase"].as_str().unwrap() {
+                    "Available" => VolumePhase::Available,
+                    "Bound" => VolumePhase::Bound,
+                    other => panic!("phase {other}"),
+                };
+                let status = PersistentVolumeStatus { phase };
+                let object = ObjRef { uid: Uid(number as u64), ..ObjRef::default() };
+                let facts = VolumeFacts::of(&mut self.names, &self.labels, object, (&meta, &volume, &status));
+                self.storage.put_volume(facts);
+            }
+            [StateValue::PersistentVolumeClaim(claim), StateValue::PersistentVolumeClaimStatus(status)] => {
+                for (owner, recorded) in meta.owners.iter_mut().zip(list(&object["metadata"], "ownerReferences")) {
+                    owner.uid = Some(self.uid_of(&format!("pod {}", recorded["uid"].as_str().unwrap())));
+                }
+                let uid = self.uid_of(&format!("claim {}/{name}", namespace(&object)));
+                let parts = (&meta, &**claim, &**status);
+                let object = ObjRef { uid, ..ObjRef::default() };
+                let facts = ClaimFacts::of(&mut self.names, &self.labels, &self.selectors, object, parts);
+                self.storage.put_claim(facts);
+            }
+            other => panic!("{kind}: {other:?}"),
+        }
+    }
+
+    fn uid_of(&mut self, text: &str) -> Uid {
+        let next = Uid(self.uids.len() as u64 + 1);
+        *self.uids.entry(text.to_string()).or_insert(next)
+    }
+
     fn add_pod(&mut self, pod: &Value) {
         if matches!(pod.pointer("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed")) {
             return;
@@ -198,16 +295,20 @@ impl Cluster {
         let namespace_sym = self.names.sym(&namespace(&pod));
         let terminating = pod.pointer("/metadata/deletionTimestamp").is_some();
         let group = Group { namespace: namespace_sym, labels, terminating, terms: facts.terms.clone() };
-        self.pods += 1;
-        let name = format!("{}/{}", namespace(&pod), text(&pod["metadata"], "name"));
-        self.pod_names.insert(object(Uid(self.pods)), name);
+        let name = text(&pod["metadata"], "name");
+        let full = format!("{}/{name}", namespace(&pod));
+        let uid = self.uid_of(&format!("pod {full}"));
+        self.pod_names.insert(object(uid), full);
+        let name = self.names.sym(&name);
+        let volumes = facts.volumes.clone().map(|volumes| Arc::new(volumes.of_pod(&mut self.names, namespace_sym, name)));
         let owner = list(&pod["metadata"], "ownerReferences").into_iter().find(|owner| owner["controller"] == true);
         let controller = owner.and_then(|owner| self.controllers.get(&(text(&owner, "kind"), namespace(&pod), text(&owner, "name"))));
         let services = self.services.iter().filter(|service| service.0 == namespace_sym).map(|service| service.1.as_slice());
         let default_selector = default_selector(services, controller.map(Vec::as_slice), &self.labels, labels);
         Incoming {
-            uid: Uid(self.pods),
-            resident: Resident { class: facts, group: self.groups.intern(group) },
+            uid,
+            name,
+            resident: Resident { class: facts, group: self.groups.intern(group), volumes },
             namespace: namespace_sym,
             labels,
             node_name: self.names.sym(pod.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or("")),
@@ -230,6 +331,7 @@ impl Cluster {
             nodes: &self.table,
             groups: &self.groups,
             nominations: &self.nominations,
+            storage: &self.storage,
             namespaces: &self.namespaces,
             labels: &self.labels,
             names: &self.names,
