@@ -224,7 +224,9 @@ impl Known {
                 && (target.name.starts_with(&object.2) || object.2.starts_with(stem))
         };
         let claimed = |object: &(String, String, String)| {
-            kind == "persistentvolumeclaim" && object.0 == "statefulset" && object.1 == target.namespace && target.name.contains(&object.2)
+            let of_pod = || object.0 == "pod" && target.name.strip_prefix(&object.2).is_some_and(|rest| rest.starts_with('-'));
+            let of_set = object.0 == "statefulset" && target.name.contains(&object.2);
+            kind == "persistentvolumeclaim" && object.1 == target.namespace && (of_set || of_pod())
         };
         if kind == "namespace"
             || kind == "pod" && self.any_pod
