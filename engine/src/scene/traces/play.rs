@@ -119,7 +119,14 @@ fn play_table(sim: &mut Simulation, (table, stay): (&Table, bool), number: u32, 
     let next = table.arrivals(from, now, |row| {
         let PodRow { name, leaves, shape, .. } = row;
         let known = player.shapes.entry((number, shape));
-        let (annotations, states) = known.or_insert_with_key(|(_, shape)| with_tables(sim, |tables| digest(tables, shape, table.layout)));
+        let (annotations, states) = known.or_insert_with_key(|(_, shape)| {
+            if let Some(class) = shape.priority_class() {
+                let new = with_tables(sim, |tables| tables.object(&class));
+                // Another table may have brought it.
+                let _ = sim.ask(actor, Verb::Create(Box::new(new)));
+            }
+            with_tables(sim, |tables| digest(tables, shape, table.layout))
+        });
         let meta = Meta::new(Kind::Pod, namespace, sim.get_mut::<Names>().name(&name));
         let new = NewObject { meta: Meta { annotations: *annotations, ..meta }, states: states.clone() };
         let created = sim.ask(actor, Verb::Create(Box::new(new)));

@@ -252,8 +252,8 @@ impl Shape {
         let container = json!({"name": "main", "image": IMAGE, "resources": {"requests": amounts, "limits": amounts}});
         let policy = if self.ends { "Never" } else { "Always" };
         let mut spec = json!({"restartPolicy": policy, "containers": [container]});
-        if self.priority != 0 {
-            spec["priority"] = self.priority.into();
+        if let Some(class) = self.priority_class() {
+            spec["priorityClassName"] = class["metadata"]["name"].clone();
         }
         if !self.models.is_empty() {
             let models: Vec<&str> = self.models.split('|').collect();
@@ -261,6 +261,15 @@ impl Shape {
             spec["affinity"] = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}});
         }
         json!({"apiVersion": "v1", "kind": "Pod", "spec": spec})
+    }
+
+    /// The PriorityClass of pods whose priority a table gives as a number; `None` for priority 0.
+    pub fn priority_class(&self) -> Option<Value> {
+        let sign = if self.priority < 0 { "minus-" } else { "" };
+        let name = format!("priority-{sign}{}", self.priority.unsigned_abs());
+        let class =
+            json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}, "value": self.priority});
+        (self.priority != 0).then_some(class)
     }
 
     /// Annotations, by which policies that look at GPUs know what the pod asks for.
