@@ -6,12 +6,14 @@ use crate::exit::{self, Outcome, Running};
 use crate::render;
 use crate::render::story::Story;
 use crate::terminal::{self, Progress};
-use crate::usage::{Stopwatch, peak_rss_bytes};
+use crate::usage::{Stopwatch, cpu_now, peak_rss_bytes};
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 use wavetank_engine::record::checkpoint;
 use wavetank_engine::record::collect::summary;
@@ -20,6 +22,7 @@ use wavetank_engine::record::journal::{Journal, Line};
 use wavetank_engine::scene::load::{Overrides, load};
 use wavetank_engine::scene::model::{Scene, SceneObject};
 use wavetank_engine::scene::run::{Run, RunOptions};
+use wavetank_engine::scene::traces::ReadingWatch;
 use wavetank_engine::source::{MemoryFiles, Sources};
 use wavetank_engine::time::{SimDuration, SimTime};
 use wavetank_systems::kubelet::probes::EveryTick;
@@ -66,11 +69,26 @@ pub fn run(args: &RunArgs) -> Outcome {
     };
     run.sim.get_mut::<EveryTick>().0 = args.every_tick;
     let read_cpu = clock.cpu().unwrap_or_default();
+    let read_later = Rc::new(Cell::new(Duration::ZERO));
+    run.watch_reading(reading_watch(read_later.clone()));
     let story = match go(args, &mut run, &clock, sources.as_ref()) {
         Ok(story) => story,
         Err(outcome) => return outcome,
     };
-    finish(args, &run, story.as_ref(), &clock, read_cpu)
+    finish(args, &run, story.as_ref(), &clock, read_cpu + read_later.get())
+}
+
+/// Adds up the processor time of reading in the middle of the run.
+fn reading_watch(total: Rc<Cell<Duration>>) -> ReadingWatch {
+    let mut began = Duration::ZERO;
+    Box::new(move |begins| {
+        let now = cpu_now();
+        if begins {
+            began = now;
+        } else {
+            total.set(total.get() + (now - began));
+        }
+    })
 }
 
 fn options(args: &RunArgs, scene: &Scene) -> RunOptions {

@@ -8,7 +8,7 @@ use crate::scene::program::RunTimes;
 use crate::scene::rolling_update::{self, RollingUpdates};
 use crate::scene::script;
 use crate::scene::traces::play::{self, Player};
-use crate::scene::traces::{TraceReport, TraceState};
+use crate::scene::traces::{ReadingWatch, TraceReport, TraceState};
 use crate::simulation::dispatch::Dispatcher;
 use crate::simulation::{Restless, Settings, Simulation};
 use crate::time::SimTime;
@@ -178,6 +178,11 @@ impl Run {
         }
         each(&self.sim);
         Ok(())
+    }
+
+    /// Has the reading of input in the middle of the run watched: manifests of traces are read when their time comes.
+    pub fn watch_reading(&mut self, watch: ReadingWatch) {
+        self.player.reading = Some(watch);
     }
 
     /// How the traces went so far.

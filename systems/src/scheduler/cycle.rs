@@ -10,7 +10,7 @@ use crate::scheduler::profile::Profile;
 use crate::scheduler::storage::Storage;
 use wavetank_engine::draw::draw_below;
 use wavetank_engine::model::labels::LabelSets;
-use wavetank_engine::names::Names;
+use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::scene::model::Ties;
 
 /// What plugins see of a cycle.
@@ -134,7 +134,9 @@ pub fn examine(cycle: &Cycle, start: usize) -> Examined {
         return found;
     }
     let few: Option<Vec<u32>> = filters.only.as_ref().map(|(names, plugins)| {
-        let few: Vec<u32> = order.iter().copied().filter(|&number| names.contains(&cycle.nodes.get(number).name)).collect();
+        let mut few: Vec<(usize, u32)> = names.iter().filter_map(|&name| place_of(cycle.nodes, name)).collect();
+        few.sort_unstable();
+        let few: Vec<u32> = few.into_iter().map(|(_, number)| number).collect();
         found.failure.leave_out(*plugins, order.len() - few.len());
         few
     });
@@ -155,6 +157,12 @@ pub fn examine(cycle: &Cycle, start: usize) -> Examined {
     found.next_start = (start + examined) % order.len();
     found.examined = examined as u64;
     found
+}
+
+/// Place in the order and number of the node with a name.
+fn place_of(nodes: &NodeTable, name: Sym) -> Option<(usize, u32)> {
+    let number = nodes.by_name(name)?;
+    Some((nodes.place(number)?, number))
 }
 
 fn own_nomination(cycle: &Cycle) -> Option<u32> {

@@ -12,7 +12,7 @@ pub mod rows;
 pub mod table;
 
 pub(crate) use load::{Brought, read_trace};
-pub use play::TraceState;
+pub use play::{ReadingWatch, TraceState};
 
 use crate::scene::format::DurationText;
 use crate::source::FileId;

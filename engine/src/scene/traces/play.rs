@@ -17,7 +17,7 @@ use crate::scene::build::{Reader, SCRIPT, ensure_namespace, with_tables};
 use crate::scene::objects::ObjectLoader;
 use crate::scene::program::RunTimes;
 use crate::simulation::Simulation;
-use crate::source::{Documents, Format, MemoryFiles, Problems, Sources};
+use crate::source::{Documents, Format, MemoryFiles, Problems, Severity, Sources};
 use crate::time::{SimDuration, SimTime};
 use bevy_ecs::resource::Resource;
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,12 @@ impl TraceState {
 #[derive(Default)]
 pub(crate) struct Player {
     shapes: LookupMap<(u32, Shape), (LabelSetId, Vec<StateValue>)>,
+    /// Told when reading of manifests begins (`true`) and ends: for measurements outside the simulation.
+    pub(crate) reading: Option<ReadingWatch>,
 }
+
+/// Told when reading of input begins (`true`) and ends in the middle of a run. It sees nothing of the world and changes nothing.
+pub type ReadingWatch = Box<dyn FnMut(bool)>;
 
 /// Deletes pods whose time is over by now.
 pub(crate) fn leave(sim: &mut Simulation) {
@@ -101,7 +106,14 @@ pub(crate) fn arrive(sim: &mut Simulation, traces: &[Trace], player: &mut Player
         match &trace.pods {
             Pods::Table(table) => play_table(sim, (table, trace.stay), number as u32, player, &mut played),
             Pods::Manifests { file, runs_for, .. } => {
-                play_manifests(sim, &trace.path, file, *runs_for, &mut played, made);
+                let mut reading = player.reading.take();
+                let mut tell = |begins| {
+                    if let Some(watch) = &mut reading {
+                        watch(begins);
+                    }
+                };
+                play_manifests(sim, &trace.path, file, *runs_for, &mut played, made, &mut tell);
+                player.reading = reading;
             }
         }
         sim.get_mut::<TraceState>().traces[number] = played;
@@ -180,17 +192,28 @@ fn play_manifests(
     runs_for: Option<SimDuration>,
     played: &mut Played,
     made: &mut Vec<String>,
+    reading: &mut dyn FnMut(bool),
 ) {
     let actor = actor(sim);
     let (files, mut sources) = (MemoryFiles::default(), Sources::default());
     let id = sources.add(path, file.text.clone());
     let mut loader = ObjectLoader::new(&files);
     let (mut reader, mut found) = (Reader::default(), Vec::new());
-    for document in Documents::new(&sources, id, Format::of_path(path).unwrap_or(Format::Yaml)) {
+    let mut documents = Documents::new(&sources, id, Format::of_path(path).unwrap_or(Format::Yaml));
+    loop {
+        reading(true);
         let mut problems = Problems::default();
-        match document {
-            Ok(tree) => loader.document(&tree, &mut problems, &mut found),
-            Err(problem) => problems.push(crate::source::Severity::Error, problem),
+        let document = documents.next();
+        match &document {
+            Some(Ok(tree)) => loader.document(tree, &mut problems, &mut found),
+            Some(Err(problem)) => problems.push(Severity::Error, problem.clone()),
+            None => {}
+        }
+        let over = document.is_none();
+        drop(document);
+        reading(false);
+        if over {
+            break;
         }
         played.found.rows += (found.len() as u64).max(1);
         if found.is_empty() || problems.has_errors() {
