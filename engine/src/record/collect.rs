@@ -22,10 +22,11 @@ use crate::record::summary::{
 use crate::record::tally::Tally;
 use crate::scene::build::SCRIPT;
 use crate::scene::run::Run;
+use crate::scene::traces::TraceState;
 use crate::simulation::Simulation;
 use crate::simulation::clock::Clock;
 use crate::words;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The summary of a run as far as it has gone. What the run cost in processor time and memory is for the caller to fill in.
 pub fn summary(run: &Run) -> Summary {
@@ -54,13 +55,19 @@ pub fn summary(run: &Run) -> Summary {
         events: sim.get::<Events>().total(),
         agenda_fired: sim.get::<Clock>().fired,
         expectations: Expectations { met, missed },
-        not_simulated: run.scene().not_simulated.clone(),
+        not_simulated: not_simulated(run),
         read_cpu_s: 0.0,
         cpu_s: 0.0,
         wall_s: 0.0,
         peak_rss_bytes: 0,
         at_end,
     }
+}
+
+/// What the scene and the pods of its traces say that does nothing.
+fn not_simulated(run: &Run) -> Vec<String> {
+    let of_scene: BTreeSet<String> = run.scene().not_simulated.iter().cloned().collect();
+    of_scene.union(run.sim.get::<TraceState>().not_simulated()).cloned().collect()
 }
 
 /// What pods waited for, most pods first.

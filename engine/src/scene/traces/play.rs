@@ -29,6 +29,8 @@ pub struct TraceState {
     traces: Vec<Played>,
     /// Pods to be deleted, with the number of their trace, by time.
     departures: BTreeSet<(SimTime, ObjRef, u32)>,
+    /// Kinds and fields of manifests that are kept and do nothing.
+    not_simulated: BTreeSet<String>,
 }
 
 /// How far one trace has been played.
@@ -55,7 +57,12 @@ impl TraceState {
             };
             Played { at, next, ..Played::default() }
         };
-        TraceState { traces: traces.iter().map(begin).collect(), departures: BTreeSet::new() }
+        TraceState { traces: traces.iter().map(begin).collect(), ..TraceState::default() }
+    }
+
+    /// Kinds and fields of pods that have arrived which are kept and do nothing.
+    pub fn not_simulated(&self) -> &BTreeSet<String> {
+        &self.not_simulated
     }
 
     /// When a pod arrives or leaves next.
@@ -246,6 +253,7 @@ fn play_manifests(
         }
     }
     played.next = None;
+    sim.get_mut::<TraceState>().not_simulated.append(&mut loader.not_simulated);
 }
 
 /// How the traces went so far: for each the nodes, if they come from a table, then the pods.
