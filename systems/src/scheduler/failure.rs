@@ -8,7 +8,6 @@ use wavetank_engine::names::Names;
 /// What the first stage of PostFilter says when a pod has no resource claims.
 pub const NO_CLAIMS: &str = "no new claims to deallocate";
 
-
 /// Bytes of an event's message at most.
 const EVENT_BYTES_MAX: usize = 1024;
 /// How a cut message ends.

@@ -253,7 +253,8 @@ fn play_manifests(
         }
     }
     played.next = None;
-    sim.get_mut::<TraceState>().not_simulated.append(&mut loader.not_simulated);
+    let found = std::mem::take(&mut loader.not_simulated).list();
+    sim.get_mut::<TraceState>().not_simulated.extend(found);
 }
 
 /// How the traces went so far: for each the nodes, if they come from a table, then the pods.
