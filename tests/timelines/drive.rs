@@ -21,6 +21,7 @@ use wavetank_engine::record::events::Events;
 use wavetank_engine::scene::faults::NodeFaults;
 use wavetank_engine::scene::program::Programs;
 use wavetank_engine::scene::traffic::TrafficSources;
+use wavetank_engine::simulation::latency::{Latency, LatencyTable};
 use wavetank_engine::simulation::{Settings, Simulation};
 use wavetank_engine::time::{SimDuration, SimTime, unix_seconds};
 use wavetank_systems::nodes::lifecycle::{MONITOR_PERIOD, Monitor};
@@ -90,7 +91,15 @@ impl<'r> Driver<'r> {
         let micros: i64 = format!("{fraction:0<6}").get(..6).and_then(|digits| digits.parse().ok()).unwrap_or(0);
         // Two whole seconds more than the fraction, so that timers that cut to seconds see the same seconds.
         let offset = 2_000_000 + micros;
-        let settings = Settings { epoch_unix_s: unix - 2, shuffle_choices: choices, ..Settings::default() };
+        let settings = Settings {
+            epoch_unix_s: unix - 2,
+            shuffle_choices: choices,
+            latency: match families::scheduling_attempt(recording.family()) {
+                SimDuration::ZERO => Latency::Ideal,
+                scheduling_attempt => Latency::Typical(LatencyTable { scheduling_attempt, ..LatencyTable::IDEAL }),
+            },
+            ..Settings::default()
+        };
         let mut sim = Simulation::new(&settings);
         sim.get_mut::<Events>().keep_trail();
         let hide_nodes = !families::has_own_cluster(recording.family());

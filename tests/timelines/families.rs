@@ -1,7 +1,9 @@
 //! Families of recordings: the part of the name before the first `_`.
 
+use wavetank_engine::time::SimDuration;
+
 /// Families whose behaviours are not built yet. Their recordings are skipped and counted apart.
-const NOT_BUILT: &[&str] = &["f", "k", "q"];
+const NOT_BUILT: &[&str] = &["f", "k"];
 
 /// Families that had their clusters to themselves, so that the scheduler's choice of nodes is judged. In all others
 /// other scenarios ran at the same time, and the recorded nodes are inputs.
@@ -17,6 +19,12 @@ const DRAWS: u64 = 48;
 pub(crate) fn choices(family: &str) -> impl Iterator<Item = Option<u64>> {
     let draws = if RACED.contains(&family) { DRAWS } else { 0 };
     std::iter::once(None).chain((0..draws).map(Some))
+}
+
+/// How long an attempt of the scheduler takes in recordings of the family: with the default client limits those that follow one another
+/// are slow enough for other controllers to act between them.
+pub(crate) fn scheduling_attempt(family: &str) -> SimDuration {
+    if family == "q" { SimDuration::from_millis(5) } else { SimDuration::ZERO }
 }
 
 /// Whether recordings of the family are skipped.

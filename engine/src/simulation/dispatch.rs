@@ -165,7 +165,8 @@ fn commit_all(world: &mut World) -> bool {
         return false;
     }
     let table = world.resource::<Latency>().table();
-    let (write, binding) = (table.api_write, table.binding);
+    // A binding leaves at the end of its attempt.
+    let (write, binding) = (table.api_write, table.scheduling_attempt + table.binding);
     if write.0 == 0 && binding.0 == 0 {
         for request in requests {
             commit::serve(world, request);

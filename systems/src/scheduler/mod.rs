@@ -41,8 +41,8 @@ use bevy_ecs::resource::Resource;
 use cache::{Placed, PodKind, SchedulerCache, SeenNode, kind_of};
 use cycle::Decision;
 use feed::SeenStorage;
-use plugin::{Happenings, PodEvent};
-use plugins::{pod_may_help, scheduling_gates, volume_binding, woken_by};
+use plugin::{Happenings, NodeEvent, PodEvent};
+use plugins::{node_may_help, pod_may_help, scheduling_gates, volume_binding, woken_by};
 use queue::{SchedulingQueue, Waiting};
 use refused::About;
 use reserve::{Reserved, Standing};
@@ -108,7 +108,7 @@ pub const WAKES: &[Wake] = &[
 pub struct SchedulerState {
     queue: SchedulingQueue,
     start: usize,
-    /// When the attempt under way ends, where attempts take time: its pod is taken from the queue and decided then.
+    /// When the attempt under way ends, where attempts take time: the next pod is taken from the queue then.
     attempt_ends: Option<SimTime>,
     /// Pods counted on a node.
     placed: BySlot<Placed>,
@@ -203,14 +203,13 @@ fn sync(
         }
         match reads.metas.get_even_gone(item.object).map(|meta| meta.kind) {
             Some(Kind::Node) => {
-                let happened = cache.node_changed(item.object, state, &reads, &mut names);
-                state.queue.wake(woken_by(happened), work.now(), |_, _| true);
+                node_changed(item.object, state, cache, &reads, &mut names, work.now());
             }
             Some(Kind::Namespace) => cache.namespace_changed(item.object, &reads, &mut names),
             Some(Kind::Service | Kind::ReplicaSet | Kind::ReplicationController) => cache.selectors_changed(),
             Some(kind) if feed::KINDS.contains(&kind) => storage_changed(item.object, state, cache, &reads, &mut names, &mut work),
             _ => {
-                pod_changed(&item, state, cache, &reads, &mut names, words, &mut work);
+                pod_changed(&item, state, cache, &reads, &mut names, words, &mut work, &mut events);
                 volumes_awaited(&item, state, cache, &reads, &mut names, words, &mut work, &mut events);
             }
         }
@@ -225,17 +224,17 @@ fn sync(
             cache.decided();
         }
     } else {
-        if state.attempt_ends.take_if(|at| *at <= work.now()).is_some() && state.queue.is_ready() {
+        // Decided on what is known when the attempt begins; bindings leave when it ends.
+        state.attempt_ends.take_if(|at| *at <= work.now());
+        if state.attempt_ends.is_none()
+            && let Some(waiting) = state.queue.pop()
+        {
             cache.begins(true);
-            if let Some(waiting) = state.queue.pop() {
-                schedule_one(waiting, state, cache, &reads, &mut names, words, &mut work, &mut events);
-                cache.decided();
-            }
-        }
-        if state.attempt_ends.is_none() && state.queue.is_ready() {
+            schedule_one(waiting, state, cache, &reads, &mut names, words, &mut work, &mut events);
+            cache.decided();
             state.attempt_ends = Some(work.now() + attempt);
         }
-        if let Some(at) = state.attempt_ends {
+        if let Some(at) = state.attempt_ends.filter(|_| state.queue.is_ready()) {
             work.wake_at(SINGLE, at);
         }
     }
@@ -307,7 +306,7 @@ fn volumes_awaited(
         }
         Standing::Bound => {
             cache.assume(pod, &reserved, false);
-            bind(pod, meta, reserved.node, names, words, work, events);
+            bind(pod, reserved.node, work);
         }
         Standing::Failed(why) => {
             cache.assume(pod, &reserved, false);
@@ -322,22 +321,17 @@ fn volumes_awaited(
     }
 }
 
-/// Asks for the binding of a pod and tells of it.
-fn bind(pod: ObjRef, meta: &Meta, node: Sym, names: &Names, words: Words, work: &mut Work<SchedulerQueue>, events: &mut Events) {
-    debug_assert!(!names.text(node).is_empty(), "a pod is bound to a node");
+/// Asks for the binding of a pod.
+fn bind(pod: ObjRef, node: Sym, work: &mut Work<SchedulerQueue>) {
     work.ask_for(pod, wavetank_engine::ids::Revision(0), Verb::Bind { pod, node });
+}
+
+/// Tells of a binding that was carried out.
+fn tell_of_binding(pod: ObjRef, meta: &Meta, node: Sym, words: Words, now: SimTime, events: &mut Events) {
     let args = [Arg::Text(meta.namespace), Arg::Name(meta.name), Arg::Text(node)];
     let about = wavetank_engine::ids::ObjectKey { kind: Kind::Pod, namespace: meta.namespace, name: meta.name };
-    let report = Report {
-        about,
-        uid: pod.uid,
-        source: words.source,
-        warning: false,
-        reason: words.scheduled,
-        words: words.scheduled_words,
-        args: &args,
-    };
-    events.report(work.now(), report);
+    let (uid, source, reason) = (pod.uid, words.source, words.scheduled);
+    events.report(now, Report { about, uid, source, warning: false, reason, words: words.scheduled_words, args: &args });
 }
 
 impl Words {
@@ -359,6 +353,7 @@ impl Words {
 }
 
 /// Takes in a pod's present state, however often it is told of it.
+#[expect(clippy::too_many_arguments, reason = "a pod's change touches everything that the scheduler has")]
 fn pod_changed(
     item: &Item,
     state: &mut SchedulerState,
@@ -367,6 +362,7 @@ fn pod_changed(
     names: &mut Names,
     words: Words,
     work: &mut Work<SchedulerQueue>,
+    events: &mut Events,
 ) {
     let pod = item.object;
     if !item.replies.is_empty() {
@@ -388,6 +384,9 @@ fn pod_changed(
     let was_binding = binding.is_some() && living.is_none_or(|living| !living.node.is_empty());
     if was_binding {
         state.binding.remove(&pod.uid);
+        if let Some((living, meta)) = living.zip(reads.metas.get(pod)) {
+            tell_of_binding(pod, meta, living.node, words, work.now(), events);
+        }
     }
     let placed = living.filter(|living| !living.node.is_empty()).zip(reads.metas.get(pod));
     let now_placed = placed.map(|(living, meta)| Placed { node: living.node, kind: kind_of(living.class, meta, reads, names) });
@@ -476,6 +475,24 @@ fn nomination_ended(
     });
 }
 
+/// Takes in a node's present state and moves pods that it may help.
+fn node_changed(node: ObjRef, state: &mut SchedulerState, cache: &mut SchedulerCache, reads: &Reads, names: &mut Names, now: SimTime) {
+    let before = state.queue.any_refused().then(|| cache.table.facts_of(node.uid).cloned());
+    let happened = cache.node_changed(node, state, reads, names);
+    let Some(before) = before else { return };
+    let after = cache.table.facts_of(node.uid).cloned();
+    let event = NodeEvent { before: before.as_ref(), after: after.as_ref() };
+    // Each kind of change is an event of its own.
+    for happened in happened.each() {
+        let preempting = &state.preempting;
+        state.queue.wake(woken_by(happened), now, |pod, plugins| match cache.incoming(pod, reads, names) {
+            Some(_) if preempting.contains(&pod.uid) => false,
+            Some((incoming, _)) => node_may_help(plugins, happened, &cache.cycle(&incoming, reads, names), &event),
+            None => true,
+        });
+    }
+}
+
 /// Moves pods that a bound pod's coming, change or going may help.
 fn wake_by_pod(
     before: Option<Placed>,
@@ -548,7 +565,7 @@ fn schedule_one(
                     return;
                 }
             }
-            bind(waiting.pod, meta, node, names, words, work, events);
+            bind(waiting.pod, node, work);
         }
         Decision::None(failure) => {
             let about = wavetank_engine::ids::ObjectKey { kind: Kind::Pod, namespace: meta.namespace, name: meta.name };

@@ -168,6 +168,11 @@ impl NodeTable {
         self.by_uid.contains_key(&uid)
     }
 
+    /// A living node.
+    pub fn facts_of(&self, uid: Uid) -> Option<&NodeFacts> {
+        self.by_uid.get(&uid).map(|&number| self.get(number))
+    }
+
     /// Name of a living node.
     pub fn name_of(&self, uid: Uid) -> Option<Sym> {
         self.by_uid.get(&uid).map(|&number| self.get(number).name)

@@ -135,6 +135,11 @@ impl Happenings {
         if condition { self } else { Happenings(0) }
     }
 
+    /// Each of them alone, in order.
+    pub fn each(self) -> impl Iterator<Item = Happenings> {
+        (0..u32::BITS).map(move |bit| Happenings(self.0 & 1 << bit)).filter(|one| one.0 != 0)
+    }
+
     /// Whether the sets have something in common.
     pub const fn meets(self, other: Happenings) -> bool {
         self.0 & other.0 != 0
@@ -152,6 +157,18 @@ pub struct PodEvent<'e> {
 
 /// Says whether an event of another pod may lift a plugin's refusal of the pod of a cycle: the original's queueing hint.
 pub type PodHint = fn(&Cycle, &PodEvent) -> bool;
+
+/// A node that came, changed or went.
+#[derive(Debug, Clone, Copy)]
+pub struct NodeEvent<'e> {
+    /// What it was; `None`: it was not there.
+    pub before: Option<&'e NodeFacts>,
+    /// What it is; `None`: it is gone.
+    pub after: Option<&'e NodeFacts>,
+}
+
+/// Says whether an event of a node may lift a plugin's refusal of the pod of a cycle.
+pub type NodeHint = fn(&Cycle, &NodeEvent) -> bool;
 
 /// Why a node can't run a pod: what the first plugin that refused says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -120,6 +120,11 @@ impl SchedulingQueue {
         self.back_off(waiting);
     }
 
+    /// Whether any pod waits for an event.
+    pub fn any_refused(&self) -> bool {
+        !self.unschedulable.is_empty()
+    }
+
     /// Whether one of these plugins may have refused a pod that waits for an event.
     pub fn any_refused_by(&self, plugins: Plugins) -> bool {
         self.refused_by.meets(plugins)

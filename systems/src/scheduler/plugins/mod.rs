@@ -17,7 +17,7 @@ pub mod volume_restrictions;
 pub mod volume_zone;
 
 use crate::scheduler::cycle::Cycle;
-use crate::scheduler::plugin::{Filter, Happenings, Plugin, Plugins, PodEvent, PodHint, Score};
+use crate::scheduler::plugin::{Filter, Happenings, NodeEvent, NodeHint, Plugin, Plugins, PodEvent, PodHint, Score};
 
 /// Filters that look beyond one node, in their order, after those of [`crate::scheduler::filter`].
 pub const FILTERS: &[&dyn Filter] = &[
@@ -77,6 +77,24 @@ pub const POD_HINTS: &[(Plugin, PodHint)] = &[
 pub fn pod_may_help(plugins: Plugins, cycle: &Cycle, event: &PodEvent) -> bool {
     let hint = |plugin: Plugin| POD_HINTS.iter().find(|entry| entry.0 == plugin).map(|entry| entry.1);
     plugins.iter().any(|plugin| hint(plugin).is_none_or(|hint| hint(cycle, event)))
+}
+
+/// Plugins that can tell whether a node that came, changed or went helps; to the others any may.
+pub const NODE_HINTS: &[(Plugin, NodeHint)] = &[
+    (Plugin::NodeUnschedulable, node_unschedulable::node_hint),
+    (Plugin::TaintToleration, taint_toleration::node_hint),
+    (Plugin::NodeAffinity, node_affinity::node_hint),
+    (Plugin::NodeResourcesFit, node_resources_fit::node_hint),
+    (Plugin::PodTopologySpread, pod_topology_spread::node_hint),
+    (Plugin::InterPodAffinity, inter_pod_affinity::node_hint),
+];
+
+/// Whether something that happened to a node may lift the refusal of one of these plugins. A plugin that hears of changed taints only
+/// since it hears of new nodes does not ask what they mean.
+pub fn node_may_help(plugins: Plugins, happened: Happenings, cycle: &Cycle, event: &NodeEvent) -> bool {
+    let hint = |plugin: Plugin| NODE_HINTS.iter().find(|entry| entry.0 == plugin).map(|entry| entry.1);
+    let own = |plugin: Plugin| WAKES.iter().any(|entry| entry.0 == plugin && entry.1.meets(happened));
+    plugins.iter().any(|plugin| !own(plugin) || hint(plugin).is_none_or(|hint| hint(cycle, event)))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use crate::scheduler::cycle::Cycle;
 use crate::scheduler::facts::ClassFacts;
 use crate::scheduler::nodes::NodeFacts;
-use crate::scheduler::plugin::{Happenings, MAX_SCORE, Plugin, Refusal, Score};
+use crate::scheduler::plugin::{Happenings, MAX_SCORE, NodeEvent, Plugin, Refusal, Score};
 use crate::scheduler::profile::Profile;
 use std::collections::BTreeSet;
 use wavetank_engine::model::labels::LabelSets;
@@ -85,4 +85,11 @@ impl Score for NodeAffinity {
         let most = sums.iter().copied().max().unwrap_or(0);
         Some(sums.iter().map(|sum| if most == 0 { 0 } else { MAX_SCORE * sum / most }).collect())
     }
+}
+
+/// A node helps that matches now and did not before. Source: `isSchedulableAfterNodeChange`.
+pub fn node_hint(cycle: &Cycle, event: &NodeEvent) -> bool {
+    let facts = &cycle.pod.resident.class;
+    let passes = |node: &NodeFacts| refusal(facts, cycle.profile, node, cycle.labels, cycle.names).is_none();
+    event.after.is_some_and(passes) && !event.before.is_some_and(|node| matches(facts, node, cycle.labels, cycle.names))
 }

@@ -3,7 +3,7 @@
 use crate::scheduler::cycle::Cycle;
 use crate::scheduler::facts::ClassFacts;
 use crate::scheduler::nodes::NodeFacts;
-use crate::scheduler::plugin::{Happenings, MAX_SCORE, Plugin, Reason, Refusal, Score};
+use crate::scheduler::plugin::{Happenings, MAX_SCORE, NodeEvent, Plugin, Reason, Refusal, Score};
 use crate::scheduler::profile::Profile;
 use serde_json::Value;
 use smallvec::SmallVec;
@@ -165,4 +165,18 @@ impl Score for NodeResourcesFit {
         let facts = &cycle.pod.resident.class;
         Some(feasible.iter().map(|&number| cycle.profile.strategy.score(facts, cycle.nodes.get(number))).collect())
     }
+}
+
+/// A node helps that could hold the pod if it were empty, and that is new or has more of something that the pod asks for.
+/// Source: `isSchedulableAfterNodeChange`.
+pub fn node_hint(cycle: &Cycle, event: &NodeEvent) -> bool {
+    let Some(after) = event.after else { return false };
+    let facts = &cycle.pod.resident.class;
+    let empty = NodeFacts::empty(after.uid, after.name, after.labels, after.allocatable.clone());
+    if refusal(facts, cycle.profile, &empty, cycle.names).is_some() {
+        return false;
+    }
+    let Some(before) = event.before else { return true };
+    let more = |resource: Sym| after.allocatable.get(resource) > before.allocatable.get(resource);
+    more(words::PODS) || facts.requests.pairs().any(|(resource, amount)| amount > 0 && more(resource))
 }

@@ -3,7 +3,7 @@
 use crate::scheduler::cycle::Cycle;
 use crate::scheduler::facts::ClassFacts;
 use crate::scheduler::nodes::NodeFacts;
-use crate::scheduler::plugin::{Happenings, MAX_SCORE, Plugin, Refusal, Score};
+use crate::scheduler::plugin::{Happenings, MAX_SCORE, NodeEvent, Plugin, Refusal, Score};
 use wavetank_engine::model::node::Effect;
 
 /// What may lift its refusal.
@@ -40,4 +40,10 @@ fn untolerated(facts: &ClassFacts, node: &NodeFacts) -> i64 {
     let soft = node.taints.iter().filter(|taint| taint.effect == Effect::PreferNoSchedule);
     soft.filter(|taint| !facts.tolerations.iter().any(|t| t.effect.is_none_or(|e| e == Effect::PreferNoSchedule) && t.tolerates(taint)))
         .count() as i64
+}
+
+/// A node helps whose hard taints are tolerated now and were not before. Source: `isSchedulableAfterNodeChange`.
+pub fn node_hint(cycle: &Cycle, event: &NodeEvent) -> bool {
+    let tolerates = |node: &NodeFacts| tolerates_hard_taints(&cycle.pod.resident.class, node);
+    event.after.is_some_and(tolerates) && !event.before.is_some_and(tolerates)
 }

@@ -7,7 +7,8 @@ pub use filter::{AffinityFilter, in_the_way, suits};
 pub use score::{normalize, pulls};
 
 use crate::scheduler::cycle::Cycle;
-use crate::scheduler::plugin::{Happenings, PodEvent};
+use crate::scheduler::nodes::NodeFacts;
+use crate::scheduler::plugin::{Happenings, NodeEvent, PodEvent};
 use crate::scheduler::pods::{Group, Namespaces, meets};
 use serde_json::Value;
 use std::sync::Arc;
@@ -21,8 +22,7 @@ pub const WAKES: Happenings = Happenings::POD_ASSIGNED
     .or(Happenings::POD_LABELS)
     .or(Happenings::POD_ITSELF)
     .or(Happenings::NODE_ADDED)
-    .or(Happenings::NODE_LABELS)
-    .or(Happenings::NODE_TAINTS);
+    .or(Happenings::NODE_LABELS);
 
 /// The plugin.
 pub struct InterPodAffinity;
@@ -189,4 +189,22 @@ impl PodTerm {
             self.namespaces.contains(&namespace)
         }
     }
+}
+
+/// A node helps that joins a domain of a term, or leaves one of an anti-affinity term; any new node helps a pod that keeps apart.
+/// Terms of pods on nodes are not asked. Source: `isSchedulableAfterNodeChange`.
+pub fn node_hint(cycle: &Cycle, event: &NodeEvent) -> bool {
+    let Some(after) = event.after else { return false };
+    let own = cycle.pod.resident.class.terms.as_deref();
+    let value = |node: &NodeFacts, key| cycle.labels.get(node.labels, key);
+    let near = |term: &PodTerm| match (event.before.map(|before| value(before, term.key)), value(after, term.key)) {
+        (None | Some(None), new) => new.is_some(),
+        (Some(Some(old)), new) => new.is_some_and(|new| new != old),
+    };
+    let far = |term: &PodTerm| match event.before.map(|before| value(before, term.key)) {
+        None => true,
+        Some(None) => false,
+        Some(old) => value(after, term.key) != old,
+    };
+    own.is_some_and(|own| own.near.iter().any(near) || own.far.iter().any(far))
 }

@@ -12,7 +12,7 @@ pub use selection::default_selector;
 use crate::scheduler::cycle::Cycle;
 use crate::scheduler::facts::ClassFacts;
 use crate::scheduler::nodes::NodeFacts;
-use crate::scheduler::plugin::{Happenings, PodEvent};
+use crate::scheduler::plugin::{Happenings, NodeEvent, PodEvent};
 use crate::scheduler::plugins::{node_affinity, taint_toleration};
 use crate::scheduler::pods::{Group, meets};
 use serde_json::Value;
@@ -157,4 +157,18 @@ pub fn has_all_keys(constraints: &[Constraint], node: &NodeFacts, labels: &Label
 pub fn count_on(constraint: &Constraint, cycle: &Cycle, node: &NodeFacts) -> i64 {
     let groups = node.groups.iter().filter(|(group, _)| constraint.counts(cycle.pod.namespace, cycle.groups.get(*group), cycle.labels));
     groups.map(|(_, pods)| i64::from(*pods)).sum()
+}
+
+/// A node helps that has all keys of the hard constraints, or had them, and is new, gone, or has other values or taints.
+/// Source: `isSchedulableAfterNodeChange`.
+pub fn node_hint(cycle: &Cycle, event: &NodeEvent) -> bool {
+    let constraints = constraints(cycle, true);
+    let counts = |node: Option<&NodeFacts>| node.is_some_and(|node| has_all_keys(&constraints, node, cycle.labels));
+    let (Some(before), Some(after)) = (event.before, event.after) else { return counts(event.before) || counts(event.after) };
+    if counts(event.before) != counts(event.after) {
+        return true;
+    }
+    let value = |node: &NodeFacts, key| cycle.labels.get(node.labels, key);
+    let moved = constraints.iter().any(|constraint| value(before, constraint.key) != value(after, constraint.key));
+    counts(event.after) && (moved || before.taints != after.taints)
 }
