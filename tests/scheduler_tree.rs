@@ -16,6 +16,7 @@ use wavetank_engine::words;
 use wavetank_systems::scheduler::counters::Counters;
 use wavetank_systems::scheduler::cycle::{Cycle, Decision, decide};
 use wavetank_systems::scheduler::facts::ClassFacts;
+use wavetank_systems::scheduler::group_nodes::GroupNodes;
 use wavetank_systems::scheduler::nodes::{NodeFacts, NodeTable};
 use wavetank_systems::scheduler::pods::{Group, GroupId, Groups, Incoming, Namespaces, Nominations, Resident};
 use wavetank_systems::scheduler::profile::Profile;
@@ -95,6 +96,7 @@ struct World {
     namespaces: Namespaces,
     profile: Profile,
     spread: SpreadCounts,
+    group_nodes: GroupNodes,
     classes: Vec<(Incoming, ClassTree, Counters)>,
     placed: Vec<(Uid, usize)>,
     start: usize,
@@ -148,6 +150,7 @@ impl World {
             namespaces: Namespaces::default(),
             profile: Profile::default(),
             spread: SpreadCounts::default(),
+            group_nodes: GroupNodes::default(),
             classes,
             placed: Vec::new(),
             start: 0,
@@ -196,6 +199,7 @@ impl World {
     fn count(&mut self, number: u32, class: usize, add: bool) {
         let resident = self.classes[class].0.resident.clone();
         self.table.account(number, &resident, add);
+        self.group_nodes.pod_counted(resident.group, number, add);
         self.spread.pod_counted(resident.group, number, add, &self.groups, &self.table, &self.labels);
         if let Some(place) = self.table.place(number) {
             let epoch = self.table.epoch;
@@ -241,8 +245,8 @@ impl World {
             tree.want_zones(&self.table);
             let leader = ClassId(class as u32);
             let key = SpreadKey { namespace: pod.namespace, selector: pod.default_selector.clone(), leader };
-            let number = self.spread.number(&key, &self.groups, &self.labels);
-            self.spread.decide(number, tree, &self.table, 0, self.start)
+            let number = self.spread.number(&key, &self.groups, &mut self.group_nodes, &self.labels);
+            self.spread.decide(number, tree, &self.table, &self.group_nodes, 0, self.start)
         };
         match plain {
             Decision::Node { node, next_start, nominated } => {

@@ -5,6 +5,7 @@ mod decide;
 use crate::scheduler::counters::Counters;
 use crate::scheduler::cycle::Cycle;
 use crate::scheduler::facts::ClassFacts;
+use crate::scheduler::group_nodes::GroupNodes;
 use crate::scheduler::nodes::{NodeFacts, NodeTable};
 use crate::scheduler::plugin::Happenings;
 use crate::scheduler::plugins::pod_topology_spread::default_selector;
@@ -98,6 +99,7 @@ pub struct SchedulerCache {
     /// What default constraints select by, for pods of a namespace with labels and a controller.
     selections: LookupMap<Selected, Arc<[Requirement]>>,
     spread: SpreadCounts,
+    group_nodes: GroupNodes,
     /// Numbers of the counts for pods so selected, by their class's leader.
     spread_numbers: LookupMap<(Selected, ClassId), u32>,
     /// One class of each group that every node answers alike, in the order in which the groups were first seen.
@@ -369,6 +371,7 @@ impl SchedulerCache {
     fn count_on_node(&mut self, resident: &Resident, node: Sym, add: bool, reads: &Reads) {
         if let Some(number) = self.table.by_name(node) {
             self.table.account(number, resident, add);
+            self.group_nodes.pod_counted(resident.group, number, add);
             self.spread.pod_counted(resident.group, number, add, &self.groups, &self.table, &reads.labels);
             if !self.counters.is_empty()
                 && let Some(place) = self.table.place(number)

@@ -10,7 +10,7 @@
 //! Reading order: `facts` (a pod class), `pods` (pods on nodes, waiting, nominated), `nodes` (node facts and their order), `plugin`
 //! (names, answers, traits), `plugins` (one file each), `profile`, `filter`, `cycle` (one decision, plainly), `failure` (why none),
 //! `volumes` and `storage` (what pods have and what there is), `feed` (from the store), `reserve` (until a pod's volumes are bound),
-//! `tree` (the same decision by change), `spread` and `counters` (the same under default constraints, and under
+//! `tree` (the same decision by change), `group_nodes` (where pods of small groups are), `spread` and `counters` (the same under default constraints, and under
 //! constraints and affinity of one's own), `cache` (what follows from the store), `queue`, `work` (what it costs).
 
 pub mod cache;
@@ -20,6 +20,7 @@ pub mod facts;
 pub mod failure;
 pub mod feed;
 pub mod filter;
+pub mod group_nodes;
 pub mod logarithm;
 pub mod nodes;
 pub mod plugin;

@@ -137,23 +137,27 @@ pub struct Nominated {
 #[derive(Debug, Default)]
 pub struct Nominations {
     by_node: BTreeMap<Sym, Vec<Nominated>>,
+    node_of: LookupMap<Uid, Sym>,
 }
 
 impl Nominations {
     /// Nominates a pod to a node; an earlier nomination of the pod is dropped.
     pub fn put(&mut self, node: Sym, pod: Nominated) {
         self.drop(pod.pod.uid);
+        self.node_of.insert(pod.pod.uid, node);
         self.by_node.entry(node).or_default().push(pod);
     }
 
     /// Drops a pod's nomination; returns whether it had one.
     pub fn drop(&mut self, uid: Uid) -> bool {
-        let before = self.len();
-        self.by_node.retain(|_, pods| {
+        let Some(node) = self.node_of.remove(&uid) else { return false };
+        if let Some(pods) = self.by_node.get_mut(&node) {
             pods.retain(|pod| pod.pod.uid != uid);
-            !pods.is_empty()
-        });
-        before != self.len()
+            if pods.is_empty() {
+                self.by_node.remove(&node);
+            }
+        }
+        true
     }
 
     /// Pods nominated to a node, other than `uid`, of `priority` or higher.
@@ -168,7 +172,7 @@ impl Nominations {
 
     /// Number of nominated pods.
     pub fn len(&self) -> usize {
-        self.by_node.values().map(Vec::len).sum()
+        self.node_of.len()
     }
 
     /// Whether nobody is nominated.

@@ -30,8 +30,6 @@ pub struct OnNode {
     pub resident: Resident,
     /// `status.startTime`; the present moment for one that has not started.
     pub started_at: SimTime,
-    /// Its deletion was asked for to make room for another pod.
-    pub preempted: bool,
 }
 
 impl OnNode {
@@ -105,6 +103,9 @@ pub trait Cluster {
     /// Choice: the original's list is in the order of binding, but the last takes the place of one that leaves; ours is in that of binding.
     fn on_node(&self, number: u32) -> Vec<OnNode>;
 
+    /// Whether a pod's deletion was asked for to make room for another pod.
+    fn preempted(&self, pod: ObjRef) -> bool;
+
     /// Budgets, in order of their names.
     fn budgets(&self) -> Vec<Budget>;
 }
@@ -158,7 +159,7 @@ fn not_eligible(cycle: &Cycle, failure: &Failure, cluster: &dyn Cluster) -> Opti
     let number = cycle.nodes.by_name(pod.nominated_node)?;
     // Where nothing can help any more the pod need not wait.
     failure.refusal(number).filter(|refusal| refusal.resolvable)?;
-    let waits = |other: &OnNode| other.preempted && other.priority() < pod.resident.class.priority;
+    let waits = |other: &OnNode| other.priority() < pod.resident.class.priority && cluster.preempted(other.pod);
     let waits = cluster.on_node(number).iter().any(waits);
     waits.then_some("no new claims to deallocate, preemption: not eligible due to a terminating pod on the nominated node.")
 }

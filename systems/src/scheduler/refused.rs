@@ -48,16 +48,15 @@ impl Cluster for Store<'_, '_, '_> {
         let one = |pod: ObjRef| {
             let placed = self.state.placed.get(pod).filter(|placed| placed.node == name)?;
             let status = self.reads.statuses.get(pod)?;
-            let target = condition(&status.conditions, words::DISRUPTION_TARGET);
-            let by_us = target.is_some_and(|c| c.status == ConditionStatus::True && c.reason == self.words.preempted_by_us);
-            Some(OnNode {
-                pod,
-                resident: self.cache.resident_known(placed.kind)?.clone(),
-                started_at: status.start_at.unwrap_or(self.now),
-                preempted: by_us && self.reads.metas.get(pod).is_some_and(Meta::terminating),
-            })
+            Some(OnNode { pod, resident: self.cache.resident_known(placed.kind)?.clone(), started_at: status.start_at.unwrap_or(self.now) })
         };
         self.reads.listing.on_node(name).chain(assumed).filter_map(one).collect()
+    }
+
+    fn preempted(&self, pod: ObjRef) -> bool {
+        let target = self.reads.statuses.get(pod).and_then(|status| condition(&status.conditions, words::DISRUPTION_TARGET));
+        let by_us = target.is_some_and(|c| c.status == ConditionStatus::True && c.reason == self.words.preempted_by_us);
+        by_us && self.reads.metas.get(pod).is_some_and(Meta::terminating)
     }
 
     fn budgets(&self) -> Vec<Budget> {

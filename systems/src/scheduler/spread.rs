@@ -7,6 +7,7 @@
 //! holds it to.
 
 use crate::scheduler::cycle::Decision;
+use crate::scheduler::group_nodes::GroupNodes;
 use crate::scheduler::nodes::NodeTable;
 use crate::scheduler::plugins::pod_topology_spread::{Weights, normalize, raw_score};
 use crate::scheduler::pods::{Group, GroupId, Groups, meets};
@@ -63,6 +64,8 @@ pub struct SpreadCounts {
 #[derive(Debug)]
 struct Counts {
     key: SpreadKey,
+    /// Groups that count.
+    groups: Vec<GroupId>,
     /// The table's epoch when they were made; 0 before.
     epoch: u64,
     /// Matching pods on the node at each place.
@@ -102,18 +105,17 @@ impl Span {
 
 impl SpreadCounts {
     /// The number of a key's counts, which are made if new.
-    pub fn number(&mut self, key: &SpreadKey, groups: &Groups, labels: &LabelSets) -> u32 {
+    pub fn number(&mut self, key: &SpreadKey, groups: &Groups, nodes: &mut GroupNodes, labels: &LabelSets) -> u32 {
         if let Some(&number) = self.found.get(key) {
             return number;
         }
         let number = self.list.len() as u32;
         self.see_groups(groups, labels);
-        for (id, group) in groups.iter().filter(|(_, group)| key.counts(group, labels)) {
-            let _ = group;
-            self.of_group[id.0 as usize].push(number);
-        }
+        let mut own = nodes.candidates(key, groups, labels);
+        own.retain(|&id| key.counts(groups.get(id), labels));
+        own.iter().for_each(|id| self.of_group[id.0 as usize].push(number));
         let (on_node, stamps, spans) = (Vec::new(), Vec::new(), Vec::new());
-        self.list.push(Counts { key: key.clone(), epoch: 0, on_node, in_zone: [0; ZONES_MAX], stamps, spans });
+        self.list.push(Counts { key: key.clone(), groups: own, epoch: 0, on_node, in_zone: [0; ZONES_MAX], stamps, spans });
         self.found.insert(key.clone(), number);
         number
     }
@@ -135,9 +137,14 @@ impl SpreadCounts {
 
     fn see_groups(&mut self, groups: &Groups, labels: &LabelSets) {
         for number in self.of_group.len()..groups.len() {
-            let group = groups.get(GroupId(number as u32));
-            let counting = self.list.iter().enumerate().filter(|(_, counts)| counts.key.counts(group, labels));
-            self.of_group.push(counting.map(|(at, _)| at as u32).collect());
+            let id = GroupId(number as u32);
+            let group = groups.get(id);
+            let mut counting = SmallVec::new();
+            for (at, counts) in self.list.iter_mut().enumerate().filter(|(_, counts)| counts.key.counts(group, labels)) {
+                counts.groups.push(id);
+                counting.push(at as u32);
+            }
+            self.of_group.push(counting);
         }
     }
 
@@ -159,12 +166,18 @@ impl SpreadCounts {
     }
 
     /// Decides by the tree of the key's class, which is up to date and keeps zones; `None` when no node is feasible.
-    pub fn decide(&mut self, number: u32, tree: &ClassTree, table: &NodeTable, percentage: u32, start: usize) -> Option<Decision> {
-        let counting = self.of_group.iter().map(|list| list.contains(&number));
+    pub fn decide(
+        &mut self,
+        number: u32,
+        tree: &ClassTree,
+        table: &NodeTable,
+        nodes: &GroupNodes,
+        percentage: u32,
+        start: usize,
+    ) -> Option<Decision> {
         let counts = &mut self.list[number as usize];
         if counts.epoch != table.epoch {
-            let counting: Vec<bool> = counting.collect();
-            counts.build(table, |group| counting[group.0 as usize]);
+            counts.build(table, nodes);
         }
         let window = tree.window(table, percentage, start)?;
         let spans = counts.spans(tree, table, &window);
@@ -175,17 +188,30 @@ impl SpreadCounts {
 }
 
 impl Counts {
-    fn build(&mut self, table: &NodeTable, counting: impl Fn(GroupId) -> bool) {
+    fn build(&mut self, table: &NodeTable, nodes: &GroupNodes) {
         self.in_zone = [0; ZONES_MAX];
         self.on_node.clear();
-        for (place, &number) in table.ordered().iter().enumerate() {
-            let pods = table.get(number).groups.iter().filter(|(group, _)| counting(*group)).map(|(_, pods)| *pods).sum();
-            self.on_node.push(pods);
-            self.in_zone[table.zone_at(place)] += i64::from(pods);
+        self.on_node.resize(table.ordered().len(), 0);
+        match nodes.places_of(&self.groups) {
+            Some(places) => places.into_iter().for_each(|(node, pods)| self.put(table, node, pods)),
+            None => {
+                for &node in table.ordered() {
+                    let counting = table.get(node).groups.iter().filter(|(group, _)| self.groups.contains(group));
+                    let pods = counting.map(|(_, pods)| *pods).sum();
+                    self.put(table, node, pods);
+                }
+            }
         }
         self.stamps = vec![0; self.on_node.len().div_ceil(BLOCK)];
         self.spans = vec![Span::NONE; self.stamps.len() * table.zones()];
         self.epoch = table.epoch;
+    }
+
+    fn put(&mut self, table: &NodeTable, node: u32, pods: u32) {
+        if let Some(place) = table.place(node) {
+            self.on_node[place] += pods;
+            self.in_zone[table.zone_at(place)] += i64::from(pods);
+        }
     }
 
     /// Extremes of each zone over the window.

@@ -1,7 +1,7 @@
 //! A case's cluster, as the scheduler holds it, and what the recorder did to its input.
 
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wavetank_engine::api::defaults::apply_defaults;
 use wavetank_engine::api::json_in::Tables;
@@ -41,6 +41,8 @@ pub(crate) struct Cluster {
     pub(crate) profile: Profile,
     /// Pods on nodes, in the order in which they came.
     pub(crate) on_node: BTreeMap<u32, Vec<OnNode>>,
+    /// Those of them whose deletion makes room for others.
+    preempted: BTreeSet<ObjRef>,
     budgets: Vec<Budget>,
     /// Names of pods as `namespace/name`.
     pod_names: BTreeMap<ObjRef, String>,
@@ -118,7 +120,10 @@ impl Cluster {
     /// Puts a pod on a node.
     pub(crate) fn place(&mut self, number: u32, pod: &Incoming, started_at: SimTime, preempted: bool) {
         self.account(number, &pod.resident, true);
-        let entry = OnNode { pod: object(pod.uid), resident: pod.resident.clone(), started_at, preempted };
+        let entry = OnNode { pod: object(pod.uid), resident: pod.resident.clone(), started_at };
+        if preempted {
+            self.preempted.insert(entry.pod);
+        }
         self.on_node.entry(number).or_default().push(entry);
     }
 
@@ -347,6 +352,10 @@ impl Cluster {
 impl preemption::Cluster for Cluster {
     fn on_node(&self, number: u32) -> Vec<OnNode> {
         self.on_node.get(&number).cloned().unwrap_or_default()
+    }
+
+    fn preempted(&self, pod: ObjRef) -> bool {
+        self.preempted.contains(&pod)
     }
 
     fn budgets(&self) -> Vec<Budget> {

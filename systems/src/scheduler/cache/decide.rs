@@ -83,12 +83,12 @@ impl SchedulerCache {
                     self.spread = SpreadCounts::default();
                     self.spread_numbers.clear();
                 }
-                let number = self.spread.number(&key, &self.groups, &reads.labels);
+                let number = self.spread.number(&key, &self.groups, &mut self.group_nodes, &reads.labels);
                 self.spread_numbers.insert(selected, number);
                 number
             }
         };
-        self.spread.decide(number, tree, &self.table, percentage, start)
+        self.spread.decide(number, tree, &self.table, &self.group_nodes, percentage, start)
     }
 
     fn decide_by_counters(
