@@ -152,6 +152,9 @@ pub struct WorldArgs {
     /// How the scheduler chooses among nodes of equal score, in place of the scene's way
     #[arg(long, value_name = "RULE")]
     pub ties: Option<Ties>,
+    /// A KubeSchedulerConfiguration (YAML or JSON), in place of the scene's
+    #[arg(long, value_name = "FILE")]
+    pub scheduler_config: Option<PathBuf>,
 }
 
 /// Arguments of `run`.
@@ -188,7 +191,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "TIME", requires = "save", value_parser = duration)]
     pub at: Option<SimDuration>,
     /// Go on from a saved state instead of starting a scene
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "nodes", "node_size", "seed", "settings", "latency", "ties"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "nodes", "node_size", "seed", "settings", "latency", "ties", "scheduler_config"])]
     pub resume: Option<PathBuf>,
     /// Draw every order that Kubernetes leaves open: of keys that several workers take, of controllers that act at one moment, of pods
     /// that compare equal. What holds for all seeds does not hang on such an order
@@ -211,6 +214,9 @@ pub struct TestArgs {
     /// Write the golden journals from what the scenes do now
     #[arg(long)]
     pub bless: bool,
+    /// A KubeSchedulerConfiguration (YAML or JSON), in place of those of the scenes
+    #[arg(long, value_name = "FILE", conflicts_with = "bless")]
+    pub scheduler_config: Option<PathBuf>,
     /// Write a JUnit report
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
@@ -294,9 +300,12 @@ pub struct BenchArgs {
     /// How the scheduler chooses among nodes of equal score
     #[arg(long, value_name = "RULE")]
     pub ties: Option<Ties>,
-    /// percentageOfNodesToScore; 0: by the number of nodes, as the original's default
-    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
-    pub percentage: u32,
+    /// A KubeSchedulerConfiguration (YAML or JSON), in place of the workload's
+    #[arg(long, value_name = "FILE")]
+    pub scheduler_config: Option<PathBuf>,
+    /// percentageOfNodesToScore, in place of the configuration's; 0: by the number of nodes, as the original's default
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub percentage: Option<u32>,
     /// Write the results as JSON to a file, or - for standard output; one object a line
     #[arg(long, value_name = "FILE|-")]
     pub json: Option<Output>,

@@ -11,8 +11,18 @@ use wavetank_engine::source::MemoryFiles;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bad_input");
 /// Included by a bad scene, not bad alone.
-const HELPERS: &[&str] =
-    &["circle_a.ron", "circle_b.ron", "trace_columns.csv", "trace_empty_table.csv", "trace_nodes.csv", "trace_pods.yaml"];
+const HELPERS: &[&str] = &[
+    "circle_a.ron",
+    "circle_b.ron",
+    "scheduler_fields.yaml",
+    "scheduler_plugins.yaml",
+    "scheduler_values.yaml",
+    "scheduler_version.yaml",
+    "trace_columns.csv",
+    "trace_empty_table.csv",
+    "trace_nodes.csv",
+    "trace_pods.yaml",
+];
 
 /// The files of the folder, and those too odd to keep in a repository.
 fn files() -> MemoryFiles {

@@ -147,6 +147,42 @@ fn nodes_of_equal_score_are_chosen_as_the_user_wants() {
 }
 
 #[test]
+fn a_scheduler_configuration_of_the_command_line_takes_the_place_of_the_scenes() {
+    let nodes = |options: &str| {
+        let ended = wavetank(format!("get pods -o wide --scene scenes/scheduling/bin_packing.ron --at 5s {options}").trim());
+        let node = |row: &str| row.split_whitespace().find(|word| word.starts_with("node-")).map(str::to_string);
+        let found: Vec<String> = ended.out.lines().skip(1).filter_map(node).collect();
+        assert_eq!(found.len(), 4, "{}{}", ended.out, ended.err);
+        found.join(" ")
+    };
+    let folder = folder("scheduler");
+    let (spread, bad) = (folder.join("spread.yaml"), folder.join("bad.yaml"));
+    let head = "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n";
+    std::fs::write(&spread, head).unwrap();
+    std::fs::write(&bad, format!("{head}percentageOfNodesToScore: 500\n")).unwrap();
+    let (spread, bad) = (spread.display(), bad.display());
+    assert_eq!(nodes(""), "node-1 node-1 node-1 node-2");
+    assert_eq!(nodes(&format!("--scheduler-config {spread}")), "node-1 node-2 node-3 node-1");
+    for command in ["run scenes/hello.ron", "bench SchedulingBasic --nodes 10 --pods 5", "get pods --scene scenes/hello.ron"] {
+        let ended = wavetank(&format!("{command} --scheduler-config {bad}"));
+        assert_eq!(ended.code, 2, "{command}");
+        let what = "percentageOfNodesToScore: Invalid value: 500: not in valid range [0-100]";
+        assert!(ended.err.contains(what) && ended.err.contains("bad.yaml:3:"), "{command}: {}", ended.err);
+    }
+    // A saved run keeps its configuration, even when the file has gone.
+    let (file, gone) = (folder.join("half.run"), folder.join("gone.yaml"));
+    std::fs::copy("scenes/scheduling/bin_packing.yaml", &gone).unwrap();
+    let scene = format!("run scenes/scheduling/node_joins.ron --scheduler-config {} --summary json", gone.display());
+    let whole: Value = serde_json::from_str(&wavetank(&scene).out).unwrap();
+    assert_eq!(wavetank(&format!("{scene} --save {} --at 1s", file.display())).code, 0);
+    std::fs::remove_file(&gone).unwrap();
+    let resumed: Value = serde_json::from_str(&wavetank(&format!("run --resume {} --summary json", file.display())).out).unwrap();
+    assert_eq!(resumed["digest"], whole["digest"]);
+    let benched = wavetank(&format!("bench SchedulingBasic --nodes 10 --pods 5 --json - --scheduler-config {spread}"));
+    assert!(benched.out.contains("\"profile\":\"default-scheduler\""), "{}{}", benched.out, benched.err);
+}
+
+#[test]
 fn bench_measures_and_changes_nothing() {
     let ended = wavetank("bench SchedulingBasic --nodes 40 --pods 30 --json -");
     assert_eq!((ended.code, ended.out.matches('\n').count(), ended.err.as_str()), (0, 1, ""));

@@ -63,7 +63,8 @@ fn the_digest_and_the_work_are_the_same_each_time() {
 
 #[test]
 fn scoring_all_nodes_is_more_work_than_scoring_some() {
-    let args = |percentage| BenchArgs { nodes: Some(200), pods: Some(50), percentage, quiet: true, ..BenchArgs::default() };
+    let args =
+        |percentage| BenchArgs { nodes: Some(200), pods: Some(50), percentage: Some(percentage), quiet: true, ..BenchArgs::default() };
     let scored = |percentage| measure("SchedulingPreferredPodAffinity", &args(percentage)).unwrap().work.scored;
     assert!(scored(100) > scored(5), "{} {}", scored(100), scored(5));
 }

@@ -4,7 +4,7 @@
 //! decisions and rounds; it sees nothing of the world and changes nothing there, so that the digest is that of `run`.
 
 use crate::args::{BenchArgs, Output};
-use crate::commands::{failed, settings, ties};
+use crate::commands::{failed, path_text, settings, ties};
 use crate::exit::{self, Outcome, Running};
 use crate::files::Disk;
 use crate::render::bench::text;
@@ -69,11 +69,11 @@ pub struct Report {
     /// Pods that the measured part is to place: the scene's parameter of that name; without one those waiting when it began, and those
     /// created in it until the last bind.
     pub pods: u64,
-    /// The scheduler's profile.
-    pub profile: &'static str,
+    /// Names of the scheduler's profiles, with commas between.
+    pub profile: String,
     /// How it chooses among nodes of equal score.
     pub tie: &'static str,
-    /// `percentageOfNodesToScore`; 0: by the number of nodes.
+    /// `percentageOfNodesToScore` of the first profile; 0: by the number of nodes.
     pub percentage_of_nodes_to_score: u32,
     /// Decisions taken, failed ones among them.
     pub decisions: u64,
@@ -165,12 +165,16 @@ pub fn measure(name: &str, args: &BenchArgs) -> Result<Report, BenchError> {
     reset_peak_rss();
     let scene = scene_of(name, args)?;
     let (from, tie) = (scene.measure_from, tie_name(scene.ties));
+    let names: Vec<&str> = scene.scheduler.profiles.iter().map(|profile| profile.scheduler_name.as_str()).collect();
+    let (profile, configured) = (names.join(","), scene.scheduler.profiles[0].percentage_of_nodes_to_score);
     let of_scene = |error| BenchError::Run(Box::new(error));
     exit::now_running(Some(Running { scene: scene.path.clone(), seed: scene.seed, at: SimTime::ZERO }));
     let expected = scene.params.get("pods").and_then(|pods| pods.parse().ok()).unwrap_or(0);
     let progress = CountProgress::new(&format!("{name}: preparing"), expected, !args.quiet);
     let mut run = Run::new(scene, &RunOptions::default(), wavetank_systems::install_all).map_err(of_scene)?;
-    run.sim.get_mut::<SchedulerCache>().score_percentage(args.percentage);
+    if let Some(percentage) = args.percentage {
+        run.sim.get_mut::<SchedulerCache>().score_percentage(percentage);
+    }
     if let Some(before) = from.0.checked_sub(1) {
         run.run_until(SimTime(before), &mut |_| {}).map_err(of_scene)?;
     }
@@ -198,9 +202,9 @@ pub fn measure(name: &str, args: &BenchArgs) -> Result<Report, BenchError> {
         name: name.to_string(),
         nodes,
         pods: if expected > 0 { expected } else { waiting + last.created - before.created },
-        profile: "default-scheduler",
+        profile,
         tie,
-        percentage_of_nodes_to_score: args.percentage,
+        percentage_of_nodes_to_score: args.percentage.unwrap_or(configured),
         decisions: last.decisions,
         bound,
         measured_cpu_s: last.cpu.as_secs_f64(),
@@ -219,7 +223,11 @@ fn scene_of(name: &str, args: &BenchArgs) -> Result<Scene, BenchError> {
     let (files, path): (&dyn Files, String) = match WORKLOADS.iter().find(|(known, _)| *known == name) {
         Some((known, text)) => {
             let path = format!("scenes/bench/{known}.ron");
-            memory = MemoryFiles::default().with(&path, *text);
+            // The configuration is a file of the disk even where the workload is not.
+            let config = args.scheduler_config.as_deref().map(path_text);
+            let config = config.and_then(|path| Disk.read(&path).ok().map(|text| (path, text)));
+            let known = MemoryFiles::default().with(&path, *text);
+            memory = config.into_iter().fold(known, |files, (path, text)| files.with(&path, text));
             (&memory, path)
         }
         None if name.ends_with(".ron") => (&Disk, name.to_string()),
@@ -236,7 +244,12 @@ fn scene_of(name: &str, args: &BenchArgs) -> Result<Scene, BenchError> {
     }
     set.extend(args.pods.map(|pods| format!("pods={pods}")));
     set.extend(settings(&args.settings));
-    let overrides = Overrides { set, ties: args.ties.map(ties), ..Overrides::default() };
+    let overrides = Overrides {
+        set,
+        ties: args.ties.map(ties),
+        scheduler_config: args.scheduler_config.as_deref().map(path_text),
+        ..Overrides::default()
+    };
     let mut loaded = load(files, &[path], &overrides);
     loaded.scene.take().ok_or_else(|| BenchError::Input(problems(&loaded.problems, &loaded.sources, std::io::stderr().is_terminal())))
 }

@@ -14,7 +14,7 @@ use crate::exit::Outcome;
 use crate::files::Disk;
 use crate::render::problems::problems;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use wavetank_engine::scene::format::Pool;
 use wavetank_engine::scene::load::{Loaded, Overrides, load};
 use wavetank_engine::scene::model::{self, Scene};
@@ -35,8 +35,15 @@ pub(crate) fn overrides(world: &WorldArgs, until: Option<SimDuration>) -> Overri
         until,
         latency: world.latency.map(profile),
         ties: world.ties.map(ties),
+        scheduler_config: world.scheduler_config.as_deref().map(path_text),
         pool: Some(pool(world.nodes.unwrap_or(NODES), &size)),
+        ..Overrides::default()
     }
+}
+
+/// A path as scenes write it.
+pub(crate) fn path_text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
 pub(crate) fn settings(settings: &[Setting]) -> Vec<String> {

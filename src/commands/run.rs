@@ -28,7 +28,7 @@ use wavetank_engine::time::{SimDuration, SimTime};
 use wavetank_systems::kubelet::probes::EveryTick;
 
 /// First bytes of a saved run.
-const MAGIC: &[u8] = b"wavetank saved run 2\n";
+const MAGIC: &[u8] = b"wavetank saved run 3\n";
 /// Virtual time between two looks at the progress bar, at the least a thousandth of the run.
 const SLICES: u64 = 200;
 
@@ -45,6 +45,7 @@ struct Saved {
     duration_ns: u64,
     latency: wavetank_engine::simulation::latency::Latency,
     ties: wavetank_engine::scene::model::Ties,
+    scheduler_config: Option<String>,
     nodes: u32,
     node_size: Vec<(String, String)>,
     state: Vec<u8>,
@@ -128,6 +129,7 @@ fn resume(args: &RunArgs, path: &Path) -> Result<(Run, Option<Sources>), Outcome
         seed: Some(saved.seed),
         latency: Some(saved.latency),
         ties: Some(saved.ties),
+        scheduler_config: saved.scheduler_config,
         ..overrides(&world, Some(until))
     };
     let mut loaded = load(&files, &saved.paths, &overrides);
@@ -224,6 +226,7 @@ fn save(args: &RunArgs, run: &Run, sources: Option<&Sources>, path: &Path) -> Re
         duration_ns: scene.duration.0,
         latency: scene.latency.clone(),
         ties: scene.ties,
+        scheduler_config: args.world.scheduler_config.as_deref().map(super::path_text),
         nodes: args.world.nodes.unwrap_or(super::NODES),
         node_size: args.world.node_size.clone().unwrap_or_default().0,
         state: checkpoint::save(run).map_err(|error| wrong(error.to_string()))?,

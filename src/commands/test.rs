@@ -1,7 +1,7 @@
 //! `test`: every scene's journal against its golden one.
 
 use crate::args::TestArgs;
-use crate::commands::build;
+use crate::commands::{build, path_text};
 use crate::exit::Outcome;
 use crate::files::Disk;
 use crate::terminal;
@@ -17,7 +17,13 @@ use wavetank_engine::scene::run::RunOptions;
 /// # Errors
 /// Mistakes of the scene, refused objects, a world that does not come to rest, missed expectations.
 pub fn journal_of(path: &Path) -> Result<String, String> {
-    let mut loaded = load(&Disk, &[path.to_string_lossy().into_owned()], &Overrides::default());
+    journal_with(path, None)
+}
+
+/// [`journal_of`] with a scheduler configuration in place of the scene's.
+fn journal_with(path: &Path, scheduler_config: Option<&Path>) -> Result<String, String> {
+    let overrides = Overrides { scheduler_config: scheduler_config.map(path_text), ..Overrides::default() };
+    let mut loaded = load(&Disk, &[path_text(path)], &overrides);
     let Some(scene) = loaded.scene.take() else {
         let errors = loaded.problems.errors(&loaded.sources);
         return Err(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
@@ -49,7 +55,7 @@ pub fn test(args: &TestArgs) -> Outcome {
             eprintln!("error: standard output: {error}");
         }
     };
-    let tested = match test_all(&scenes, args.jobs, args.bless, &journal_of, each) {
+    let tested = match test_all(&scenes, args.jobs, args.bless, &|path: &Path| journal_with(path, args.scheduler_config.as_deref()), each) {
         Ok(tested) => tested,
         Err(message) => {
             eprintln!("error: {message}");

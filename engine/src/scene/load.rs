@@ -4,9 +4,11 @@ mod rates;
 
 use crate::scene::format::{Claim, DurationText, Expectation, LatencyChanges, Pool, ProgramDefaults, Step};
 use crate::scene::model::{Action, Expected, How, Scene, SceneObject, ScriptEntry, StorageAssumed, Ties};
-use crate::scene::objects::ObjectLoader;
+use crate::scene::objects::{ObjectLoader, beside};
 use crate::scene::pools::nodes_of;
 use crate::scene::program::{Programs, image_matches};
+use crate::scene::scheduler_config::plugins::PluginNames;
+use crate::scene::scheduler_config::{self, SchedulerConfig};
 use crate::scene::targets::{Known, Target};
 use crate::scene::traces::{Brought, Trace, read_trace, rows};
 use crate::simulation::latency::{Latency, LatencyTable};
@@ -30,6 +32,7 @@ const FIELDS: &[&str] = &[
     "epoch",
     "latency",
     "ties",
+    "scheduler",
     "nodes",
     "objects",
     "programs",
@@ -55,6 +58,10 @@ pub struct Overrides {
     pub latency: Option<Latency>,
     /// `--ties`.
     pub ties: Option<Ties>,
+    /// `--scheduler-config`: the path of a `KubeSchedulerConfiguration`.
+    pub scheduler_config: Option<String>,
+    /// Scheduler plugins that configurations may name beside those of kube-scheduler.
+    pub plugin_names: PluginNames,
     /// `--nodes` and `--node-size`: a pool for manifests without nodes.
     pub pool: Option<Pool>,
 }
@@ -125,6 +132,7 @@ impl Loader<'_> {
             objects.include(&mut self.sources, path.trim_end_matches('/'), None, &mut self.problems, &mut list);
         }
         let mut scene = self.empty(paths.first()?);
+        let scheduler_lacks = self.scheduler(None, "", &mut scene);
         if !list.iter().any(|object| object.kind() == "Node")
             && let Some(pool) = &self.overrides.pool.clone()
         {
@@ -133,7 +141,7 @@ impl Loader<'_> {
         }
         scene.objects.extend(list);
         scene.storage_assumed = objects.not_simulated.storage_assumed();
-        scene.not_simulated = objects.not_simulated.list();
+        scene.not_simulated = with(objects.not_simulated.list(), scheduler_lacks);
         self.check_objects(&scene.objects);
         self.finish(scene)
     }
@@ -146,6 +154,7 @@ impl Loader<'_> {
             epoch_unix_s: EPOCH_UNIX_S,
             latency: self.overrides.latency.clone().unwrap_or_default(),
             ties: self.overrides.ties.unwrap_or_default(),
+            scheduler: SchedulerConfig::default(),
             objects: Vec::new(),
             programs: Programs::default(),
             traffic: Vec::new(),
@@ -184,6 +193,7 @@ impl Loader<'_> {
         let mut scene = self.empty(path);
         scene.params = params.texts();
         self.settings(&tree, &mut scene);
+        let scheduler_lacks = self.scheduler(tree.get("scheduler"), path, &mut scene);
         let mut objects = ObjectLoader::new(self.files);
         self.nodes(&tree, &mut scene);
         for item in self.list(&tree, "objects") {
@@ -200,7 +210,7 @@ impl Loader<'_> {
         self.programs(&tree, &mut scene);
         self.expectations(&tree, &mut scene);
         scene.storage_assumed = objects.not_simulated.storage_assumed();
-        scene.not_simulated = objects.not_simulated.list();
+        scene.not_simulated = with(objects.not_simulated.list(), scheduler_lacks);
         self.check_objects(&scene.objects);
         self.finish(scene)
     }
@@ -294,6 +304,34 @@ impl Loader<'_> {
         {
             scene.latency = latency;
         }
+    }
+
+    /// The scheduler's configuration: the file of the command line, or what the scene says, which is a path or the configuration itself.
+    /// Returns what of it is not simulated.
+    fn scheduler(&mut self, tree: Option<&Tree>, base: &str, scene: &mut Scene) -> Vec<String> {
+        let overrides = self.overrides;
+        let beside = tree.and_then(|tree| Some((tree.as_str()?, tree.span))).map(|(path, span)| {
+            let path = if self.sources.is_argument(span.file) { path.to_string() } else { beside(base, path) };
+            (path, span)
+        });
+        let mut reader = scheduler_config::Reader {
+            files: self.files,
+            sources: &mut self.sources,
+            problems: &mut self.problems,
+            names: &overrides.plugin_names,
+            not_simulated: Vec::new(),
+        };
+        let read = match (&overrides.scheduler_config, beside, tree) {
+            (Some(path), ..) => reader.file(path, None),
+            (None, Some((path, span)), _) => reader.file(&path, Some(span)),
+            (None, None, Some(tree)) => reader.tree(tree),
+            (None, None, None) => None,
+        };
+        let lacks = reader.not_simulated;
+        if let Some(config) = read {
+            scene.scheduler = config;
+        }
+        lacks
     }
 
     /// `Ideal`, `Typical`, or `Typical(...)` with some latencies changed.
@@ -518,6 +556,13 @@ impl Loader<'_> {
         }
         Some(scene)
     }
+}
+
+/// Both lists as one, sorted.
+fn with(mut list: Vec<String>, more: Vec<String>) -> Vec<String> {
+    list.extend(more);
+    list.sort();
+    list
 }
 
 /// Phases of pods, namespaces and claims.

@@ -15,6 +15,7 @@ pub mod program;
 pub mod rolling_update;
 pub mod rollout;
 pub mod run;
+pub mod scheduler_config;
 mod script;
 pub mod series;
 pub mod targets;

@@ -1,6 +1,7 @@
 //! A scene as loaded: everything checked, nothing run yet.
 
 use crate::scene::format::{Claim, Step};
+use crate::scene::scheduler_config::SchedulerConfig;
 use crate::simulation::latency::Latency;
 use crate::source::Span;
 use crate::source::kube::KubeObject;
@@ -38,6 +39,8 @@ pub struct Scene {
     pub latency: Latency,
     /// How the scheduler chooses among nodes of equal score.
     pub ties: Ties,
+    /// The scheduler's profiles, plugins and their arguments.
+    pub scheduler: SchedulerConfig,
     /// Objects that exist at time zero, nodes of pools first, in the order written; defaults are filled in.
     pub objects: Vec<SceneObject>,
     /// What containers do.

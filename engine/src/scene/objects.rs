@@ -243,7 +243,7 @@ pub(crate) fn beside(base: &str, path: &str) -> String {
 }
 
 /// The keys and indices of a field path such as `spec.containers[0].name`.
-fn path_of(field: &str) -> Vec<String> {
+pub(crate) fn path_of(field: &str) -> Vec<String> {
     let mut path = Vec::new();
     for part in field.split('.') {
         let mut pieces = part.split('[');

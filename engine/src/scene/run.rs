@@ -94,6 +94,7 @@ impl Run {
         let mut sim = Simulation::new(&settings);
         sim.resource(crate::simulation::Checking(options.check));
         sim.resource(scene.ties);
+        sim.resource(scene.scheduler.clone());
         sim.resource(scene.storage_assumed);
         sim.resource(scene.programs.clone());
         sim.resource(crate::scene::traffic::TrafficSources(scene.traffic.clone()));

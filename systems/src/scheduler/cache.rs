@@ -64,6 +64,20 @@ pub struct PodKind {
 /// Namespace, labels and controller of a pod: what tells which selectors it has.
 type Selected = (Sym, LabelSetId, Uid);
 
+/// A profile, and what it says.
+struct Served {
+    /// `schedulerName`.
+    name: Sym,
+    profile: Profile,
+    words: Words,
+}
+
+/// The profile of a `schedulerName`; the first for pods that none serves, for which nothing is decided.
+fn profile_in(served: &[Served], name: Sym) -> &Profile {
+    let served = served.iter().find(|served| served.name == name).or(served.first());
+    &served.expect("profiles are made before anything is decided").profile
+}
+
 /// What is known of a kind of pods.
 struct Known {
     resident: Resident,
@@ -92,7 +106,10 @@ pub struct SchedulerCache {
     pub(super) storage: Storage,
     /// Claims with the pods whose bindings wait for them.
     pub(super) awaited: BTreeSet<(Sym, Sym, ObjRef)>,
-    pub(super) profile: Profile,
+    /// Profiles, in the order of the configuration; none before the first instant.
+    served: Vec<Served>,
+    /// `percentageOfNodesToScore` in place of what the profiles say.
+    percentage: Option<u32>,
     classes: LookupMap<ClassId, Arc<ClassFacts>>,
     residents: LookupMap<PodKind, Known>,
     residents_cleared: bool,
@@ -111,7 +128,6 @@ pub struct SchedulerCache {
     /// Counters for pods that spread constraints or affinity act on.
     counters: Vec<Counters>,
     counter_numbers: LookupMap<(PodKind, Uid), u32>,
-    pub(super) words: Option<Words>,
     restored: bool,
     /// Work done since the start or the last resume.
     work: WorkCounts,
@@ -129,9 +145,10 @@ impl SchedulerCache {
         self.watch = Some(watch);
     }
 
-    /// `percentageOfNodesToScore`; 0: by the number of nodes.
+    /// Has all profiles look at so many nodes, whatever their `percentageOfNodesToScore`; 0: by the number of nodes. It takes effect when
+    /// the run begins.
     pub fn score_percentage(&mut self, percentage: u32) {
-        self.profile.percentage_of_nodes_to_score = percentage;
+        self.percentage = Some(percentage);
     }
 
     pub(super) fn begins(&mut self, any: bool) {
@@ -144,6 +161,18 @@ impl SchedulerCache {
         if let Some(watch) = &mut self.watch {
             watch.decided(self.work);
         }
+    }
+
+    /// The profile of a `schedulerName`; `None` when no profile has it: nobody schedules such pods.
+    pub(super) fn profile(&self, name: Sym) -> Option<&Profile> {
+        self.served.iter().find(|served| served.name == name).map(|served| &served.profile)
+    }
+
+    /// What the profile of a pod says of it.
+    pub(super) fn words(&mut self, pod: ObjRef, reads: &Reads, names: &mut Names) -> Words {
+        let name = reads.pods.get(pod).map(|living| self.class(names, reads, living.class).scheduler_name);
+        let served = self.served.iter().find(|served| Some(served.name) == name).or(self.served.first());
+        served.expect("profiles are made before anything is decided").words
     }
 
     pub(super) fn class(&mut self, names: &mut Names, reads: &Reads, id: ClassId) -> &Arc<ClassFacts> {
@@ -277,7 +306,12 @@ impl SchedulerCache {
             return;
         }
         self.restored = true;
-        self.profile.ties = (*reads.ties, reads.seed.0);
+        for config in &reads.config.profiles {
+            let mut profile = Profile::of(names, config, (*reads.ties, reads.seed.0));
+            profile.percentage_of_nodes_to_score = self.percentage.unwrap_or(profile.percentage_of_nodes_to_score);
+            let words = Words::intern(names, &config.scheduler_name);
+            self.served.push(Served { name: words.source, profile, words });
+        }
         for &node in &state.seen_nodes {
             if let Some(seen) = state.seen.get(&node.uid) {
                 self.put_node(node, seen);
@@ -386,7 +420,7 @@ impl SchedulerCache {
     pub(super) fn cycle<'c>(&'c self, pod: &'c Incoming, reads: &'c Reads, names: &'c Names) -> Cycle<'c> {
         Cycle {
             pod,
-            profile: &self.profile,
+            profile: profile_in(&self.served, pod.resident.class.scheduler_name),
             nodes: &self.table,
             groups: &self.groups,
             nominations: &self.nominations,

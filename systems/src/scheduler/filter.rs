@@ -31,10 +31,24 @@ pub fn own_refusal(
         .or_else(|| by(Plugin::NodeResourcesFit, node_resources_fit::refusal(facts, profile, node, names)))
 }
 
+/// What one of the plugins that look at one node alone says; `None` when it lets the pod pass, and for other plugins.
+fn own_refusal_by(plugin: Plugin, cycle: &Cycle, node: &NodeFacts) -> Option<Refusal> {
+    let (facts, profile) = (&cycle.pod.resident.class, cycle.profile);
+    match plugin {
+        Plugin::NodeUnschedulable => node_unschedulable::refusal(facts, node),
+        Plugin::NodeName => node_name::refusal(cycle.pod.node_name, node),
+        Plugin::TaintToleration => taint_toleration::refusal(facts, node),
+        Plugin::NodeAffinity => node_affinity::refusal(facts, profile, node, cycle.labels, cycle.names),
+        Plugin::NodePorts => node_ports::refusal(facts, node),
+        Plugin::NodeResourcesFit => node_resources_fit::refusal(facts, profile, node, cycle.names),
+        _ => None,
+    }
+}
+
 /// The filters of one cycle, prepared.
 pub struct Filters<'c> {
     cycle: Cycle<'c>,
-    prepared: Vec<Box<dyn NodeFilter + 'c>>,
+    prepared: Vec<(Plugin, Box<dyn NodeFilter + 'c>)>,
     /// Names of the only nodes that may do, and the plugins that say so.
     pub only: Option<(BTreeSet<Sym>, Plugins)>,
 }
@@ -46,19 +60,23 @@ impl<'c> Filters<'c> {
     /// The refusal of a plugin that no node can please.
     pub fn prepare(cycle: Cycle<'c>) -> Result<Filters<'c>, Refusal> {
         let mut filters = Filters { cycle, prepared: Vec::new(), only: None };
-        if cycle.profile.filters.has(Plugin::NodeAffinity)
-            && let Some(names) = node_affinity::narrowed(&cycle.pod.resident.class)?
-        {
-            filters.narrow(Plugin::NodeAffinity, names);
-        }
-        for filter in FILTERS.iter().filter(|filter| cycle.profile.filters.has(filter.plugin())) {
+        for &plugin in &cycle.profile.pre_filters {
+            if plugin == Plugin::NodeAffinity {
+                if let Some(names) = node_affinity::narrowed(&cycle.pod.resident.class)? {
+                    filters.narrow(plugin, names);
+                }
+                continue;
+            }
+            let Some(filter) = FILTERS.iter().find(|filter| filter.plugin() == plugin) else { continue };
             match filter.prepare(&cycle) {
                 Prepared::Skip => {}
                 Prepared::Refused(refusal) => return Err(refusal),
                 Prepared::Ready { only, filter: prepared } => {
-                    filters.prepared.push(prepared);
+                    if cycle.profile.filters.has(plugin) {
+                        filters.prepared.push((plugin, prepared));
+                    }
                     if let Some(names) = only {
-                        filters.narrow(filter.plugin(), names);
+                        filters.narrow(plugin, names);
                     }
                 }
             }
@@ -87,15 +105,22 @@ impl<'c> Filters<'c> {
         self.judge(number, node, &self.prepared)
     }
 
-    fn judge(&self, number: u32, node: &NodeFacts, prepared: &[Box<dyn NodeFilter + '_>]) -> Option<Refusal> {
+    fn judge(&self, number: u32, node: &NodeFacts, prepared: &[(Plugin, Box<dyn NodeFilter + '_>)]) -> Option<Refusal> {
         let (cycle, pod) = (&self.cycle, self.cycle.pod);
+        if let Some(order) = &cycle.profile.filter_order {
+            let by = |plugin: Plugin| match prepared.iter().find(|filter| filter.0 == plugin) {
+                Some((_, filter)) => filter.refusal(number, node),
+                None => own_refusal_by(plugin, cycle, node),
+            };
+            return order.iter().find_map(|&plugin| by(plugin));
+        }
         own_refusal(&pod.resident.class, cycle.profile, pod.node_name, node, cycle.labels, cycle.names)
-            .or_else(|| prepared.iter().find_map(|filter| filter.refusal(number, node)))
+            .or_else(|| prepared.iter().find_map(|(_, filter)| filter.refusal(number, node)))
     }
 
     /// A node to try on what pods come or go.
     pub fn trial(&self, number: u32) -> Trial<'_, 'c> {
-        let prepared = self.prepared.iter().map(|filter| filter.copy()).collect();
+        let prepared = self.prepared.iter().map(|(plugin, filter)| (*plugin, filter.copy())).collect();
         Trial { filters: self, number, node: self.cycle.nodes.get(number).clone(), prepared }
     }
 }
@@ -105,14 +130,14 @@ pub struct Trial<'f, 'c> {
     filters: &'f Filters<'c>,
     number: u32,
     node: NodeFacts,
-    prepared: Vec<Box<dyn NodeFilter + 'f>>,
+    prepared: Vec<(Plugin, Box<dyn NodeFilter + 'f>)>,
 }
 
 impl Trial<'_, '_> {
     /// Adds a pod to the node, or takes it off.
     pub fn count(&mut self, pod: &Resident, add: bool) {
         self.node.count(pod, add);
-        for filter in &mut self.prepared {
+        for (_, filter) in &mut self.prepared {
             filter.count(pod, self.number, add);
         }
     }

@@ -65,6 +65,7 @@ use wavetank_engine::model::pod_class::Classes;
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::record::events::{Arg, Events, Report};
 use wavetank_engine::scene::model::{StorageAssumed, Ties};
+use wavetank_engine::scene::scheduler_config::SchedulerConfig;
 use wavetank_engine::simulation::latency::Latency;
 use wavetank_engine::simulation::route::{SINGLE, Wake, Whom};
 use wavetank_engine::simulation::{Checking, Seed, ShuffleChoices, Simulation};
@@ -148,7 +149,6 @@ pub(crate) struct Words {
     preempted_words: Sym,
     preempted_by_us: Sym,
     preempted_condition: Sym,
-    default_scheduler: Sym,
     scheduler_error: Sym,
 }
 
@@ -156,6 +156,7 @@ pub(crate) struct Words {
 pub fn install(sim: &mut Simulation) {
     sim.keep(SchedulerState::default());
     sim.ensure::<Ties>();
+    sim.ensure::<SchedulerConfig>();
     sim.ensure::<StorageAssumed>();
     sim.resource(SchedulerCache::default());
     sim.behaviour::<SchedulerQueue, _, _>("scheduler", "default-scheduler", WAKES, sync);
@@ -177,6 +178,7 @@ pub struct Reads<'w, 's> {
     storage: feed::StorageReads<'w, 's>,
     checking: Res<'w, Checking>,
     ties: Res<'w, Ties>,
+    config: Res<'w, SchedulerConfig>,
     seed: Res<'w, Seed>,
     shuffle: Res<'w, ShuffleChoices>,
     classes: Res<'w, Classes>,
@@ -195,9 +197,9 @@ fn sync(
         return;
     }
     let (state, cache) = (&mut *state, &mut *cache);
-    let words = *cache.words.get_or_insert_with(|| Words::intern(&mut names));
     cache.restore(state, &reads, &mut names);
     state.queue.shuffle(reads.shuffle.0);
+    state.queue.back_off_for(reads.config.backoff_first, reads.config.backoff_max);
     while let Some(item) = work.pop() {
         if item.object == SINGLE {
             continue;
@@ -210,8 +212,8 @@ fn sync(
             Some(Kind::Service | Kind::ReplicaSet | Kind::ReplicationController) => cache.selectors_changed(),
             Some(kind) if feed::KINDS.contains(&kind) => storage_changed(item.object, state, cache, &reads, &mut names, &mut work),
             _ => {
-                pod_changed(&item, state, cache, &reads, &mut names, words, &mut work, &mut events);
-                volumes_awaited(&item, state, cache, &reads, &mut names, words, &mut work, &mut events);
+                pod_changed(&item, state, cache, &reads, &mut names, &mut work, &mut events);
+                volumes_awaited(&item, state, cache, &reads, &mut names, &mut work, &mut events);
             }
         }
     }
@@ -221,7 +223,7 @@ fn sync(
     if attempt.0 == 0 {
         cache.begins(state.queue.is_ready());
         while let Some(waiting) = state.queue.pop() {
-            schedule_one(waiting, state, cache, &reads, &mut names, words, &mut work, &mut events);
+            schedule_one(waiting, state, cache, &reads, &mut names, &mut work, &mut events);
             cache.decided();
         }
     } else {
@@ -231,7 +233,7 @@ fn sync(
             && let Some(waiting) = state.queue.pop()
         {
             cache.begins(true);
-            schedule_one(waiting, state, cache, &reads, &mut names, words, &mut work, &mut events);
+            schedule_one(waiting, state, cache, &reads, &mut names, &mut work, &mut events);
             cache.decided();
             state.attempt_ends = Some(work.now() + attempt);
         }
@@ -276,19 +278,18 @@ fn storage_changed(
 }
 
 /// Goes on with a pod whose volumes are being bound.
-#[expect(clippy::too_many_arguments, reason = "a binding touches everything that the scheduler has")]
 fn volumes_awaited(
     item: &Item,
     state: &mut SchedulerState,
     cache: &mut SchedulerCache,
     reads: &Reads,
     names: &mut Names,
-    words: Words,
     work: &mut Work<SchedulerQueue>,
     events: &mut Events,
 ) {
     let pod = item.object;
     let Some(mut reserved) = state.reserved.remove(&pod) else { return };
+    let words = cache.words(pod, reads, names);
     let Some((waiting, meta)) = state.binding.get(&pod.uid).copied().zip(reads.metas.get(pod)) else {
         // The pod is gone, or a request was refused.
         cache.assume(pod, &reserved, false);
@@ -336,9 +337,10 @@ fn tell_of_binding(pod: ObjRef, meta: &Meta, node: Sym, words: Words, now: SimTi
 }
 
 impl Words {
-    fn intern(names: &mut Names) -> Words {
+    /// Those of a profile.
+    fn intern(names: &mut Names, scheduler_name: &str) -> Words {
         Words {
-            source: names.sym("default-scheduler"),
+            source: names.sym(scheduler_name),
             scheduled: names.sym("Scheduled"),
             scheduled_words: names.sym("Successfully assigned {}/{} to {}"),
             failed: names.sym("FailedScheduling"),
@@ -346,8 +348,7 @@ impl Words {
             preempted: names.sym("Preempted"),
             preempted_words: names.sym("Preempted by pod {} on node {}"),
             preempted_by_us: names.sym("PreemptionByScheduler"),
-            preempted_condition: names.sym("default-scheduler: preempting to accommodate a higher priority pod"),
-            default_scheduler: names.sym("default-scheduler"),
+            preempted_condition: names.sym(&format!("{scheduler_name}: preempting to accommodate a higher priority pod")),
             scheduler_error: names.sym("SchedulerError"),
         }
     }
@@ -361,7 +362,6 @@ fn pod_changed(
     cache: &mut SchedulerCache,
     reads: &Reads,
     names: &mut Names,
-    words: Words,
     work: &mut Work<SchedulerQueue>,
     events: &mut Events,
 ) {
@@ -386,6 +386,7 @@ fn pod_changed(
     if was_binding {
         state.binding.remove(&pod.uid);
         if let Some((living, meta)) = living.zip(reads.metas.get(pod)) {
+            let words = cache.words(pod, reads, names);
             tell_of_binding(pod, meta, living.node, words, work.now(), events);
         }
     }
@@ -411,9 +412,9 @@ fn pod_changed(
     match living {
         Some(living) if living.node.is_empty() && !state.binding.contains_key(&pod.uid) => {
             let terminating = reads.metas.get(pod).is_none_or(Meta::terminating);
-            let facts = cache.class(names, reads, living.class);
-            let ours = facts.scheduler_name == words.default_scheduler && !terminating;
-            waits = ours && scheduling_gates::refusal(facts, names).is_none();
+            let facts = cache.class(names, reads, living.class).clone();
+            let profile = cache.profile(facts.scheduler_name).filter(|_| !terminating);
+            waits = profile.is_some_and(|profile| !profile.gates || scheduling_gates::refusal(&facts, names).is_none());
             if waits {
                 let priority = facts.priority;
                 let now_kind = reads.metas.get(pod).map(|meta| kind_of(living.class, meta, reads, names));
@@ -524,14 +525,12 @@ fn wake_by_pod(
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "one cycle touches everything that the scheduler has")]
 fn schedule_one(
     waiting: Waiting,
     state: &mut SchedulerState,
     cache: &mut SchedulerCache,
     reads: &Reads,
     names: &mut Names,
-    words: Words,
     work: &mut Work<SchedulerQueue>,
     events: &mut Events,
 ) {
@@ -540,6 +539,7 @@ fn schedule_one(
         return;
     }
     let Some((mut incoming, kind)) = cache.incoming(waiting.pod, reads, names) else { return };
+    let words = cache.words(waiting.pod, reads, names);
     if let Some(&node) = state.nominated.get(&waiting.pod.uid) {
         incoming.nominated_node = node;
     }
@@ -553,13 +553,14 @@ fn schedule_one(
             cache.count(placed, true, reads, names);
             cache.nominate(waiting.pod, false, reads, names);
             state.nominated.remove(&waiting.pod.uid);
-            if incoming.resident.volumes.is_some() {
+            let profile = cache.profile(incoming.resident.class.scheduler_name).filter(|profile| profile.binds_volumes);
+            if let Some(timeout) = profile.map(|profile| profile.bind_timeout).filter(|_| incoming.resident.volumes.is_some()) {
                 let chosen = volume_binding::chosen(&cache.cycle(&incoming, reads, names), cache.table.get(number));
                 if !chosen.is_empty() {
                     // The pod names its node while its volumes are being bound. Source: `schedule_one.go`, `bindingCycle`.
                     let nominated = Verb::PatchPod { pod: waiting.pod, condition: None, nominated_node: Some(node) };
                     work.ask_for(waiting.pod, wavetank_engine::ids::Revision(0), nominated);
-                    let reserved = Reserved { node, chosen, since: None };
+                    let reserved = Reserved { node, chosen, since: None, timeout };
                     cache.assume(waiting.pod, &reserved, true);
                     state.reserved.insert(waiting.pod, reserved);
                     state.to_reserve.push(waiting.pod);

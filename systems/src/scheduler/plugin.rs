@@ -25,6 +25,11 @@ macro_rules! plugins {
             /// All plugins.
             pub const ALL: &[Plugin] = &[$(Plugin::$name,)*];
 
+            /// The plugin of a name; `None` when it is no plugin of the scheduler itself.
+            pub fn named(name: &str) -> Option<Plugin> {
+                Plugin::ALL.iter().copied().find(|plugin| plugin.name() == name)
+            }
+
             /// Its name in configurations and answers.
             pub const fn name(self) -> &'static str {
                 match self { $(Plugin::$name => stringify!($name),)* }
@@ -49,6 +54,11 @@ impl Plugins {
     /// One plugin.
     pub const fn one(plugin: Plugin) -> Plugins {
         Plugins(1 << plugin as u32)
+    }
+
+    /// Plugins of a list.
+    pub fn of(list: &[Plugin]) -> Plugins {
+        list.iter().fold(Plugins::NONE, |set, &plugin| set.or(Plugins::one(plugin)))
     }
 
     /// Both sets together.

@@ -16,11 +16,6 @@ use wavetank_engine::names::Sym;
 use wavetank_engine::scene::model::Ties;
 use wavetank_engine::time::SimTime;
 
-/// `minCandidateNodesPercentage`: how many of the nodes that preemption may help on are sought as candidates.
-const CANDIDATES_PERCENT: usize = 10;
-/// `minCandidateNodesAbsolute`: so many are sought at least.
-const CANDIDATES_MIN: usize = 100;
-
 /// A pod on a node, as preemption looks at it.
 #[derive(Debug, Clone)]
 pub struct OnNode {
@@ -71,7 +66,7 @@ pub struct Candidate {
 #[derive(Debug, Clone)]
 pub enum Outcome {
     /// The stage ended with an error or the pod may not preempt: a nomination that the pod has is left alone.
-    NotTried(&'static str),
+    NotTried(String),
     /// There is no room to be made anywhere: a nomination that the pod has is taken back.
     NoRoom(String),
     /// Room can be made.
@@ -110,27 +105,61 @@ pub trait Cluster {
     fn budgets(&self) -> Vec<Budget>;
 }
 
-/// Looks for room after a failed cycle.
+/// Asks the PostFilter plugins of the profile after a failed cycle. Source: `runtime/framework.go`, `RunPostFilterPlugins`.
 pub fn preempt(cycle: &Cycle, failure: &Failure, cluster: &dyn Cluster, seed: u64, attempt: u32) -> Outcome {
-    let order = cycle.nodes.ordered();
-    if order.is_empty() {
-        return Outcome::NotTried("");
+    if cycle.nodes.ordered().is_empty() {
+        return Outcome::NotTried(String::new());
     }
-    // A plugin that ends PreFilter early leaves the first stage of PostFilter without its state.
-    let Ok(filters) = Filters::prepare(*cycle) else { return Outcome::NotTried("not found") };
+    let filters = Filters::prepare(*cycle).ok();
+    let (mut said, mut tried) = (Vec::new(), cycle.profile.post_filters.is_empty());
+    for plugin in &cycle.profile.post_filters {
+        match plugin {
+            // A plugin that ends PreFilter early leaves DynamicResources without its state.
+            Plugin::DynamicResources if filters.is_none() => return Outcome::NotTried("not found".to_string()),
+            Plugin::DynamicResources => said.push(NO_CLAIMS.to_string()),
+            Plugin::DefaultPreemption => match look_for_room(cycle, filters.as_ref(), failure, cluster, seed, attempt) {
+                Ok(room) => return room,
+                Err((message, looked)) => {
+                    said.push(format!("preemption: {message}"));
+                    tried |= looked;
+                }
+            },
+            _ => {}
+        }
+    }
+    let message = said.join(", ");
+    if tried { Outcome::NoRoom(message) } else { Outcome::NotTried(message) }
+}
+
+/// Looks for room.
+///
+/// # Errors
+/// Why there is none, and whether it was looked for.
+fn look_for_room(
+    cycle: &Cycle,
+    filters: Option<&Filters>,
+    failure: &Failure,
+    cluster: &dyn Cluster,
+    seed: u64,
+    attempt: u32,
+) -> Result<Outcome, (String, bool)> {
     if let Some(why) = not_eligible(cycle, failure, cluster) {
-        return Outcome::NotTried(why);
+        return Err((why.to_string(), false));
     }
+    let order = cycle.nodes.ordered();
     let mut potential: Vec<u32> = failure.resolvable().collect();
     potential.sort_unstable_by_key(|&number| cycle.nodes.place(number));
-    let wanted = (potential.len() * CANDIDATES_PERCENT / 100).max(CANDIDATES_MIN).min(potential.len());
+    let profile = cycle.profile;
+    let wanted = (potential.len() * profile.candidates_percent / 100).max(profile.candidates_min).min(potential.len());
     let offset = draw_below(seed, "preemption offset", cycle.pod.uid.0, u64::from(attempt), potential.len().max(1) as u64) as usize;
     let budgets = if potential.is_empty() { Vec::new() } else { cluster.budgets() };
     let mut dry_run = Failure::new(order.len());
     let (mut candidates, mut any_clean) = (Vec::new(), false);
     for step in 0..potential.len() {
         let number = potential[(offset + step) % potential.len()];
-        match candidate(cycle, &filters, number, cluster.on_node(number), &budgets) {
+        // Where no filter could be prepared no node is left to try.
+        let Some(filters) = filters else { break };
+        match candidate(cycle, filters, number, cluster.on_node(number), &budgets) {
             Ok(found) => {
                 any_clean |= found.violations == 0;
                 candidates.push(found);
@@ -143,25 +172,25 @@ pub fn preempt(cycle: &Cycle, failure: &Failure, cluster: &dyn Cluster, seed: u6
     }
     if candidates.is_empty() {
         dry_run.add_unseen(Refusal::of(Plugin::DefaultPreemption, false, "Preemption is not helpful for scheduling"));
-        return Outcome::NoRoom(format!("{NO_CLAIMS}, preemption: {}", dry_run.message(cycle.names, "")));
+        return Err((dry_run.message(cycle.names, ""), true));
     }
     let tied = best(&candidates);
     let chosen = choose(cycle, &candidates, &tied);
-    Outcome::Room { candidates, tied, chosen }
+    Ok(Outcome::Room { candidates, tied, chosen })
 }
 
 /// Why a pod may not preempt others now. Source: `PodEligibleToPreemptOthers`.
 fn not_eligible(cycle: &Cycle, failure: &Failure, cluster: &dyn Cluster) -> Option<&'static str> {
     let pod = cycle.pod;
     if pod.resident.class.never_preempts {
-        return Some("no new claims to deallocate, preemption: not eligible due to preemptionPolicy=Never.");
+        return Some("not eligible due to preemptionPolicy=Never.");
     }
     let number = cycle.nodes.by_name(pod.nominated_node)?;
     // Where nothing can help any more the pod need not wait.
     failure.refusal(number).filter(|refusal| refusal.resolvable)?;
     let waits = |other: &OnNode| other.priority() < pod.resident.class.priority && cluster.preempted(other.pod);
     let waits = cluster.on_node(number).iter().any(waits);
-    waits.then_some("no new claims to deallocate, preemption: not eligible due to a terminating pod on the nominated node.")
+    waits.then_some("not eligible due to a terminating pod on the nominated node.")
 }
 
 /// The pods that must leave a node, or why their leaving does not help. Source: `SelectVictimsOnNode`.

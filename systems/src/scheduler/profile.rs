@@ -8,6 +8,9 @@ use std::sync::Arc;
 use wavetank_engine::model::node_selector::{Term, node_terms, preferred_terms};
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::scene::model::Ties;
+use wavetank_engine::scene::scheduler_config::SchedulerProfile;
+use wavetank_engine::scene::scheduler_config::plugins::Point;
+use wavetank_engine::time::SimDuration;
 use wavetank_engine::words;
 
 /// Weights of the score plugins, in the order in which they run. Source: `spec/scheduler.md` §1.
@@ -22,11 +25,46 @@ pub const SCORES: &[(Plugin, i64)] = &[
     (Plugin::ImageLocality, 1),
 ];
 
+/// Plugins that may end a cycle before the nodes are looked at, in the order in which they run.
+pub const PRE_FILTERS: &[Plugin] = &[
+    Plugin::NodeAffinity,
+    Plugin::VolumeRestrictions,
+    Plugin::NodeVolumeLimits,
+    Plugin::VolumeBinding,
+    Plugin::VolumeZone,
+    Plugin::PodTopologySpread,
+    Plugin::InterPodAffinity,
+];
+
+/// Plugins that filter, in the order in which they run.
+pub const FILTERS: &[Plugin] = &[
+    Plugin::NodeUnschedulable,
+    Plugin::NodeName,
+    Plugin::TaintToleration,
+    Plugin::NodeAffinity,
+    Plugin::NodePorts,
+    Plugin::NodeResourcesFit,
+    Plugin::VolumeRestrictions,
+    Plugin::NodeVolumeLimits,
+    Plugin::VolumeBinding,
+    Plugin::VolumeZone,
+    Plugin::PodTopologySpread,
+    Plugin::InterPodAffinity,
+];
+
 /// A profile, digested.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
+    /// Whether pods with scheduling gates stay out of the queue (PreEnqueue).
+    pub gates: bool,
+    /// Plugins that take in the cluster before the nodes are looked at (PreFilter), in order: each may refuse the pod or narrow the nodes.
+    pub pre_filters: Vec<Plugin>,
     /// Plugins that filter.
     pub filters: Plugins,
+    /// The same in their order, where it is not that of the defaults.
+    pub filter_order: Option<Vec<Plugin>>,
+    /// Plugins that are asked when no node can run the pod (PostFilter), in order.
+    pub post_filters: Vec<Plugin>,
     /// Plugins that score, with their weights, in order.
     pub scores: Vec<(Plugin, i64)>,
     /// `percentageOfNodesToScore`; 0: by the number of nodes.
@@ -51,6 +89,14 @@ pub struct Profile {
     pub default_constraints: Arc<[Constraint]>,
     /// Whether those are the system's own, for which a missing key does not exclude a node.
     pub system_defaulted: bool,
+    /// DefaultPreemption's `minCandidateNodesPercentage`: how many of the nodes that it may help on are sought as candidates.
+    pub candidates_percent: usize,
+    /// DefaultPreemption's `minCandidateNodesAbsolute`: so many are sought at least.
+    pub candidates_min: usize,
+    /// Whether VolumeBinding binds volumes before the pod is bound (Reserve and PreBind).
+    pub binds_volumes: bool,
+    /// VolumeBinding's `bindTimeoutSeconds`.
+    pub bind_timeout: SimDuration,
     /// Which of equal nodes is chosen, and the seed to draw it from.
     pub ties: (Ties, u64),
     changed: bool,
@@ -59,7 +105,11 @@ pub struct Profile {
 impl Default for Profile {
     fn default() -> Profile {
         Profile {
+            gates: true,
+            pre_filters: PRE_FILTERS.to_vec(),
             filters: Plugins(u32::MAX),
+            filter_order: None,
+            post_filters: vec![Plugin::DynamicResources, Plugin::DefaultPreemption],
             scores: SCORES.to_vec(),
             percentage_of_nodes_to_score: 0,
             added_required: None,
@@ -72,6 +122,10 @@ impl Default for Profile {
             ignore_preferred_of_existing: false,
             default_constraints: system_defaults(),
             system_defaulted: true,
+            candidates_percent: 10,
+            candidates_min: 100,
+            binds_volumes: true,
+            bind_timeout: SimDuration::from_secs(600),
             ties: (Ties::Heap, 0),
             changed: false,
         }
@@ -79,6 +133,46 @@ impl Default for Profile {
 }
 
 impl Profile {
+    /// Digests a profile of a checked configuration.
+    pub fn of(names: &mut Names, config: &SchedulerProfile, ties: (Ties, u64)) -> Profile {
+        let defaults = Profile::default();
+        let at = |point: Point| config.at(point).filter_map(resolve).collect::<Vec<Plugin>>();
+        let that_act = |list: Vec<Plugin>, acting: &[Plugin]| list.into_iter().filter(|plugin| acting.contains(plugin)).collect::<Vec<_>>();
+        let filters = that_act(at(Point::Filter), FILTERS);
+        let weighed = config.plugins.at(Point::Score).iter().filter_map(|(name, weight)| Some((resolve(name)?, *weight)));
+        let mut profile = Profile {
+            gates: at(Point::PreEnqueue).contains(&Plugin::SchedulingGates),
+            pre_filters: that_act(at(Point::PreFilter), PRE_FILTERS),
+            filters: if filters == FILTERS { defaults.filters } else { Plugins::of(&filters) },
+            filter_order: (filters != FILTERS).then_some(filters),
+            post_filters: at(Point::PostFilter),
+            // VolumeBinding scores only behind a feature gate that is off by default.
+            scores: weighed.filter(|score| score.0 != Plugin::VolumeBinding).collect(),
+            binds_volumes: [Point::Reserve, Point::PreBind].iter().all(|&point| at(point).contains(&Plugin::VolumeBinding)),
+            percentage_of_nodes_to_score: config.percentage_of_nodes_to_score,
+            ties,
+            ..defaults
+        };
+        for (plugin, args) in &config.args {
+            profile.configure(names, plugin, args);
+        }
+        profile.changed = !profile.decides_like(&Profile::default());
+        profile
+    }
+
+    /// Whether both filter and score alike; how many nodes are looked at, how ties end, and what happens before and after a decision may
+    /// differ.
+    fn decides_like(&self, other: &Profile) -> bool {
+        (&self.pre_filters, self.filters, &self.filter_order, &self.scores)
+            == (&other.pre_filters, other.filters, &other.filter_order, &other.scores)
+            && (&self.added_required, &self.added_preferred) == (&other.added_required, &other.added_preferred)
+            && (&self.ignored_resources, &self.ignored_groups) == (&other.ignored_resources, &other.ignored_groups)
+            && (&self.strategy, &self.balanced) == (&other.strategy, &other.balanced)
+            && (self.hard_affinity_weight, self.ignore_preferred_of_existing)
+                == (other.hard_affinity_weight, other.ignore_preferred_of_existing)
+            && (&self.default_constraints, self.system_defaulted) == (&other.default_constraints, other.system_defaulted)
+    }
+
     /// Whether plugins, weights and arguments are the defaults, so that class trees know its scores; how many nodes are looked at may
     /// differ.
     pub fn is_default(&self) -> bool {
@@ -117,6 +211,15 @@ impl Profile {
                 self.hard_affinity_weight = args.get("hardPodAffinityWeight").and_then(Value::as_i64).unwrap_or(1);
                 self.ignore_preferred_of_existing = args.get("ignorePreferredTermsOfExistingPods") == Some(&Value::Bool(true));
             }
+            "DefaultPreemption" => {
+                let number = |field: &str, absent: usize| args.get(field).and_then(Value::as_u64).map_or(absent, |number| number as usize);
+                self.candidates_percent = number("minCandidateNodesPercentage", self.candidates_percent);
+                self.candidates_min = number("minCandidateNodesAbsolute", self.candidates_min);
+            }
+            "VolumeBinding" => {
+                let seconds = args.get("bindTimeoutSeconds").and_then(Value::as_u64);
+                self.bind_timeout = seconds.map_or(self.bind_timeout, |seconds| SimDuration::from_secs(seconds.min(BIND_TIMEOUT_MAX)));
+            }
             "PodTopologySpread" if args.get("defaultingType").and_then(Value::as_str) == Some("List") => {
                 let list = args.get("defaultConstraints").and_then(Value::as_array).into_iter().flatten();
                 self.default_constraints = list.map(|constraint| Constraint::of_json(names, constraint)).collect();
@@ -125,6 +228,14 @@ impl Profile {
             _ => {}
         }
     }
+}
+
+/// Longest wait for volumes that the clock holds. Unit: seconds (a hundred years).
+const BIND_TIMEOUT_MAX: u64 = 100 * 365 * 86_400;
+
+/// The plugin that a configuration names: the one place where its checked names become plugins.
+fn resolve(name: &str) -> Option<Plugin> {
+    Plugin::named(name)
 }
 
 fn texts<'v>(args: &'v Value, field: &str) -> impl Iterator<Item = &'v str> {

@@ -7,10 +7,6 @@ use wavetank_engine::draw::draw_below;
 use wavetank_engine::ids::ObjRef;
 use wavetank_engine::time::{SimDuration, SimTime};
 
-/// First back-off.
-const BACKOFF_FIRST: SimDuration = SimDuration::from_secs(1);
-/// Longest back-off.
-const BACKOFF_MAX: SimDuration = SimDuration::from_secs(10);
 /// A pod stays unschedulable at most this long.
 const UNSCHEDULABLE_MAX: SimDuration = SimDuration::from_secs(300);
 /// How often that is looked at.
@@ -35,6 +31,29 @@ pub struct Waiting {
     pub by_error: bool,
 }
 
+/// How long failed pods wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Backoff {
+    /// `podInitialBackoffSeconds`; it doubles with each failure.
+    first: SimDuration,
+    /// `podMaxBackoffSeconds`.
+    longest: SimDuration,
+}
+
+impl Default for Backoff {
+    fn default() -> Backoff {
+        Backoff { first: SimDuration::from_secs(1), longest: SimDuration::from_secs(10) }
+    }
+}
+
+impl Backoff {
+    /// End of a pod's back-off, cut to a whole second as the original does.
+    fn end(self, waiting: &Waiting) -> SimTime {
+        let doubled = self.first.0.saturating_mul(1 << waiting.failures.saturating_sub(1).min(40));
+        (waiting.failed_at + SimDuration(doubled).min(self.longest)).cut_to_second()
+    }
+}
+
 /// The queue. Pods of one priority leave in the order in which they entered.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct SchedulingQueue {
@@ -47,6 +66,7 @@ pub struct SchedulingQueue {
     /// Pods in any of the three.
     known: BTreeSet<ObjRef>,
     entries: u64,
+    backoff_times: Backoff,
     /// Where it is drawn which of several woken pods is tried first.
     shuffled: Option<u64>,
 }
@@ -56,6 +76,11 @@ impl SchedulingQueue {
     /// idle scheduler takes the first before the others are there.
     pub fn shuffle(&mut self, seed: Option<u64>) {
         self.shuffled = seed;
+    }
+
+    /// Has failed pods wait for `first`, twice as long after each further failure, and at most for `longest`.
+    pub fn back_off_for(&mut self, first: SimDuration, longest: SimDuration) {
+        self.backoff_times = Backoff { first, longest };
     }
 
     /// Adds a pod that was never tried.
@@ -160,7 +185,7 @@ impl SchedulingQueue {
 
     fn requeue(&mut self, pod: ObjRef, now: SimTime) {
         let Some(waiting) = self.unschedulable.remove(&pod) else { return };
-        if backoff_end(&waiting) <= now {
+        if self.backoff_times.end(&waiting) <= now {
             self.activate(Waiting { entered_at: now, ..waiting });
         } else {
             self.back_off(waiting);
@@ -169,7 +194,7 @@ impl SchedulingQueue {
 
     fn back_off(&mut self, waiting: Waiting) {
         self.entries += 1;
-        self.backoff.insert((backoff_end(&waiting), self.entries), waiting);
+        self.backoff.insert((self.backoff_times.end(&waiting), self.entries), waiting);
     }
 
     /// Moves pods whose back-off is over, and those unschedulable for too long. Returns the next moment to look.
@@ -194,12 +219,6 @@ impl SchedulingQueue {
 fn flush_at(waiting: &Waiting) -> SimTime {
     let at = waiting.failed_at + UNSCHEDULABLE_MAX;
     SimTime(at.0.div_ceil(FLUSH_PERIOD.0) * FLUSH_PERIOD.0)
-}
-
-/// End of a pod's back-off, cut to a whole second as the original does.
-fn backoff_end(waiting: &Waiting) -> SimTime {
-    let doubled = BACKOFF_FIRST.0.checked_shl(waiting.failures.saturating_sub(1).min(40)).unwrap_or(BACKOFF_MAX.0);
-    (waiting.failed_at + SimDuration(doubled).min(BACKOFF_MAX)).cut_to_second()
 }
 
 #[cfg(test)]

@@ -16,8 +16,6 @@ use wavetank_engine::words;
 
 /// How often the scheduler looks whether the volumes are bound.
 const LOOK_EVERY: SimDuration = SimDuration::from_secs(1);
-/// How long it waits for them: `bindTimeoutSeconds`.
-const BIND_TIMEOUT: SimDuration = SimDuration::from_secs(600);
 
 /// A pod whose volumes are being bound.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +26,8 @@ pub(super) struct Reserved {
     pub(super) chosen: Chosen,
     /// Since when the scheduler waits; `None` before its requests are answered.
     pub(super) since: Option<SimTime>,
+    /// How long the scheduler waits: `bindTimeoutSeconds` of the pod's profile.
+    pub(super) timeout: SimDuration,
 }
 
 /// Where a pod's volumes stand.
@@ -78,14 +78,14 @@ pub(super) fn standing(reserved: &Reserved, cache: &SchedulerCache, names: &Name
         return if failed.is_some() || all_bound(reserved, cache) {
             Standing::LookAgain(next)
         } else {
-            Standing::Wait(since + BIND_TIMEOUT)
+            Standing::Wait((since + reserved.timeout).max(next))
         };
     }
     match failed {
         Some(why) => Standing::Failed(why),
         None if all_bound(reserved, cache) => Standing::Bound,
-        None if waited >= BIND_TIMEOUT => Standing::Failed("binding volumes: context deadline exceeded".into()),
-        None => Standing::Wait(since + BIND_TIMEOUT),
+        None if waited >= reserved.timeout => Standing::Failed("binding volumes: context deadline exceeded".into()),
+        None => Standing::Wait(since + reserved.timeout),
     }
 }
 

@@ -73,7 +73,7 @@ fn answer(cluster: &Cluster, pod: &Incoming) -> Map<String, Value> {
 
 fn post_filter(cluster: &Cluster, outcome: &Outcome) -> Value {
     let (candidates, tied) = match outcome {
-        Outcome::NotTried("not found") => return json!({"code": "Error", "message": "not found"}),
+        Outcome::NotTried(message) if message == "not found" => return json!({"code": "Error", "message": "not found"}),
         Outcome::NotTried(_) | Outcome::NoRoom(_) => return json!({"code": "Unschedulable", "message": outcome.message()}),
         Outcome::Room { candidates, tied, .. } => (candidates, tied),
     };

@@ -35,6 +35,7 @@ mod replica_set;
 mod resource_names;
 mod resources;
 mod rollout;
+mod scheduler_config;
 mod security;
 mod selector;
 mod service;
@@ -45,6 +46,7 @@ mod tolerations;
 mod volume;
 
 pub use field_error::{ErrorKind, FieldError, invalid_message};
+pub use scheduler_config::validate_scheduler_config;
 
 use field::Field;
 use metadata::NameRule;

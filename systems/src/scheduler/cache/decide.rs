@@ -1,6 +1,6 @@
 //! Which of the fast ways decides on a pod, or whether the plain look must.
 
-use super::{COUNTERS_MAX, PodKind, SPREADS_MAX, SchedulerCache, TREES_MAX, selected_by};
+use super::{COUNTERS_MAX, PodKind, SPREADS_MAX, SchedulerCache, TREES_MAX, profile_in, selected_by};
 use crate::scheduler::Reads;
 use crate::scheduler::counters::Counters;
 use crate::scheduler::cycle::{self, Decision};
@@ -29,7 +29,7 @@ impl SchedulerCache {
         let start = if nodes == 0 { 0 } else { start % nodes };
         if nodes > 0
             && pod.resident.volumes.is_none()
-            && self.profile.ties.0 == Ties::Heap
+            && profile_in(&self.served, pod.resident.class.scheduler_name).ties.0 == Ties::Heap
             && self.knows_scores(pod)
             && let Some(decision) = self.decide_by_change(pod, kind, meta, start, reads, names)
         {
@@ -60,8 +60,9 @@ impl SchedulerCache {
             return None;
         }
         let tree = self.trees.entry(leader).or_default();
-        self.work.rescored += tree.catch_up(facts, &self.profile, &self.table, &reads.labels, names);
-        let percentage = self.profile.percentage_of_nodes_to_score;
+        let profile = profile_in(&self.served, facts.scheduler_name);
+        self.work.rescored += tree.catch_up(facts, profile, &self.table, &reads.labels, names);
+        let percentage = profile.percentage_of_nodes_to_score;
         let every_node = self.table.zones() <= ZONES_MAX && facts.node_selector.is_empty() && facts.required.is_none();
         if !facts.spread.is_empty() || facts.terms.is_some() || self.touched(kind, reads) {
             return self.decide_by_counters(pod, (kind, meta.controller_uid().unwrap_or_default()), leader, start, reads, names);
@@ -130,7 +131,7 @@ impl SchedulerCache {
             && self.nominations.is_empty()
             && !self.table.any_soft_taint()
             && !self.table.any_image()
-            && self.profile.is_default()
+            && profile_in(&self.served, facts.scheduler_name).is_default()
             && matches!(node_affinity::narrowed(facts), Ok(None))
     }
 }
