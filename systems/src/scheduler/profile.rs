@@ -241,3 +241,81 @@ fn resolve(name: &str) -> Option<Plugin> {
 fn texts<'v>(args: &'v Value, field: &str) -> impl Iterator<Item = &'v str> {
     args.get(field).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wavetank_engine::scene::scheduler_config::SchedulerConfig;
+    use wavetank_engine::scene::scheduler_config::plugins::PluginNames;
+
+    /// The profiles of a configuration; `rest` are its fields.
+    fn profiles(rest: &str) -> Vec<Profile> {
+        let text = format!("apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n{rest}\n");
+        let config = SchedulerConfig::from_text("s.yaml", &text, &PluginNames::default()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let mut names = Names::new();
+        config.profiles.iter().map(|profile| Profile::of(&mut names, profile, (Ties::Heap, 0))).collect()
+    }
+
+    fn plugins(text: &str) -> Profile {
+        profiles(&format!("profiles: [{{plugins: {{{text}}}}}]")).remove(0)
+    }
+
+    #[test]
+    fn no_configuration_is_the_default_profile() {
+        for rest in ["", "profiles: []", "profiles: [{}]", "parallelism: 3", "profiles: [{plugins: {multiPoint: {}}}]"] {
+            let found = profiles(rest);
+            assert_eq!((found.len(), found[0].is_default()), (1, true), "{rest}");
+            let Profile { scores, filters, filter_order, pre_filters, post_filters, gates, binds_volumes, .. } = &found[0];
+            let want = Profile::default();
+            assert_eq!((scores, filters, filter_order), (&want.scores, &want.filters, &want.filter_order), "{rest}");
+            assert_eq!((pre_filters, post_filters, *gates, *binds_volumes), (&want.pre_filters, &want.post_filters, true, true), "{rest}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_change_a_decision_keeps_the_fast_ways() {
+        let fast = |config: &str| profiles(&format!("profiles: [{{pluginConfig: [{config}]}}]"))[0].is_default();
+        for (config, want) in [
+            ("", true),
+            ("{name: DefaultPreemption, args: {minCandidateNodesAbsolute: 5}}", true),
+            ("{name: VolumeBinding, args: {bindTimeoutSeconds: 5}}", true),
+            ("{name: InterPodAffinity, args: {hardPodAffinityWeight: 1}}", true),
+            ("{name: InterPodAffinity, args: {hardPodAffinityWeight: 2}}", false),
+            ("{name: NodeResourcesFit, args: {ignoredResourceGroups: [example.com]}}", false),
+            ("{name: NodeResourcesFit, args: {scoringStrategy: {type: LeastAllocated}}}", true),
+            ("{name: NodeResourcesFit, args: {scoringStrategy: {type: MostAllocated}}}", false),
+            ("{name: NodeResourcesBalancedAllocation, args: {resources: [{name: cpu}]}}", false),
+            ("{name: PodTopologySpread, args: {defaultingType: List}}", false),
+        ] {
+            assert_eq!(fast(config), want, "{config}");
+        }
+        assert!(plugins("postFilter: {disabled: [{name: DefaultPreemption}]}").is_default());
+        assert!(plugins("preEnqueue: {disabled: [{name: '*'}]}").is_default());
+        assert!(!plugins("filter: {enabled: [{name: NodePorts}]}").is_default(), "another order");
+        assert!(!plugins("score: {disabled: [{name: ImageLocality}]}").is_default());
+    }
+
+    #[test]
+    fn what_is_off_is_off() {
+        let off = |point: &str, name: &str| plugins(&format!("{point}: {{disabled: [{{name: {name}}}]}}"));
+        assert_eq!(off("postFilter", "DefaultPreemption").post_filters, [Plugin::DynamicResources]);
+        assert_eq!(off("multiPoint", "DefaultPreemption").post_filters, [Plugin::DynamicResources]);
+        assert!(!off("preEnqueue", "SchedulingGates").gates && !off("multiPoint", "SchedulingGates").gates);
+        assert!(!off("multiPoint", "VolumeBinding").binds_volumes && !off("preBind", "VolumeBinding").binds_volumes);
+        let taints = off("filter", "TaintToleration");
+        assert!(!taints.filters.has(Plugin::TaintToleration) && taints.filters.has(Plugin::NodeName));
+        assert_eq!(taints.scores, SCORES, "it still scores");
+        let affinity = off("multiPoint", "NodeAffinity");
+        assert!(!affinity.filters.has(Plugin::NodeAffinity) && !affinity.pre_filters.contains(&Plugin::NodeAffinity));
+        assert!(affinity.scores.iter().all(|score| score.0 != Plugin::NodeAffinity));
+    }
+
+    #[test]
+    fn a_profile_looks_at_as_many_nodes_as_it_says_or_all_profiles_do() {
+        let found =
+            profiles("percentageOfNodesToScore: 30\nprofiles: [{schedulerName: a}, {schedulerName: b, percentageOfNodesToScore: 0}]");
+        let percentages: Vec<u32> = found.iter().map(|profile| profile.percentage_of_nodes_to_score).collect();
+        assert_eq!(percentages, [30, 0]);
+        assert!(found.iter().all(Profile::is_default));
+    }
+}

@@ -249,6 +249,29 @@ mod tests {
         assert_eq!(queue.pop().unwrap().pod, second);
     }
 
+    #[test]
+    fn back_off_doubles_up_to_its_longest() {
+        let pods = |first: u64, longest: u64| {
+            let mut queue = SchedulingQueue::default();
+            queue.back_off_for(SimDuration::from_secs(first), SimDuration::from_secs(longest));
+            queue.add(pod(1), 0, SimTime::ZERO);
+            let mut waiting = queue.pop().unwrap();
+            let mut ends = Vec::new();
+            for _ in 0..5 {
+                queue.error(waiting, SimTime::ZERO);
+                let end = queue.flush(SimTime::ZERO).unwrap();
+                ends.push(end.0 / 1_000_000_000);
+                queue.flush(end);
+                waiting = queue.pop().unwrap();
+            }
+            ends
+        };
+        for (first, longest, want) in [(1, 10, [1, 2, 4, 8, 10]), (3, 20, [3, 6, 12, 20, 20]), (5, 5, [5; 5]), (1, 1_000, [1, 2, 4, 8, 16])]
+        {
+            assert_eq!(pods(first, longest), want, "{first} {longest}");
+        }
+    }
+
     fn pod(number: u64) -> ObjRef {
         ObjRef { uid: Uid(number), slot: wavetank_engine::ids::Slot(number as u32) }
     }

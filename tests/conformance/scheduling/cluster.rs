@@ -17,6 +17,9 @@ use wavetank_engine::model::resources::Resources;
 use wavetank_engine::model::select::{Requirement, Selectors, requirements_of};
 use wavetank_engine::model::storage::{ClaimRef, PersistentVolumeStatus, VolumePhase};
 use wavetank_engine::names::{Names, Sym};
+use wavetank_engine::scene::model::Ties;
+use wavetank_engine::scene::scheduler_config::SchedulerConfig;
+use wavetank_engine::scene::scheduler_config::plugins::PluginNames;
 use wavetank_engine::time::SimTime;
 use wavetank_engine::words;
 use wavetank_systems::scheduler::cycle::Cycle;
@@ -64,11 +67,7 @@ impl Cluster {
     /// Reads a case's objects and profile.
     pub(crate) fn of(case: &Value) -> Cluster {
         let mut cluster = Cluster { names: Names::new(), ..Cluster::default() };
-        // The recorder looked at all nodes.
-        cluster.profile.percentage_of_nodes_to_score = 100;
-        for config in list(&case["profile"], "pluginConfig") {
-            cluster.profile.configure(&mut cluster.names, config["name"].as_str().unwrap(), &config["args"]);
-        }
+        cluster.profile = profile(&mut cluster.names, &case["profile"]);
         let objects = &case["objects"];
         let default = json!({"metadata": {"name": "default"}});
         list(objects, "namespaces").iter().chain([&default]).for_each(|namespace| cluster.add_namespace(namespace));
@@ -361,6 +360,15 @@ impl preemption::Cluster for Cluster {
     fn budgets(&self) -> Vec<Budget> {
         self.budgets.clone()
     }
+}
+
+/// The profile of a case, read as a scheduler's configuration is. The recorder looked at all nodes.
+fn profile(names: &mut Names, part: &Value) -> Profile {
+    let mut profile = part.as_object().cloned().unwrap_or_default();
+    profile.insert("percentageOfNodesToScore".into(), json!(100));
+    let config = json!({"apiVersion": "kubescheduler.config.k8s.io/v1", "kind": "KubeSchedulerConfiguration", "profiles": [profile]});
+    let read = SchedulerConfig::from_text("profile.json", &config.to_string(), &PluginNames::default()).unwrap();
+    Profile::of(names, &read.profiles[0], (Ties::Heap, 0))
 }
 
 /// Later than every recorded start.

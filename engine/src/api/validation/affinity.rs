@@ -32,16 +32,6 @@ pub(super) fn check(affinity: &Field<'_>, errors: &mut Errors) {
     }
 }
 
-/// Checks the `addedAffinity` of a scheduler's configuration: node affinity, whatever stands in it.
-pub(super) fn check_added(node: &Field<'_>, errors: &mut Errors) {
-    if node.child(REQUIRED).is_set() {
-        check_node_selector(&node.child(REQUIRED), errors);
-    }
-    for term in node.child(PREFERRED).items() {
-        check_node_term(&term.child("preference"), true, errors);
-    }
-}
-
 fn check_weight(weight: &Field<'_>, errors: &mut Errors) {
     if !(1..=100).contains(&weight.int_or_zero()) {
         errors.push(weight.invalid_int("must be in the range 1-100"));

@@ -3,9 +3,9 @@
 //! Source: kubernetes v1.36, `pkg/scheduler/apis/config/validation/validation.go`, `ValidateKubeSchedulerConfiguration`,
 //! and `validation_pluginargs.go`; defaults of `pkg/scheduler/apis/config/v1/defaults.go`.
 
-use super::affinity;
 use super::field::{Errors, Field};
 use super::field_error::{ErrorKind, FieldError, quoted};
+use super::formats;
 use super::metadata::check_label_key;
 use crate::scene::scheduler_config::plugins::{Point, REMOVED};
 use serde_json::Value;
@@ -128,7 +128,7 @@ fn check_args(plugin: &str, args: &Field<'_>, errors: &mut Errors) {
                 errors.push(weight.invalid_int("not in valid range [0, 100]"));
             }
         }
-        "NodeAffinity" => affinity::check_added(&args.child("addedAffinity"), errors),
+        "NodeAffinity" => check_affinity(&args.child("addedAffinity"), errors),
         "NodeResourcesFit" => check_fit(args, errors),
         "NodeResourcesBalancedAllocation" => check_balanced(&args.child("resources"), errors),
         "PodTopologySpread" => check_spread(args, errors),
@@ -143,6 +143,68 @@ fn check_args(plugin: &str, args: &Field<'_>, errors: &mut Errors) {
         }
         _ => {}
     }
+}
+
+/// Source: `staging/src/k8s.io/component-helpers/scheduling/corev1/nodeaffinity/nodeaffinity.go`, `NewNodeSelector` and
+/// `NewPreferredSchedulingTerms`, which leave `preference` out of the path.
+fn check_affinity(affinity: &Field<'_>, errors: &mut Errors) {
+    let required = affinity.child("requiredDuringSchedulingIgnoredDuringExecution").child("nodeSelectorTerms");
+    required.items().iter().for_each(|term| check_term(term, errors));
+    for term in affinity.child("preferredDuringSchedulingIgnoredDuringExecution").items() {
+        if term.child("weight").int_or_zero() != 0 {
+            check_term(&term.child("preference").at_path(term.path()), errors);
+        }
+    }
+}
+
+fn check_term(term: &Field<'_>, errors: &mut Errors) {
+    for requirement in term.child("matchExpressions").items() {
+        check_requirement(&requirement, errors);
+    }
+    for requirement in term.child("matchFields").items() {
+        let (operator, values) = (requirement.child("operator"), requirement.child("values"));
+        match operator.text() {
+            "In" | "NotIn" if values.len() == 1 => {}
+            "In" | "NotIn" => errors.push(values.invalid_as(shown_list(&values), "must have one element")),
+            _ => errors.push(operator.not_supported(&["In", "NotIn"])),
+        }
+    }
+}
+
+/// Source: `staging/src/k8s.io/apimachinery/pkg/labels/selector.go`, `NewRequirement`.
+fn check_requirement(requirement: &Field<'_>, errors: &mut Errors) {
+    let [key, operator, values] = ["key", "operator", "values"].map(|field| requirement.child(field));
+    let of_key = formats::label_key(key.text());
+    if !matches!(operator.text(), "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt") {
+        errors.push(operator.not_supported(&["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]));
+        return;
+    }
+    if !of_key.is_empty() {
+        errors.push(key.invalid(of_key.join("; ")));
+    }
+    let wrong = match operator.text() {
+        "In" | "NotIn" if values.is_empty() => Some("for 'in', 'notin' operators, values set can't be empty"),
+        "Exists" | "DoesNotExist" if !values.is_empty() => Some("values set must be empty for exists and does not exist"),
+        "Gt" | "Lt" if values.len() != 1 => Some("for 'Gt', 'Lt' operators, exactly one value is required"),
+        _ => None,
+    };
+    errors.extend(wrong.map(|what| values.invalid_as(shown_list(&values), what)));
+    for value in values.items() {
+        if matches!(operator.text(), "Gt" | "Lt") && value.text().parse::<i64>().is_err() {
+            errors.push(value.invalid("for 'Gt', 'Lt' operators, the value must be an integer"));
+        }
+    }
+    for value in values.items() {
+        let of_value = formats::label_value(value.text());
+        if !of_value.is_empty() {
+            errors.push(value.key(key.text()).invalid_as(value.shown(), of_value.join("; ")));
+        }
+    }
+}
+
+/// A list as messages show it; one that is not written is none.
+fn shown_list(list: &Field<'_>) -> String {
+    if list.is_set() { list.shown() } else { "null".to_string() }
 }
 
 fn check_preemption(args: &Field<'_>, errors: &mut Errors) {

@@ -14,8 +14,9 @@ mod read;
 
 pub(crate) use read::Reader;
 
+use crate::source::{Files, MemoryFiles, Problems, Sources};
 use crate::time::SimDuration;
-use plugins::{Merged, Point};
+use plugins::{Merged, PluginNames, Point};
 use serde_json::Value;
 
 /// `schedulerName` of pods that name no scheduler, and of the only profile when it has no name.
@@ -59,6 +60,20 @@ impl SchedulerProfile {
     /// Names of the plugins that run at a point, in their order.
     pub fn at(&self, point: Point) -> impl Iterator<Item = &str> {
         self.plugins.at(point).iter().map(|(name, _)| name.as_str())
+    }
+}
+
+impl SchedulerConfig {
+    /// Reads a configuration from a text in YAML or JSON.
+    ///
+    /// # Errors
+    /// Every mistake, with its place in `path`.
+    pub fn from_text(path: &str, text: &str, names: &PluginNames) -> Result<SchedulerConfig, Vec<String>> {
+        let files = MemoryFiles::default().with(path, text);
+        let (mut sources, mut problems) = (Sources::default(), Problems::default());
+        let (files, not_simulated) = (&files as &dyn Files, Vec::new());
+        let read = Reader { files, sources: &mut sources, problems: &mut problems, names, not_simulated }.file(path, None);
+        read.ok_or_else(|| problems.errors(&sources).iter().map(ToString::to_string).collect())
     }
 }
 
