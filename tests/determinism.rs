@@ -92,7 +92,14 @@ fn bystanders_change_nothing_for_others() {
         let text = String::from_utf8(Disk.read(&path.to_string_lossy()).unwrap()).unwrap();
         let crowded = text.replacen("objects: [", &format!("objects: [{bystanders}"), 1);
         assert_ne!(text, crowded, "{}", path.display());
-        let files = MemoryFiles::default().with("scene.ron", crowded);
+        let mut files = MemoryFiles::default().with("scene.ron", crowded);
+        // What the scene pulls in stands beside it.
+        for entry in std::fs::read_dir(path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.extension().is_some_and(|extension| extension != "ron") {
+                let name = entry.file_name().unwrap().to_string_lossy().into_owned();
+                files = files.with(&name, std::fs::read_to_string(&entry).unwrap());
+            }
+        }
         let loaded = load(&files, &["scene.ron".to_string()], &Overrides::default());
         let scene = loaded.scene.unwrap_or_else(|| panic!("{}: {:?}", path.display(), loaded.problems.errors(&loaded.sources)));
         let others = |lines: Vec<String>| -> Vec<String> {

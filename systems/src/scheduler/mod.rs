@@ -355,7 +355,6 @@ impl Words {
 }
 
 /// Takes in a pod's present state, however often it is told of it.
-#[expect(clippy::too_many_arguments, reason = "a pod's change touches everything that the scheduler has")]
 fn pod_changed(
     item: &Item,
     state: &mut SchedulerState,

@@ -366,7 +366,7 @@ mod tests {
         for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
             let (field, plugins) = part.split_once(':').expect("a point and its plugins");
             let point = Point::ALL.iter().find(|point| point.field() == field.trim()).expect("a point");
-            let set = written.entry(*point).or_insert_with(PluginSet::default);
+            let set = written.entry(*point).or_default();
             for plugin in plugins.split_whitespace() {
                 match plugin.split_at(1) {
                     ("-", name) => set.disabled.push(name.to_string()),
