@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use values::{duration, positive};
+use wavetank_engine::scene::policies::PolicyChoice;
 use wavetank_engine::time::SimDuration;
 
 const AFTER_HELP: &str = "\
@@ -155,6 +156,9 @@ pub struct WorldArgs {
     /// A KubeSchedulerConfiguration (YAML or JSON), in place of the scene's
     #[arg(long, value_name = "FILE")]
     pub scheduler_config: Option<PathBuf>,
+    /// Schedule by a policy, in place of the scene's; may be repeated. An unknown name gets a list of all
+    #[arg(long = "policy", value_name = "NAME[=WEIGHT]", value_parser = PolicyChoice::of_text)]
+    pub policies: Vec<PolicyChoice>,
 }
 
 /// Arguments of `run`.
@@ -191,7 +195,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "TIME", requires = "save", value_parser = duration)]
     pub at: Option<SimDuration>,
     /// Go on from a saved state instead of starting a scene
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "nodes", "node_size", "seed", "settings", "latency", "ties", "scheduler_config"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "nodes", "node_size", "seed", "settings", "latency", "ties", "scheduler_config", "policies"])]
     pub resume: Option<PathBuf>,
     /// Draw every order that Kubernetes leaves open: of keys that several workers take, of controllers that act at one moment, of pods
     /// that compare equal. What holds for all seeds does not hang on such an order
@@ -303,6 +307,9 @@ pub struct BenchArgs {
     /// A KubeSchedulerConfiguration (YAML or JSON), in place of the workload's
     #[arg(long, value_name = "FILE")]
     pub scheduler_config: Option<PathBuf>,
+    /// Schedule by a policy, in place of the scene's; may be repeated. An unknown name gets a list of all
+    #[arg(long = "policy", value_name = "NAME[=WEIGHT]", value_parser = PolicyChoice::of_text)]
+    pub policies: Vec<PolicyChoice>,
     /// percentageOfNodesToScore, in place of the configuration's; 0: by the number of nodes, as the original's default
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
     pub percentage: Option<u32>,
@@ -417,6 +424,7 @@ mod tests {
             "wavetank run a.ron --journal - --quiet --check --events e.jsonl --dispatch schedule",
             "wavetank run a.ron --summary json --journal j.txt",
             "wavetank run a.ron --save s --at 30s",
+            "wavetank run a.ron --policy FGD --policy Default=2",
             "wavetank run --resume s --until 1h",
             "wavetank test",
             "wavetank test scenes/a --bless --junit j.xml --jobs 2",
@@ -452,6 +460,7 @@ mod tests {
             ("wavetank run a --node-size cpu=1,cpu=2", "twice"),
             ("wavetank run a --set n", "NAME=VALUE"),
             ("wavetank run a --latency fast", "ideal"),
+            ("wavetank run a --policy FGD=x", "NAME=WEIGHT"),
             ("wavetank test --jobs 0", "at least 1"),
             ("wavetank get po", "--scene"),
             ("wavetank get po/x y --scene a", "leave out NAME"),

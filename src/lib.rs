@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`args`] (what a person may ask), [`kinds`] (names of kinds), [`render`] (tables and texts for
 //! people), [`test_runner`] (scenes against golden journals), [`exit`] (exit codes and the note of a bug), [`terminal`]
-//! and [`usage`] (the world outside).
+//! and [`usage`] (the world outside), [`program`] (all of it).
 //!
 //! Invariant of absence: nothing here changes a simulated world except by running it.
 
@@ -11,6 +11,7 @@ pub mod commands;
 pub mod exit;
 pub mod files;
 pub mod kinds;
+pub mod program;
 pub mod render;
 pub mod terminal;
 pub mod test_runner;

@@ -1,36 +1,7 @@
-//! Entry point: reads the arguments, calls one function, turns its outcome into an exit code.
+//! Entry point.
 
-use clap::CommandFactory;
 use std::process::ExitCode;
-use wavetank::args::{Cli, Command};
-use wavetank::exit::Outcome;
-use wavetank::{commands, exit, terminal};
 
 fn main() -> ExitCode {
-    exit::note_bugs();
-    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
-    let outcome = match cli.command {
-        Command::Completions { shell } => completions(shell),
-        Command::Run(args) => commands::run::run(&args),
-        Command::Test(args) => commands::test::test(&args),
-        Command::Check(args) => commands::check::check(&args),
-        Command::Get(args) => commands::get::get(&args),
-        Command::Describe(args) => commands::describe::describe(&args),
-        Command::Rollout { command } => commands::rollout::rollout(&command),
-        Command::Bench(args) => commands::bench::bench(&args),
-        Command::Schedule => commands::schedule::schedule(),
-    };
-    ExitCode::from(outcome)
-}
-
-fn completions(shell: clap_complete::Shell) -> Outcome {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "wavetank", &mut script);
-    match terminal::print(&String::from_utf8_lossy(&script)) {
-        Ok(()) => Outcome::Well,
-        Err(error) => {
-            eprintln!("error: standard output: {error}");
-            Outcome::BadInput
-        }
-    }
+    wavetank::program::program()
 }

@@ -275,3 +275,45 @@ fn completions_and_the_schedule_are_printed() {
         assert!(schedule.contains(part), "{part} is missing:\n{schedule}");
     }
 }
+
+#[test]
+fn policies_are_chosen_by_name() {
+    let unknown = wavetank("run scenes/hello.ron --policy Fgd");
+    assert_eq!((unknown.code, unknown.out.as_str()), (2, ""));
+    assert!(unknown.err.contains("there is no policy \"Fgd\"; known are BestFit, ") && unknown.err.contains("FGD"), "{}", unknown.err);
+    let needs = wavetank("run scenes/hello.ron --policy CheckServiceAffinity");
+    assert!(needs.code == 2 && needs.err.contains("args: labels is missing"), "{}", needs.err);
+    assert_eq!(wavetank("run scenes/hello.ron --policy FGD --policy FGD").code, 2);
+    let folder = folder("policies");
+    let path = folder.join("scene.ron");
+    for (policies, what) in [
+        (r#"["BestFit", "Nothing"]"#, "there is no policy \"Nothing\""),
+        (r#"[Policy(name: "CheckNodeLabelPresence", args: {"label": "x"})]"#, "it takes labels, presence"),
+        (r#"[("FGD", -1)]"#, "the weight is a whole number"),
+        (r#"["FGD", "FGD"]"#, "FGD is there twice"),
+        (r#"[7]"#, "this is no policy"),
+    ] {
+        let text = SHOP.replace("EXPECTED", "Running").replace("duration", &format!("policies: {policies},\n    duration"));
+        std::fs::write(&path, text).unwrap();
+        let ended = wavetank(&format!("check {}", path.display()));
+        assert!(ended.code == 2 && ended.err.contains(what) && ended.err.contains("scene.ron:2:"), "{policies}: {}", ended.err);
+    }
+    for words in ["--policy FGD", "--policy FGD=3 --policy Default", "--policy BestFit", "--policy GpuShare"] {
+        let ended = wavetank(&format!("run scenes/hello.ron --summary json {words}"));
+        let summary: Value = serde_json::from_str(&ended.out).unwrap();
+        // Other places may miss what the scene expects of its nodes.
+        assert!(ended.code < 2 && summary["unschedulable"].as_array().is_some_and(Vec::is_empty), "{words}: {}", ended.err);
+    }
+}
+
+#[test]
+fn a_saved_run_keeps_its_policies_and_what_pods_were_allotted() {
+    let folder = folder("saved_policies");
+    let saved = folder.join("half.wtk");
+    let digest = |text: &str| serde_json::from_str::<Value>(text).unwrap()["digest"].clone();
+    let words = "run scenes/scheduling/gpu_shares.ron --policy GpuPacking --summary json";
+    let whole = wavetank(&format!("{words} --save {} --at 40s", saved.display()));
+    let resumed = wavetank(&format!("run --resume {} --summary json", saved.display()));
+    assert_eq!((whole.code, resumed.code), (0, 0), "{} {}", whole.err, resumed.err);
+    assert_eq!(digest(&resumed.out), digest(&whole.out));
+}

@@ -126,7 +126,7 @@ impl World {
             let selector = Requirement { key: app, operator: Operator::In, values: vec![value] };
             let incoming = Incoming {
                 uid: Uid(0),
-                resident: Resident { class, group, volumes: None },
+                resident: Resident { class, group, volumes: None, own: None },
                 name: Sym::EMPTY,
                 namespace,
                 labels: set,
@@ -223,6 +223,7 @@ impl World {
             nominations: &self.nominations,
             storage: &self.storage,
             namespaces: &self.namespaces,
+            own: None,
             labels: &self.labels,
             names: &self.names,
         };

@@ -26,6 +26,7 @@ use wavetank_engine::scene::run::{Run, RunError, RunOptions};
 use wavetank_engine::source::{Files, MemoryFiles};
 use wavetank_engine::time::SimTime;
 use wavetank_systems::scheduler::cache::SchedulerCache;
+use wavetank_systems::scheduler::registry;
 use wavetank_systems::scheduler::work::{DecisionWatch, WorkCounts};
 
 /// Name and version of the machine-readable form.
@@ -248,6 +249,8 @@ fn scene_of(name: &str, args: &BenchArgs) -> Result<Scene, BenchError> {
         set,
         ties: args.ties.map(ties),
         scheduler_config: args.scheduler_config.as_deref().map(path_text),
+        policies: args.policies.clone(),
+        check_policy: Some(registry::check),
         ..Overrides::default()
     };
     let mut loaded = load(files, &[path], &overrides);

@@ -5,6 +5,7 @@ use crate::commands::{load_files, settings};
 use crate::exit::Outcome;
 use crate::terminal;
 use wavetank_engine::scene::load::Overrides;
+use wavetank_systems::scheduler::registry;
 
 /// Checks each file by itself, manifests given together as one world.
 pub fn check(args: &CheckArgs) -> Outcome {
@@ -14,7 +15,11 @@ pub fn check(args: &CheckArgs) -> Outcome {
     let mut good = true;
     for world in worlds {
         let given = world.first().is_some_and(|path| path.extension().is_some_and(|end| end == "ron"));
-        let overrides = Overrides { set: if given { settings(&args.settings) } else { Vec::new() }, ..Overrides::default() };
+        let overrides = Overrides {
+            set: if given { settings(&args.settings) } else { Vec::new() },
+            check_policy: Some(registry::check),
+            ..Overrides::default()
+        };
         match load_files(&world, &overrides, false) {
             Some((scene, _)) => {
                 let line = format!(

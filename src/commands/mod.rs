@@ -22,6 +22,7 @@ use wavetank_engine::scene::run::{Run, RunError, RunOptions};
 use wavetank_engine::simulation::dispatch::Dispatcher;
 use wavetank_engine::simulation::latency::{self, LatencyTable};
 use wavetank_engine::time::SimDuration;
+use wavetank_systems::scheduler::registry;
 
 /// Nodes that manifests run on unless `--nodes` says otherwise.
 const NODES: u32 = 5;
@@ -36,6 +37,8 @@ pub(crate) fn overrides(world: &WorldArgs, until: Option<SimDuration>) -> Overri
         latency: world.latency.map(profile),
         ties: world.ties.map(ties),
         scheduler_config: world.scheduler_config.as_deref().map(path_text),
+        policies: world.policies.clone(),
+        check_policy: Some(registry::check),
         pool: Some(pool(world.nodes.unwrap_or(NODES), &size)),
         ..Overrides::default()
     }

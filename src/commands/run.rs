@@ -46,6 +46,7 @@ struct Saved {
     latency: wavetank_engine::simulation::latency::Latency,
     ties: wavetank_engine::scene::model::Ties,
     scheduler_config: Option<String>,
+    policies: Vec<wavetank_engine::scene::policies::PolicyChoice>,
     nodes: u32,
     node_size: Vec<(String, String)>,
     state: Vec<u8>,
@@ -130,6 +131,7 @@ fn resume(args: &RunArgs, path: &Path) -> Result<(Run, Option<Sources>), Outcome
         latency: Some(saved.latency),
         ties: Some(saved.ties),
         scheduler_config: saved.scheduler_config,
+        policies: saved.policies,
         ..overrides(&world, Some(until))
     };
     let mut loaded = load(&files, &saved.paths, &overrides);
@@ -227,6 +229,7 @@ fn save(args: &RunArgs, run: &Run, sources: Option<&Sources>, path: &Path) -> Re
         latency: scene.latency.clone(),
         ties: scene.ties,
         scheduler_config: args.world.scheduler_config.as_deref().map(super::path_text),
+        policies: scene.policies.clone(),
         nodes: args.world.nodes.unwrap_or(super::NODES),
         node_size: args.world.node_size.clone().unwrap_or_default().0,
         state: checkpoint::save(run).map_err(|error| wrong(error.to_string()))?,

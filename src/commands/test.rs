@@ -11,6 +11,7 @@ use std::path::Path;
 use wavetank_engine::record::journal::Journal;
 use wavetank_engine::scene::load::{Overrides, load};
 use wavetank_engine::scene::run::RunOptions;
+use wavetank_systems::scheduler::registry;
 
 /// Runs a scene and gives its journal as text.
 ///
@@ -22,7 +23,7 @@ pub fn journal_of(path: &Path) -> Result<String, String> {
 
 /// [`journal_of`] with a scheduler configuration in place of the scene's.
 fn journal_with(path: &Path, scheduler_config: Option<&Path>) -> Result<String, String> {
-    let overrides = Overrides { scheduler_config: scheduler_config.map(path_text), ..Overrides::default() };
+    let overrides = Overrides { scheduler_config: scheduler_config.map(path_text), check_policy: Some(registry::check), ..Overrides::default() };
     let mut loaded = load(&Disk, &[path_text(path)], &overrides);
     let Some(scene) = loaded.scene.take() else {
         let errors = loaded.problems.errors(&loaded.sources);

@@ -5,6 +5,7 @@ mod rates;
 use crate::scene::format::{Claim, DurationText, Expectation, LatencyChanges, Pool, ProgramDefaults, Step};
 use crate::scene::model::{Action, Expected, How, Scene, SceneObject, ScriptEntry, StorageAssumed, Ties};
 use crate::scene::objects::{ObjectLoader, beside};
+use crate::scene::policies::{CheckPolicy, PolicyChoice, read_policies};
 use crate::scene::pools::nodes_of;
 use crate::scene::program::{Programs, image_matches};
 use crate::scene::scheduler_config::plugins::PluginNames;
@@ -33,6 +34,7 @@ const FIELDS: &[&str] = &[
     "latency",
     "ties",
     "scheduler",
+    "policies",
     "nodes",
     "objects",
     "programs",
@@ -62,6 +64,10 @@ pub struct Overrides {
     pub scheduler_config: Option<String>,
     /// Scheduler plugins that configurations may name beside those of kube-scheduler.
     pub plugin_names: PluginNames,
+    /// `--policy`, in order; empty: as the scene says.
+    pub policies: Vec<PolicyChoice>,
+    /// Knows the names and arguments of policies; without it they are taken as they are.
+    pub check_policy: Option<CheckPolicy>,
     /// `--nodes` and `--node-size`: a pool for manifests without nodes.
     pub pool: Option<Pool>,
 }
@@ -104,6 +110,7 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     fn load(&mut self, paths: &[String]) -> Option<Scene> {
+        self.check_policies();
         let scene_file = paths.iter().find(|path| Format::of_path(path) == Some(Format::Ron));
         match scene_file {
             Some(path) if paths.len() == 1 => self.scene_file(path),
@@ -113,6 +120,20 @@ impl Loader<'_> {
                 None
             }
             None => self.manifests(paths),
+        }
+    }
+
+    /// Policies that the command line names.
+    fn check_policies(&mut self) {
+        let overrides = self.overrides;
+        for (nth, choice) in overrides.policies.iter().enumerate() {
+            let wrong = match overrides.check_policy.map(|check| check(&choice.name, &choice.args)) {
+                Some(Err(what)) => what,
+                _ if overrides.policies[..nth].iter().any(|known| known.name == choice.name) => format!("{} is there twice", choice.name),
+                _ => continue,
+            };
+            let file = self.sources.add_argument("--policy", &choice.name);
+            self.problems.error(Span::new(file, 0, choice.name.len()), wrong);
         }
     }
 
@@ -155,6 +176,7 @@ impl Loader<'_> {
             latency: self.overrides.latency.clone().unwrap_or_default(),
             ties: self.overrides.ties.unwrap_or_default(),
             scheduler: SchedulerConfig::default(),
+            policies: self.overrides.policies.clone(),
             objects: Vec::new(),
             programs: Programs::default(),
             traffic: Vec::new(),
@@ -290,6 +312,11 @@ impl Loader<'_> {
         }
         if let (Some(ties), None) = (self.field::<Ties>(tree, "ties"), self.overrides.ties) {
             scene.ties = ties;
+        }
+        let listed = self.list(tree, "policies");
+        let listed = read_policies(&listed, self.overrides.check_policy, &mut self.problems);
+        if self.overrides.policies.is_empty() {
+            scene.policies = listed;
         }
         if let Some(epoch) = self.field::<String>(tree, "epoch") {
             match unix_seconds(&epoch) {

@@ -10,6 +10,7 @@ pub mod format;
 pub mod load;
 pub mod model;
 mod objects;
+pub mod policies;
 mod pools;
 pub mod program;
 pub mod rolling_update;

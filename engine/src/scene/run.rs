@@ -4,6 +4,7 @@ use crate::scene::build;
 use crate::scene::drain::{self, Drains};
 use crate::scene::expect::Judge;
 use crate::scene::model::{Scene, ScriptEntry};
+use crate::scene::policies::Policies;
 use crate::scene::program::RunTimes;
 use crate::scene::rolling_update::{self, RollingUpdates};
 use crate::scene::script;
@@ -95,6 +96,7 @@ impl Run {
         sim.resource(crate::simulation::Checking(options.check));
         sim.resource(scene.ties);
         sim.resource(scene.scheduler.clone());
+        sim.resource(Policies::of(&scene.policies, &scene.traces));
         sim.resource(scene.storage_assumed);
         sim.resource(scene.programs.clone());
         sim.resource(crate::scene::traffic::TrafficSources(scene.traffic.clone()));

@@ -7,10 +7,12 @@ use crate::scheduler::cycle::Cycle;
 use crate::scheduler::facts::ClassFacts;
 use crate::scheduler::group_nodes::GroupNodes;
 use crate::scheduler::nodes::{NodeFacts, NodeTable};
+use crate::scheduler::own::{About, Allotment, Own, Seat, Texts};
 use crate::scheduler::plugin::Happenings;
 use crate::scheduler::plugins::pod_topology_spread::default_selector;
 use crate::scheduler::pods::{Group, GroupId, Groups, Incoming, Namespaces, Nominated, Nominations, Resident};
 use crate::scheduler::profile::Profile;
+use crate::scheduler::registry;
 use crate::scheduler::spread::SpreadCounts;
 use crate::scheduler::storage::Storage;
 use crate::scheduler::tree::ClassTree;
@@ -110,6 +112,7 @@ pub struct SchedulerCache {
     served: Vec<Served>,
     /// `percentageOfNodesToScore` in place of what the profiles say.
     percentage: Option<u32>,
+    pub(super) own: Own,
     classes: LookupMap<ClassId, Arc<ClassFacts>>,
     residents: LookupMap<PodKind, Known>,
     residents_cleared: bool,
@@ -189,7 +192,7 @@ impl SchedulerCache {
         let terms = class.terms.clone();
         let group = self.groups.intern(Group { namespace: kind.namespace, labels: kind.labels, terminating: kind.terminating, terms });
         let volumes = class.volumes.as_ref().map(|volumes| Arc::new(volumes.of_pod(names, kind.namespace, kind.name)));
-        let resident = Resident { class, group, volumes };
+        let resident = Resident { class, group, volumes, own: None };
         self.residents.insert(kind, Known { resident: resident.clone(), touched: (false, 0) });
         resident
     }
@@ -198,10 +201,14 @@ impl SchedulerCache {
     pub(super) fn incoming(&mut self, pod: ObjRef, reads: &Reads, names: &mut Names) -> Option<(Incoming, PodKind)> {
         let (class, meta) = (reads.pods.get(pod)?.class, reads.metas.get(pod)?);
         let kind = PodKind { terminating: false, ..kind_of(class, meta, reads, names) };
+        let mut resident = self.resident(kind, reads, names);
+        if !self.own.is_empty() {
+            resident.own = Some(Arc::new(seat(pod.uid, meta, &resident)));
+        }
         let incoming = Incoming {
             uid: pod.uid,
             name: kind.name,
-            resident: self.resident(kind, reads, names),
+            resident,
             namespace: meta.namespace,
             labels: meta.labels,
             node_name: Sym::EMPTY,
@@ -309,12 +316,13 @@ impl SchedulerCache {
         for config in &reads.config.profiles {
             let mut profile = Profile::of(names, config, (*reads.ties, reads.seed.0));
             profile.percentage_of_nodes_to_score = self.percentage.unwrap_or(profile.percentage_of_nodes_to_score);
+            self.own = registry::chosen(&reads.policies, &mut profile);
             let words = Words::intern(names, &config.scheduler_name);
             self.served.push(Served { name: words.source, profile, words });
         }
         for &node in &state.seen_nodes {
             if let Some(seen) = state.seen.get(&node.uid) {
-                self.put_node(node, seen);
+                self.put_node(node, seen, reads, names);
             }
         }
         let namespaces: Vec<ObjRef> = reads.listing.of_kind(Kind::Namespace).collect();
@@ -322,7 +330,12 @@ impl SchedulerCache {
         self.storage.any_claim_binds = reads.storage.assumed.0;
         state.seen_storage.iter().for_each(|(&object, seen)| self.storage.take_in(object, seen));
         state.reserved.iter().for_each(|(&pod, reserved)| self.assume(pod, reserved, true));
-        for (_, placed) in state.placed.sorted() {
+        for (uid, placed) in state.placed.sorted() {
+            if let Some(allotted) = state.allotted.get(&uid)
+                && let Some(pod) = reads.listing.by_uid(uid)
+            {
+                self.seat(pod, placed, allotted.clone(), reads, names);
+            }
             self.count(placed, true, reads, names);
         }
         for pod in state.queue.waiting() {
@@ -352,13 +365,59 @@ impl SchedulerCache {
         }
     }
 
-    fn put_node(&mut self, object: ObjRef, seen: &SeenNode) -> Happenings {
-        self.table.put(NodeFacts {
+    fn put_node(&mut self, object: ObjRef, seen: &SeenNode, reads: &Reads, names: &Names) -> Happenings {
+        let happened = self.table.put(NodeFacts {
             taints: seen.taints.clone(),
             unschedulable: seen.unschedulable,
             images: seen.images.clone(),
             ..NodeFacts::empty(object.uid, seen.name, seen.labels, seen.allocatable.clone())
-        })
+        });
+        if !self.own.is_empty()
+            && let Some(number) = self.table.by_name(seen.name)
+        {
+            self.own.put_node(number, self.table.get(number), Texts { labels: &reads.labels, names });
+        }
+        happened
+    }
+
+    /// Takes a pod in on its node for policies of one's own, with what it was allotted there.
+    fn seat(&mut self, pod: ObjRef, placed: Placed, allotted: Allotment, reads: &Reads, names: &mut Names) {
+        let Some((number, meta)) = self.table.by_name(placed.node).zip(reads.metas.get(pod)) else { return };
+        let seat = Seat { allotted: Some(allotted), ..seat(pod.uid, meta, &self.resident(placed.kind, reads, names)) };
+        self.own.seat(number, Arc::new(seat), Texts { labels: &reads.labels, names });
+    }
+
+    /// [`SchedulerCache::seat`] for a pod that comes to a node which does not count it yet: it is allotted what policies give it,
+    /// unless it was there before.
+    pub(super) fn welcome(
+        &mut self,
+        pod: ObjRef,
+        placed: Placed,
+        allotted: &mut LookupMap<Uid, Allotment>,
+        reads: &Reads,
+        names: &mut Names,
+    ) {
+        if self.own.is_empty() {
+            return;
+        }
+        let known = allotted.get(&pod.uid).cloned();
+        let allotment = known.or_else(|| {
+            let (number, meta) = self.table.by_name(placed.node).zip(reads.metas.get(pod))?;
+            let (seat, selector) = (seat(pod.uid, meta, &self.resident(placed.kind, reads, names)), self.default_selector(meta, reads));
+            let about = About { seat: &seat, selector: &selector, texts: Texts { labels: &reads.labels, names } };
+            Some(self.own.allot(&self.table, number, &about))
+        });
+        if let Some(allotment) = allotment {
+            allotted.insert(pod.uid, allotment.clone());
+            self.seat(pod, placed, allotment, reads, names);
+        }
+    }
+
+    /// Takes a pod off its node for policies of one's own.
+    pub(super) fn farewell(&mut self, pod: ObjRef, placed: Placed, reads: &Reads, names: &Names) {
+        if let Some(number) = self.table.by_name(placed.node).filter(|_| !self.own.is_empty()) {
+            self.own.unseat(number, pod.uid, Texts { labels: &reads.labels, names });
+        }
     }
 
     /// Takes in a node's present state.
@@ -370,7 +429,7 @@ impl SchedulerCache {
             return Happenings::NODE_GONE;
         };
         let known = self.table.knows(object.uid);
-        let happened = self.put_node(object, &seen);
+        let happened = self.put_node(object, &seen, reads, names);
         state.seen.insert(object.uid, seen);
         if !known {
             state.seen_nodes.push(object);
@@ -380,14 +439,17 @@ impl SchedulerCache {
     }
 
     /// Counts the pods that were placed on a node before the scheduler saw it.
-    fn count_all_on(&mut self, node: ObjRef, state: &SchedulerState, reads: &Reads, names: &mut Names) {
+    fn count_all_on(&mut self, node: ObjRef, state: &mut SchedulerState, reads: &Reads, names: &mut Names) {
         let Some(name) = self.table.name_of(node.uid) else { return };
         let bound = reads.listing.on_node(name).map(|pod| (pod.uid, state.placed.get(pod).copied()));
         let binding = state.binding.iter().map(|(&uid, waiting)| (uid, state.placed.get(waiting.pod).copied()));
         let mut pods: Vec<(Uid, Option<Placed>)> = bound.chain(binding).collect();
         pods.sort_unstable_by_key(|pair| pair.0);
         pods.dedup_by_key(|pair| pair.0);
-        for placed in pods.into_iter().filter_map(|pair| pair.1).filter(|placed| placed.node == name) {
+        for (uid, placed) in pods.into_iter().filter_map(|(uid, placed)| Some((uid, placed?))).filter(|pair| pair.1.node == name) {
+            if let Some(pod) = reads.listing.by_uid(uid).filter(|_| !self.own.is_empty()) {
+                self.welcome(pod, placed, &mut state.allotted, reads, names);
+            }
             let resident = self.resident(placed.kind, reads, names);
             self.count_on_node(&resident, placed.node, true, reads);
         }
@@ -426,10 +488,17 @@ impl SchedulerCache {
             nominations: &self.nominations,
             storage: &self.storage,
             namespaces: &self.namespaces,
+            own: (!self.own.is_empty()).then_some(&self.own),
             labels: &reads.labels,
             names,
         }
     }
+}
+
+/// A pod as policies of one's own keep it, before it is on a node.
+fn seat(uid: Uid, meta: &Meta, resident: &Resident) -> Seat {
+    let (namespace, labels, annotations) = (meta.namespace, meta.labels, meta.annotations);
+    Seat { uid, namespace, labels, annotations, class: resident.class.clone(), allotted: None }
 }
 
 /// What tells a pod of a class from others.

@@ -3,6 +3,7 @@
 use crate::scheduler::failure::Failure;
 use crate::scheduler::filter::Filters;
 use crate::scheduler::nodes::NodeTable;
+use crate::scheduler::own::Own;
 use crate::scheduler::plugin::{MAX_SCORE, Plugin};
 use crate::scheduler::plugins::SCORES;
 use crate::scheduler::pods::{Groups, Incoming, Namespaces, Nominations};
@@ -30,6 +31,8 @@ pub struct Cycle<'c> {
     pub storage: &'c Storage,
     /// Namespaces.
     pub namespaces: &'c Namespaces,
+    /// Policies of one's own; `None` without any.
+    pub own: Option<&'c Own>,
     /// Label sets.
     pub labels: &'c LabelSets,
     /// Texts.
@@ -191,6 +194,10 @@ pub fn scores(cycle: &Cycle, feasible: &[u32]) -> Scored {
         debug_assert!(column.iter().all(|score| (0..=MAX_SCORE).contains(score)), "scores of {plugin:?} are normalised: {column:?}");
         scored.totals.iter_mut().zip(&column).for_each(|(total, score)| *total += weight * score);
         scored.columns.push((plugin, weight, column));
+    }
+    for (weight, column) in cycle.own.map_or(Vec::new(), |own| own.scores(cycle, feasible)) {
+        scored.totals.iter_mut().zip(&column).for_each(|(total, score)| *total += weight * score);
+        scored.columns.push((Plugin::Own, weight, column));
     }
     scored
 }

@@ -81,6 +81,9 @@ impl<'c> Filters<'c> {
                 }
             }
         }
+        if let Some(own) = cycle.own {
+            filters.prepared.extend(own.filters(&cycle).map(|filter| (Plugin::Own, filter)));
+        }
         match &filters.only {
             Some((names, plugins)) if names.is_empty() => Err(nothing_left(*plugins)),
             _ => Ok(filters),
@@ -112,7 +115,8 @@ impl<'c> Filters<'c> {
                 Some((_, filter)) => filter.refusal(number, node),
                 None => own_refusal_by(plugin, cycle, node),
             };
-            return order.iter().find_map(|&plugin| by(plugin));
+            let policies = || prepared.iter().filter(|filter| filter.0 == Plugin::Own).find_map(|(_, filter)| filter.refusal(number, node));
+            return order.iter().find_map(|&plugin| by(plugin)).or_else(policies);
         }
         own_refusal(&pod.resident.class, cycle.profile, pod.node_name, node, cycle.labels, cycle.names)
             .or_else(|| prepared.iter().find_map(|(_, filter)| filter.refusal(number, node)))

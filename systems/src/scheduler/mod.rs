@@ -10,7 +10,8 @@
 //! Reading order: `facts` (a pod class), `pods` (pods on nodes, waiting, nominated), `nodes` (node facts and their order), `plugin`
 //! (names, answers, traits), `plugins` (one file each), `profile`, `filter`, `cycle` (one decision, plainly), `failure` (why none),
 //! `volumes` and `storage` (what pods have and what there is), `feed` (from the store), `reserve` (until a pod's volumes are bound),
-//! `tree` (the same decision by change), `group_nodes` (where pods of small groups are), `spread` and `counters` (the same under default constraints, and under
+//! `own`, `registry` and `policies` (filters and scores beside the original's), `tree` (the same decision by change), `group_nodes`
+//! (where pods of small groups are), `spread` and `counters` (the same under default constraints, and under
 //! constraints and affinity of one's own), `cache` (what follows from the store), `queue`, `work` (what it costs).
 
 pub mod cache;
@@ -23,13 +24,16 @@ pub mod filter;
 pub mod group_nodes;
 pub mod logarithm;
 pub mod nodes;
+pub mod own;
 pub mod plugin;
 pub mod plugins;
 pub mod pods;
+pub mod policies;
 pub mod preemption;
 pub mod profile;
 pub mod queue;
 mod refused;
+pub mod registry;
 mod reserve;
 pub mod spread;
 pub mod storage;
@@ -42,6 +46,7 @@ use bevy_ecs::resource::Resource;
 use cache::{Placed, PodKind, SchedulerCache, SeenNode, kind_of};
 use cycle::Decision;
 use feed::SeenStorage;
+use own::Allotment;
 use plugin::{Happenings, NodeEvent, PodEvent};
 use plugins::{node_may_help, pod_may_help, scheduling_gates, volume_binding, woken_by};
 use queue::{SchedulingQueue, Waiting};
@@ -66,6 +71,7 @@ use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::record::events::{Arg, Events, Report};
 use wavetank_engine::scene::model::{StorageAssumed, Ties};
 use wavetank_engine::scene::scheduler_config::SchedulerConfig;
+use wavetank_engine::scene::policies::Policies;
 use wavetank_engine::simulation::latency::Latency;
 use wavetank_engine::simulation::route::{SINGLE, Wake, Whom};
 use wavetank_engine::simulation::{Checking, Seed, ShuffleChoices, Simulation};
@@ -116,6 +122,8 @@ pub struct SchedulerState {
     placed: BySlot<Placed>,
     /// Pods whose binding is under way.
     binding: LookupMap<Uid, Waiting>,
+    /// What pods counted on a node were allotted there by policies of one's own.
+    allotted: LookupMap<Uid, Allotment>,
     /// What pods were that no node could take when they were tried last.
     refused: LookupMap<Uid, PodKind>,
     /// Waiting pods whose victims' deletion was asked for and not answered yet.
@@ -157,6 +165,7 @@ pub fn install(sim: &mut Simulation) {
     sim.keep(SchedulerState::default());
     sim.ensure::<Ties>();
     sim.ensure::<SchedulerConfig>();
+    sim.ensure::<Policies>();
     sim.ensure::<StorageAssumed>();
     sim.resource(SchedulerCache::default());
     sim.behaviour::<SchedulerQueue, _, _>("scheduler", "default-scheduler", WAKES, sync);
@@ -179,6 +188,7 @@ pub struct Reads<'w, 's> {
     checking: Res<'w, Checking>,
     ties: Res<'w, Ties>,
     config: Res<'w, SchedulerConfig>,
+    policies: Res<'w, Policies>,
     seed: Res<'w, Seed>,
     shuffle: Res<'w, ShuffleChoices>,
     classes: Res<'w, Classes>,
@@ -314,6 +324,8 @@ fn volumes_awaited(
             cache.assume(pod, &reserved, false);
             state.binding.remove(&pod.uid);
             if let Some(placed) = state.placed.remove(pod) {
+                cache.farewell(pod, placed, reads, names);
+                state.allotted.remove(&pod.uid);
                 cache.count(placed, false, reads, names);
             }
             let message = format!("running PreBind plugin \"VolumeBinding\": {why}");
@@ -372,6 +384,8 @@ fn pod_changed(
     if let Some(waiting) = binding.filter(|_| item.replies.iter().any(|reply| !reply.ok())) {
         state.binding.remove(&pod.uid);
         if let Some(placed) = state.placed.remove(pod) {
+            cache.farewell(pod, placed, reads, names);
+            state.allotted.remove(&pod.uid);
             cache.count(placed, false, reads, names);
         }
         if reads.listing.knows(pod) {
@@ -396,10 +410,16 @@ fn pod_changed(
     if now_placed != before && !(now_placed.is_none() && state.binding.contains_key(&pod.uid)) {
         if let Some(before) = before {
             state.placed.remove(pod);
+            cache.farewell(pod, before, reads, names);
+            // A pod that only changed keeps what it was allotted.
+            if now_placed.is_none_or(|placed| placed.node != before.node) {
+                state.allotted.remove(&pod.uid);
+            }
             cache.count(before, false, reads, names);
         }
         if let Some(placed) = now_placed {
             state.placed.insert(pod, placed);
+            cache.welcome(pod, placed, &mut state.allotted, reads, names);
             cache.count(placed, true, reads, names);
         }
         wake_by_pod(before.filter(|_| !bound), now_placed.filter(|_| !bound), state, cache, reads, names, work.now());
@@ -549,6 +569,7 @@ fn schedule_one(
             let placed = Placed { node, kind };
             state.placed.insert(waiting.pod, placed);
             state.binding.insert(waiting.pod.uid, waiting);
+            cache.welcome(waiting.pod, placed, &mut state.allotted, reads, names);
             cache.count(placed, true, reads, names);
             cache.nominate(waiting.pod, false, reads, names);
             state.nominated.remove(&waiting.pod.uid);

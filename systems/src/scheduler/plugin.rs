@@ -40,7 +40,7 @@ macro_rules! plugins {
 plugins! {
     SchedulingGates, PrioritySort, NodeUnschedulable, NodeName, TaintToleration, NodeAffinity, NodePorts, NodeResourcesFit,
     VolumeRestrictions, NodeVolumeLimits, VolumeBinding, VolumeZone, PodTopologySpread, InterPodAffinity, DynamicResources,
-    NodeDeclaredFeatures, DefaultPreemption, NodeResourcesBalancedAllocation, ImageLocality, DefaultBinder,
+    NodeDeclaredFeatures, DefaultPreemption, NodeResourcesBalancedAllocation, ImageLocality, DefaultBinder, Own,
 }
 
 /// A set of plugins, as bits.

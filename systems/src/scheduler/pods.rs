@@ -1,6 +1,7 @@
 //! What the scheduler knows of pods: those on nodes in groups of pods alike, those waiting with a nominated node, and namespaces.
 
 use crate::scheduler::facts::ClassFacts;
+use crate::scheduler::own::Seat;
 use crate::scheduler::plugins::inter_pod_affinity::Terms;
 use crate::scheduler::volumes::PodVolumes;
 use std::collections::BTreeMap;
@@ -99,6 +100,8 @@ pub struct Resident {
     pub group: GroupId,
     /// Its volumes, as far as they matter; `None` without any.
     pub volumes: Option<Arc<PodVolumes>>,
+    /// What policies of one's own see of it; `None` without such policies.
+    pub own: Option<Arc<Seat>>,
 }
 
 /// The pod of a cycle.

@@ -4,7 +4,7 @@
 
 use super::cache::{PodKind, SchedulerCache};
 use super::failure::{Failure, event_text};
-use super::pods::Incoming;
+use super::pods::{Incoming, Resident};
 use super::preemption::{Budget, Cluster, OnNode, Outcome, preempt};
 use super::queue::Waiting;
 use super::{Reads, SchedulerQueue, SchedulerState, Words};
@@ -48,7 +48,12 @@ impl Cluster for Store<'_, '_, '_> {
         let one = |pod: ObjRef| {
             let placed = self.state.placed.get(pod).filter(|placed| placed.node == name)?;
             let status = self.reads.statuses.get(pod)?;
-            Some(OnNode { pod, resident: self.cache.resident_known(placed.kind)?.clone(), started_at: status.start_at.unwrap_or(self.now) })
+            let own = self.cache.own.seated(number, pod.uid).cloned();
+            Some(OnNode {
+                pod,
+                resident: Resident { own, ..self.cache.resident_known(placed.kind)?.clone() },
+                started_at: status.start_at.unwrap_or(self.now),
+            })
         };
         self.reads.listing.on_node(name).chain(assumed).filter_map(one).collect()
     }

@@ -312,7 +312,7 @@ impl Cluster {
         Incoming {
             uid,
             name,
-            resident: Resident { class: facts, group: self.groups.intern(group), volumes },
+            resident: Resident { class: facts, group: self.groups.intern(group), volumes, own: None },
             namespace: namespace_sym,
             labels,
             node_name: self.names.sym(pod.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or("")),
@@ -337,6 +337,7 @@ impl Cluster {
             nominations: &self.nominations,
             storage: &self.storage,
             namespaces: &self.namespaces,
+            own: None,
             labels: &self.labels,
             names: &self.names,
         }

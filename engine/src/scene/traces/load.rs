@@ -1,6 +1,6 @@
 //! Loading of a trace: its nodes become objects of the scene, its pods wait in their file.
 
-use super::rows::{Layout, NodeRow};
+use super::rows::{Layout, NodeRow, Shape};
 use super::table::{Header, Table, each_row};
 use super::{Found, Pods, Text, Trace, TraceText};
 use crate::hash::LookupMap;
@@ -123,6 +123,13 @@ impl Trace {
     /// Whether its pods may have any image: they are only read when they arrive.
     pub(crate) fn brings_any_image(&self) -> bool {
         matches!(self.pods, Pods::Manifests { .. })
+    }
+
+    /// Gives the shape of every pod of a table to `each`; manifests are read only when their time comes.
+    pub(crate) fn each_shape(&self, mut each: impl FnMut(&Shape)) {
+        if let Pods::Table(table) = &self.pods {
+            table.arrivals(table.beginning(), SimTime(u64::MAX), |row| each(&row.shape));
+        }
     }
 
     /// Pods that the trace may bring; of manifests a guess by their text.

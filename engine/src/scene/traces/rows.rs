@@ -230,6 +230,13 @@ impl Layout {
 }
 
 impl Shape {
+    /// CPU in milli-cores, memory in bytes, number of GPUs, thousandths of each, and their models (none: any).
+    pub fn demand(&self) -> (i64, i64, u64, u64, Vec<String>) {
+        let models = self.models.split('|').filter(|model| !model.is_empty()).map(str::to_string).collect();
+        let whole = if self.gpus > 0 && self.gpu_milli == 0 { 1000 } else { self.gpu_milli };
+        (self.cpu_milli as i64, self.memory_bytes as i64, self.gpus, whole, models)
+    }
+
     /// The pod without metadata, before defaults.
     pub fn body(&self, layout: Layout) -> Value {
         let mut amounts = Map::new();

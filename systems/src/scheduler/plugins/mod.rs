@@ -55,7 +55,12 @@ pub const WAKES: &[(Plugin, Happenings)] = &[
     (Plugin::VolumeZone, volume_zone::WAKES),
     (Plugin::PodTopologySpread, pod_topology_spread::WAKES),
     (Plugin::InterPodAffinity, inter_pod_affinity::WAKES),
+    (Plugin::Own, OWN_WAKES),
 ];
+
+/// What may lift the refusal of a policy of one's own.
+const OWN_WAKES: Happenings =
+    Happenings::POD_GONE.or(Happenings::POD_ITSELF).or(Happenings::NODE_ADDED).or(Happenings::NODE_ALLOCATABLE).or(Happenings::NODE_LABELS);
 
 /// The plugins whose refusals something that happened may lift. A plugin that hears of new nodes hears of changed taints too: a node may
 /// have been passed over for its taints when it came. Source: `spec/scheduler.md` §8, `scheduler.go`, `buildQueueingHintMap`.
@@ -104,20 +109,20 @@ mod tests {
     #[test]
     fn who_hears_of_what() {
         let table = [
-            (Happenings::POD_GONE, "NodePorts NodeResourcesFit VolumeRestrictions NodeVolumeLimits PodTopologySpread InterPodAffinity"),
+            (Happenings::POD_GONE, "NodePorts NodeResourcesFit VolumeRestrictions NodeVolumeLimits PodTopologySpread InterPodAffinity Own"),
             (Happenings::POD_ASSIGNED, "PodTopologySpread InterPodAffinity"),
             (Happenings::NODE_GONE, "PodTopologySpread"),
-            (Happenings::NODE_ALLOCATABLE, "NodeResourcesFit"),
+            (Happenings::NODE_ALLOCATABLE, "NodeResourcesFit Own"),
             (Happenings::CLAIM_ADDED, "VolumeRestrictions NodeVolumeLimits VolumeBinding VolumeZone"),
             (Happenings::CLAIM_CHANGED, "VolumeBinding VolumeZone"),
             (Happenings::VOLUME_CHANGED, "VolumeBinding"),
             (Happenings::CSI_LIMIT_RAISED, "NodeVolumeLimits"),
-            (Happenings::NODE_LABELS, "NodeAffinity VolumeBinding VolumeZone PodTopologySpread InterPodAffinity"),
+            (Happenings::NODE_LABELS, "NodeAffinity VolumeBinding VolumeZone PodTopologySpread InterPodAffinity Own"),
             (
                 Happenings::NODE_TAINTS,
                 concat!(
                     "NodeUnschedulable NodeName TaintToleration NodeAffinity NodePorts NodeResourcesFit ",
-                    "VolumeRestrictions VolumeBinding VolumeZone PodTopologySpread InterPodAffinity"
+                    "VolumeRestrictions VolumeBinding VolumeZone PodTopologySpread InterPodAffinity Own"
                 ),
             ),
         ];
