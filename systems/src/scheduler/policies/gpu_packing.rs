@@ -71,8 +71,8 @@ mod tests {
     #[test]
     fn used_cards_before_used_nodes_before_idle_ones() {
         let share = |gpus, share| Demand { cpu: 0, memory: 0, gpus, share };
-        let table: [(&[i64], i64, Demand, (u8, i64)); 6] = [
-            (&[1000, 500], 1, share(1, 500), (0, 1500)),
+        let table = [
+            (&[1000, 500][..], 1, share(1, 500), (0, 1500)),
             (&[1000, 400], 1, share(1, 500), (1, 1400)),
             (&[1000, 1000], 0, share(1, 500), (2, 2000)),
             (&[1000, 1000, 0], 1, share(2, 1000), (1, 2000)),

@@ -12,8 +12,11 @@ mod worlds;
 
 use crate::scheduler::registry::Entry;
 
+/// A name and what makes its entry.
+pub type Shipped = (&'static str, fn() -> Entry);
+
 /// Shipped policies by name.
-pub const SHIPPED: &[(&str, fn() -> Entry)] = &[
+pub const SHIPPED: &[Shipped] = &[
     ("BestFit", || Entry::score(best_fit::BestFit::of)),
     ("CalculateNodeLabelPriority", || Entry::score(node_label::LabelScore::of)),
     ("CheckNodeLabelPresence", || Entry::filter(node_label::LabelFilter::of)),
