@@ -337,6 +337,7 @@ impl<'r> Driver<'r> {
             Err(script::Failure::Refused(refusal)) => (refusal.code, refusal.message.clone()),
             Err(script::Failure::Unknown(what)) => return Err(format!("at {} s: {what}", action.at_s)),
         };
+        stand_in::heed(&mut self.sim, &action.deed);
         check_answer(action, code, &message)
     }
 }

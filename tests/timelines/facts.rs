@@ -130,7 +130,8 @@ fn common(object: &Value, owner_id: &dyn Fn(&str, &str) -> Option<String>) -> Ma
     for condition in object["status"]["conditions"].as_array().into_iter().flatten() {
         let text = |field: &str| condition[field].as_str().unwrap_or_default();
         let reason = if text("reason").is_empty() { String::new() } else { format!("/{}", text("reason")) };
-        let message = if text("message").is_empty() { String::new() } else { format!(": {}", text("message")) };
+        // The recorder left the messages of nodes' conditions out, those too that the node controller is known to write.
+        let message = if text("message").is_empty() || object["kind"] == "Node" { String::new() } else { format!(": {}", text("message")) };
         conditions.insert(text("type").to_owned(), json!(format!("{}{reason}{message}", text("status"))));
     }
     facts.insert("conditions".to_owned(), Value::Object(conditions));

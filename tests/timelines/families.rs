@@ -3,7 +3,7 @@
 use wavetank_engine::time::SimDuration;
 
 /// Families whose behaviours are not built yet. Their recordings are skipped and counted apart.
-const NOT_BUILT: &[&str] = &["f", "k"];
+const NOT_BUILT: &[&str] = &["k"];
 
 /// Families that had their clusters to themselves, so that the scheduler's choice of nodes is judged. In all others
 /// other scenarios ran at the same time, and the recorded nodes are inputs.

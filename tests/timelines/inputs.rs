@@ -100,7 +100,9 @@ fn split(id: &str, entries: &[&Entry]) -> (Life, Option<End>) {
         let now = report(entry);
         if now.facts != last.facts || now.conditions != last.conditions {
             last = now.clone();
-            end.as_mut().map_or(&mut life.reports, |end| &mut end.reports).push(now);
+            if !marked_by_node_controller(&now) {
+                end.as_mut().map_or(&mut life.reports, |end| &mut end.reports).push(now);
+            }
         }
         if let Some(end) = end.as_mut() {
             let is_released = entry.verb == Verb::Deleted || entry.facts.get("deletionGracePeriodSeconds").is_some_and(|grace| grace == 0);
@@ -108,6 +110,13 @@ fn split(id: &str, entries: &[&Entry]) -> (Life, Option<End>) {
         }
     }
     (life, end)
+}
+
+/// Whether a status says what no kubelet of the recordings says: not ready, though its containers are. The node controller writes that of
+/// the pods of a silent node, so it is ours to produce. Source: `spec/nodes.md` §4.
+fn marked_by_node_controller(report: &Report) -> bool {
+    let says = |kind: &str, word: &str| report.conditions.get(kind).and_then(Value::as_str).is_some_and(|text| text == word);
+    says("Ready", "False") && says("ContainersReady", "True")
 }
 
 fn report(entry: &Entry) -> Report {

@@ -9,6 +9,7 @@ use wavetank_engine::model::meta::{Condition, ConditionStatus, condition, set_co
 use wavetank_engine::model::node::NodeStatus;
 use wavetank_engine::model::pod::{ContainerState, ContainerStatus, PodPhase, PodStatus, Terminated};
 use wavetank_engine::names::{Names, Sym};
+use wavetank_engine::scene::faults::{Fault, NodeFaults};
 use wavetank_engine::simulation::Simulation;
 use wavetank_engine::words;
 
@@ -66,7 +67,23 @@ pub(crate) fn report_node(sim: &mut Simulation, node: &str, conditions: &Map<Str
         (new.transition_at, new.update_at) = (now, now);
         set_condition(&mut status.conditions, new);
     }
+    // With the first report it begins to renew its lease.
+    status.heartbeat_from = status.heartbeat_from.or(Some(now));
     Some(Verb::Put { object, expect: None, value: status.into() })
+}
+
+/// Annotation of a node by which its stand-in kubelet is told to fall silent, and to go on.
+const HEARTBEAT: &str = "oracle/heartbeat";
+
+/// Makes the stand-in kubelet of a node silent, or heard again, when a patch of the node tells it to.
+pub(crate) fn heed(sim: &mut Simulation, deed: &Value) {
+    let Some(word) = deed["body"]["metadata"]["annotations"][HEARTBEAT].as_str().filter(|_| deed["kind"] == "Node") else { return };
+    let text = deed["name"].as_str().unwrap_or_default();
+    let (name, sym) = (sim.get_mut::<Names>().name(text), sim.get_mut::<Names>().sym(text));
+    let now = sim.now();
+    let Some(object) = sim.get::<Objects>().by_key(ObjectKey { kind: Kind::Node, namespace: Sym::EMPTY, name }) else { return };
+    sim.get_mut::<NodeFaults>().set(sym, (word == "off").then_some(Fault::CutOff), now);
+    sim.wake_for_fault(object);
 }
 
 /// Reads `False/ContainersNotReady: message`.
