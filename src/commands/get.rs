@@ -6,7 +6,7 @@ use crate::exit::Outcome;
 use crate::render::print::{Printed, Request, list, print, wanted};
 use crate::{kinds, terminal};
 use serde_json::Value;
-use wavetank_engine::api::json_out::list_json;
+use wavetank_engine::api::json_out::{leases_json, list_json};
 use wavetank_engine::model::kinds::Kinds;
 use wavetank_engine::record::event_json::event_list;
 use wavetank_engine::scene::run::{Run, RunOptions};
@@ -34,6 +34,9 @@ pub(crate) fn at_moment(moment: &MomentArgs) -> Result<Run, Outcome> {
 pub(crate) fn objects_of(run: &Run, kind: &str) -> Vec<Value> {
     if kind == "Event" {
         return event_list(&run.sim);
+    }
+    if kind == "Lease" {
+        return leases_json(&run.sim);
     }
     let found = run.sim.get::<Kinds>().find(kind);
     found.map_or(Vec::new(), |kind| list_json(&run.sim, kind, None))

@@ -77,6 +77,7 @@ fn pool(count: u32, size: &NodeSize) -> Pool {
         labels: Default::default(),
         taints: Vec::new(),
         zones: Vec::new(),
+        node_info: Default::default(),
     }
 }
 

@@ -2,8 +2,12 @@
 
 mod batch;
 mod disruption;
+mod leases;
+mod node;
 mod revisioned;
 mod storage;
+
+pub use leases::leases_json;
 
 use crate::api::objects::{Objects, Row};
 use crate::api::state::StateValue;
@@ -13,7 +17,6 @@ use crate::model::kinds::Kinds;
 use crate::model::labels::{LabelSetId, LabelSets};
 use crate::model::meta::{Condition, Meta};
 use crate::model::network::{Endpoint, EndpointPort, EndpointSlice, Endpoints, Service};
-use crate::model::node::{Node, NodeStatus};
 use crate::model::pod::{ContainerState, ContainerStatus, Pod, PodStatus, Terminated};
 use crate::model::pod_class::{Classes, Qos};
 use crate::model::quantity::{Format, Quantity};
@@ -119,7 +122,7 @@ impl<'s> Cx<'s> {
                 put(object, "status", self.pod_status(pod, status));
             }
             StateValue::Node(node) => put(object, "spec", self.node(node)),
-            StateValue::NodeStatus(status) => put(object, "status", self.node_status(status)),
+            StateValue::NodeStatus(status) => put(object, "status", self.node_status(row, status)),
             StateValue::ReplicaSet(set) => {
                 let mut spec = map_of(set.raw.value());
                 put(&mut spec, "replicas", set.replicas);
@@ -270,6 +273,10 @@ impl<'s> Cx<'s> {
         self.conditions(&mut out, &status.conditions, None);
         if let Some(at) = status.start_at {
             put(&mut out, "startTime", self.time(at));
+            if let Some(ip) = pod.and_then(|pod| self.address_of(pod.node)) {
+                put(&mut out, "hostIPs", json!([{"ip": ip}]));
+                put(&mut out, "hostIP", ip);
+            }
         }
         if status.pod_ip != 0 {
             let ip = Ipv4Addr::from(status.pod_ip).to_string();
@@ -317,32 +324,6 @@ impl<'s> Cx<'s> {
         json!({"exitCode": end.exit_code, "reason": self.text(end.reason), "startedAt": self.time(end.started_at), "finishedAt": self.time(end.finished_at)})
     }
 
-    fn node(&self, node: &Node) -> Value {
-        let mut spec = map_of(node.rest.value());
-        if node.pod_cidr.1 > 0 {
-            let cidr = format!("{}/{}", Ipv4Addr::from(node.pod_cidr.0), node.pod_cidr.1);
-            put(&mut spec, "podCIDRs", json!([cidr]));
-            put(&mut spec, "podCIDR", cidr);
-        }
-        if node.unschedulable {
-            put(&mut spec, "unschedulable", true);
-        }
-        if !node.taints.is_empty() {
-            let taints = node.taints.iter().map(|taint| {
-                let mut out = Map::new();
-                put(&mut out, "key", self.text(taint.key));
-                self.put_text(&mut out, "value", taint.value);
-                put(&mut out, "effect", taint.effect.text());
-                if let Some(at) = taint.added_at {
-                    put(&mut out, "timeAdded", self.time(at));
-                }
-                Value::Object(out)
-            });
-            put(&mut spec, "taints", taints.collect::<Vec<_>>());
-        }
-        Value::Object(spec)
-    }
-
     fn resources(&self, resources: &Resources) -> Value {
         let quantity = |resource: Sym, amount: i64| match resource {
             words::CPU => Quantity::from_milli(amount, Format::DecimalSi).to_string(),
@@ -352,33 +333,6 @@ impl<'s> Cx<'s> {
         Value::Object(
             resources.pairs().map(|(resource, amount)| (self.text(resource).to_string(), quantity(resource, amount).into())).collect(),
         )
-    }
-
-    fn node_status(&self, status: &NodeStatus) -> Value {
-        let mut out = map_of(status.rest.value());
-        put(&mut out, "capacity", self.resources(&status.capacity));
-        put(&mut out, "allocatable", self.resources(&status.allocatable));
-        let heartbeat = status.heartbeat_from.map(|from| {
-            // Heartbeat times move every five minutes while nothing changes. Source: `spec/kubelet.md` §2.
-            let span = self.sim.now().since(from).as_secs() / 300 * 300;
-            SimTime(from.0 + span * 1_000_000_000)
-        });
-        let conditions: Vec<Value> = status
-            .conditions
-            .iter()
-            .map(|condition| {
-                let shown =
-                    Condition { update_at: heartbeat.filter(|&at| at > condition.update_at).unwrap_or(condition.update_at), ..*condition };
-                self.condition(&shown, Some("lastHeartbeatTime"))
-            })
-            .collect();
-        if !conditions.is_empty() {
-            put(&mut out, "conditions", conditions);
-        }
-        if status.address != 0 {
-            put(&mut out, "addresses", json!([{"type": "InternalIP", "address": Ipv4Addr::from(status.address).to_string()}]));
-        }
-        Value::Object(out)
     }
 
     fn replica_set_status(&self, status: &ReplicaSetStatus) -> Value {

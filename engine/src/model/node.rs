@@ -4,7 +4,7 @@ use crate::model::meta::{Condition, condition_true};
 use crate::model::raw::Raw;
 use crate::model::resources::Resources;
 use crate::names::Sym;
-use crate::time::SimTime;
+use crate::time::{SimDuration, SimTime};
 use crate::words;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -75,6 +75,16 @@ pub struct NodeStatus {
     pub heartbeat_from: Option<SimTime>,
     /// Fields that are kept and given back only.
     pub rest: Raw,
+}
+
+/// How often a kubelet renews its node's lease. Source: `spec/nodes.md` §1.
+///
+/// Choice: the original stretches each period by up to 4 %; ours is exact.
+pub const LEASE_RENEW: SimDuration = SimDuration::from_secs(10);
+
+/// The last renewal by a moment of a lease that is renewed each [`LEASE_RENEW`] from `heartbeat_from` on.
+pub fn renewed_by(heartbeat_from: SimTime, until: SimTime) -> SimTime {
+    SimTime(heartbeat_from.0 + until.since(heartbeat_from).0 / LEASE_RENEW.0 * LEASE_RENEW.0)
 }
 
 impl NodeStatus {

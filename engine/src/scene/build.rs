@@ -53,10 +53,11 @@ pub(crate) fn create_all(sim: &mut Simulation, objects: &[SceneObject]) -> Resul
     let actor = sim.get_mut::<Names>().sym(SCRIPT);
     let mut refused = Vec::new();
     let mut reader = Reader::default();
+    let mut address = NODES_FROM;
     for object in objects {
         let new = reader.read(sim, object);
         let new = match new.meta.kind {
-            Kind::Node => registered(sim, new),
+            Kind::Node => registered(sim, new, &mut address),
             Kind::PersistentVolume => seen(new),
             _ => new,
         };
@@ -146,7 +147,7 @@ fn seen(mut new: NewObject) -> NewObject {
 }
 
 /// A node of time zero is registered and Ready, and has a kubelet that reports. Source: `design.md` §5, `spec/kubelet.md` §2.
-fn registered(sim: &mut Simulation, mut new: NewObject) -> NewObject {
+fn registered(sim: &mut Simulation, mut new: NewObject, address: &mut u32) -> NewObject {
     let now = sim.now();
     let good = [
         (words::MEMORY_PRESSURE, false, "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
@@ -154,10 +155,10 @@ fn registered(sim: &mut Simulation, mut new: NewObject) -> NewObject {
         (words::PID_PRESSURE, false, "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
         (words::READY, true, "KubeletReady", "kubelet is posting ready status"),
     ];
+    join(sim, &mut new, address);
     let mut names = sim.get_mut::<Names>();
     for state in &mut new.states {
         let StateValue::NodeStatus(status) = state else { continue };
-        status.heartbeat_from = Some(now);
         for (kind, holds, reason, message) in good {
             if crate::model::meta::condition(&status.conditions, kind).is_none() {
                 let (reason, message) = (names.sym(reason), names.sym(message));
@@ -167,4 +168,29 @@ fn registered(sim: &mut Simulation, mut new: NewObject) -> NewObject {
         }
     }
     new
+}
+
+/// Addresses of nodes that have none of their own follow this one: 172.16.0.0.
+const NODES_FROM: u32 = 172 << 24 | 16 << 16;
+
+/// A machine joins with a kubelet that reports from now on. It gets the address after `last` unless its manifest gives it one.
+fn join(sim: &Simulation, new: &mut NewObject, last: &mut u32) {
+    for state in &mut new.states {
+        let StateValue::NodeStatus(status) = state else { continue };
+        status.heartbeat_from = Some(sim.now());
+        if status.address == 0 {
+            *last += 1;
+            status.address = *last;
+        } else if status.address >> 20 == NODES_FROM >> 20 {
+            *last = status.address.max(*last);
+        }
+    }
+}
+
+/// The same in the middle of a run.
+pub(crate) fn join_later(sim: &Simulation, new: &mut NewObject) {
+    let nodes = sim.get::<crate::api::objects::Objects>().of_kind(Kind::Node);
+    let addresses = nodes.filter_map(|row| sim.state::<crate::model::node::NodeStatus>(row.object)).map(|status| status.address);
+    let mut last = addresses.filter(|address| address >> 20 == NODES_FROM >> 20).max().unwrap_or(NODES_FROM);
+    join(sim, new, &mut last);
 }

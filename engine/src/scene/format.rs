@@ -39,6 +39,28 @@ pub struct Pool {
     /// Zones that the nodes get in turn, as the label `topology.kubernetes.io/zone`.
     #[serde(default)]
     pub zones: Vec<String>,
+    /// What its kubelets say of their machines, where that is not what all say.
+    #[serde(default)]
+    pub node_info: NodeInfoText,
+}
+
+/// Fields of `status.nodeInfo`: `node_info: (osImage: "Flatcar", architecture: "arm64")`.
+#[derive(Debug, Clone, Default, Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+#[allow(missing_docs)]
+pub struct NodeInfoText {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container_runtime_version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel_version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kubelet_version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operating_system: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub os_image: Option<String>,
 }
 
 fn one() -> u32 {

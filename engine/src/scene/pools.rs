@@ -45,7 +45,11 @@ pub(crate) fn nodes_of(pool: &Pool, span: Span, problems: &mut Problems) -> Vec<
     if !taints.is_empty() {
         spec.insert("taints".into(), taints.into());
     }
-    let body = json!({"apiVersion": "v1", "kind": "Node", "spec": spec, "status": {"capacity": capacity, "allocatable": allocatable}});
+    let mut body = json!({"apiVersion": "v1", "kind": "Node", "spec": spec, "status": {"capacity": capacity, "allocatable": allocatable}});
+    let info = serde_json::to_value(&pool.node_info).unwrap_or_default();
+    if info.as_object().is_some_and(|fields| !fields.is_empty()) {
+        body["status"]["nodeInfo"] = info;
+    }
     let body = Arc::new(body);
     (1..=pool.count).map(|number| SceneObject { metadata: metadata(pool, number), body: body.clone(), span }).collect()
 }
@@ -53,9 +57,10 @@ pub(crate) fn nodes_of(pool: &Pool, span: Span, problems: &mut Problems) -> Vec<
 fn metadata(pool: &Pool, number: u32) -> Value {
     let name = if pool.count == 1 { pool.name.clone() } else { format!("{}-{number}", pool.name) };
     let mut labels = Map::new();
-    labels.insert("kubernetes.io/arch".into(), "amd64".into());
+    let (architecture, system) = (pool.node_info.architecture.as_deref(), pool.node_info.operating_system.as_deref());
+    labels.insert("kubernetes.io/arch".into(), architecture.unwrap_or("amd64").into());
     labels.insert("kubernetes.io/hostname".into(), name.as_str().into());
-    labels.insert("kubernetes.io/os".into(), "linux".into());
+    labels.insert("kubernetes.io/os".into(), system.unwrap_or("linux").into());
     if !pool.zones.is_empty() {
         let zone = &pool.zones[(number as usize - 1) % pool.zones.len()];
         labels.insert("topology.kubernetes.io/zone".into(), zone.as_str().into());

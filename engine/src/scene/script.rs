@@ -280,11 +280,7 @@ fn apply(sim: &mut Simulation, object: &SceneObject, reader: &mut Reader) -> Res
     match found {
         None => {
             if key.kind == Kind::Node {
-                for state in &mut new.states {
-                    if let StateValue::NodeStatus(status) = state {
-                        status.heartbeat_from = Some(sim.now());
-                    }
-                }
+                build::join_later(sim, &mut new);
             }
             ask(sim, Verb::Create(Box::new(new)))
         }

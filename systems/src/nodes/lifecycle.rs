@@ -21,7 +21,7 @@ use wavetank_engine::api::store::{Listing, View};
 use wavetank_engine::ids::{Kind, ObjRef, ObjectKey, Revision, Uid};
 use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::model::meta::{Condition, ConditionStatus, Meta, condition, set_condition};
-use wavetank_engine::model::node::{Effect, Node, NodeStatus, NodeTaint};
+use wavetank_engine::model::node::{Effect, Node, NodeStatus, NodeTaint, renewed_by};
 use wavetank_engine::model::pod::PodStatus;
 use wavetank_engine::names::{Name, Names, Sym};
 use wavetank_engine::record::events::{Arg, Events, Report};
@@ -31,8 +31,6 @@ use wavetank_engine::simulation::route::{Wake, Whom};
 use wavetank_engine::time::{SimDuration, SimTime};
 use wavetank_engine::words;
 
-/// Renewal of leases. Source: `spec/nodes.md` §1.
-pub const LEASE_RENEW: SimDuration = SimDuration::from_secs(10);
 /// Period of the monitor.
 pub const MONITOR_PERIOD: SimDuration = SimDuration::from_secs(5);
 /// Silence after which a node is Unknown.
@@ -78,8 +76,7 @@ pub fn install(sim: &mut Simulation) {
 /// Choice: the original asks for more than 50 s, and its ticks drift by the time that they take, so that the tenth is late enough, as
 /// recordings show; ours stand at whole multiples of 5 s.
 pub fn unknown_at(monitor: Monitor, heartbeat_from: SimTime, silent_from: SimTime) -> SimTime {
-    let renewed = SimTime(heartbeat_from.0 + silent_from.since(heartbeat_from).0 / LEASE_RENEW.0 * LEASE_RENEW.0);
-    monitor.next_tick(renewed) + GRACE
+    monitor.next_tick(renewed_by(heartbeat_from, silent_from)) + GRACE
 }
 
 /// When the monitor's ticks fall. ECS resource. Choice: the original's stand at the start of its process plus whole periods; ours begin
