@@ -9,6 +9,7 @@
 //!
 //! One queue for all kubelets; its key is the pod (or the node, for what happens to nodes). [`pod_run`] decides, this file fetches and asks.
 
+pub mod admit;
 mod change;
 pub mod conditions;
 pub mod eviction_rank;
@@ -26,6 +27,7 @@ mod status;
 pub mod terminate;
 mod texts;
 
+use crate::kubelet::admit::{Placement, Rejection, Room, Wants};
 use crate::kubelet::node_run::NodeRun;
 use crate::kubelet::pod_run::{Cx, Op, Out, PodRun, Stage};
 use crate::kubelet::probes::EveryTick;
@@ -34,15 +36,17 @@ use bevy_ecs::prelude::{Res, ResMut};
 use bevy_ecs::resource::Resource;
 use bevy_ecs::system::SystemParam;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use wavetank_engine::api::queue::{Item, Work};
 use wavetank_engine::api::request::{Reply, Verb};
 use wavetank_engine::api::state::Changes;
 use wavetank_engine::api::store::{Listing, View};
 use wavetank_engine::hash::LookupMap;
 use wavetank_engine::ids::{Kind, ObjRef, ObjectKey};
+use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::model::meta::{Deletion, Meta};
 use wavetank_engine::model::node::{Node, NodeStatus};
-use wavetank_engine::model::pod::{Pod, PodStatus};
+use wavetank_engine::model::pod::{Pod, PodPhase, PodStatus};
 use wavetank_engine::model::pod_class::{ClassId, Classes, PodClass};
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::record::events::{Events, Report};
@@ -109,13 +113,18 @@ impl Kubelets {
     }
 }
 
-/// Readiness gates by class. Follows from the classes. ECS resource.
+/// Readiness gates and placement by class. Follows from the classes. ECS resource.
 #[derive(Debug, Default, Resource)]
 struct Gates {
     by_class: LookupMap<ClassId, Box<[Sym]>>,
+    placements: LookupMap<ClassId, Arc<Placement>>,
 }
 
 impl Gates {
+    fn placement(&mut self, id: ClassId, class: &PodClass, names: &mut Names) -> Arc<Placement> {
+        self.placements.entry(id).or_insert_with(|| Arc::new(Placement::of(names, class))).clone()
+    }
+
     fn of(&mut self, id: ClassId, class: &PodClass, names: &mut Names) -> &[Sym] {
         self.by_class.entry(id).or_insert_with(|| {
             let list = class.raw.at(&["readinessGates"]).and_then(|list| list.as_array()).into_iter().flatten();
@@ -134,6 +143,7 @@ struct Cluster<'w, 's> {
     nodes: View<'w, 's, Kubelet, Node>,
     node_statuses: View<'w, 's, Kubelet, NodeStatus>,
     classes: Res<'w, Classes>,
+    labels: Res<'w, LabelSets>,
     latency: Res<'w, Latency>,
     seed: Res<'w, Seed>,
     texts: Res<'w, Texts>,
@@ -210,16 +220,77 @@ fn begin(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, heard: &H
     }
     let node = node_of(cluster, heard.node)?;
     let mut run = Box::new(PodRun::new(item.object, heard.class, cluster.classes.get(heard.class), node, work.now()));
+    if let Some(rejection) = rejection(cluster, heard, node) {
+        reject(work, cluster, item, &mut run, heard, &rejection);
+        return Some(run);
+    }
+    run.counted = true;
+    cluster.kubelets.nodes[node as usize].count(&cluster.classes.get(heard.class).requests);
     run.runs_for = cluster.run_times.take(item.object.uid);
     let (out, ()) = with_cx(cluster, work, &mut run, heard, |run, cx| run.begin(Op::Admit, cx));
     assert!(out.reports.is_empty(), "a pod is reported when its worker begins, not before");
     Some(run)
 }
 
+/// Why the kubelet rejects a pod that it has just heard of.
+fn rejection(cluster: &mut Cluster, heard: &Heard, node: u32) -> Option<Rejection> {
+    let class = cluster.classes.get(heard.class);
+    let run = &cluster.kubelets.nodes[node as usize];
+    let (stored, status) = (cluster.nodes.get(run.object)?, cluster.node_statuses.get(run.object)?);
+    let placement = cluster.gates.placement(heard.class, class, &mut cluster.names);
+    let node_labels = cluster.metas.get(run.object)?.labels;
+    let matches = placement.matches(&cluster.labels, &cluster.names, node_labels, run.name);
+    let mut ports = Vec::new();
+    if !placement.ports.is_empty() {
+        let others = cluster.listing.on_node(heard.node).filter_map(|pod| cluster.kubelets.run(pod)).filter(|other| other.counted);
+        let others: Vec<ClassId> = others.map(|other| other.class).collect();
+        for other in others {
+            ports.extend_from_slice(&cluster.gates.placement(other, cluster.classes.get(other), &mut cluster.names).ports);
+        }
+    }
+    let wants = Wants {
+        requests: &class.requests,
+        priority: class.priority,
+        qos: class.qos,
+        tolerations: &class.tolerations,
+        matches,
+        ports: &placement.ports,
+    };
+    let room = Room {
+        allocatable: &status.allocatable,
+        used: &run.used,
+        taints: &stored.taints,
+        conditions: &status.conditions,
+        ports: &ports,
+        shuts_down: false,
+    };
+    admit::rejection(wants, room)
+}
+
+/// A rejected pod has failed before anything of it began.
+fn reject(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, run: &mut PodRun, heard: &Heard, rejection: &Rejection) {
+    let (reason, text) = (rejection.reason(&cluster.names), rejection.text(&cluster.names));
+    let (reason, words) = (cluster.names.sym(&reason), cluster.names.sym(&text));
+    let message = cluster.names.sym(&format!("Pod was rejected: {text}"));
+    (run.stage, run.dirty, run.reported_end) = (Stage::Finished, false, true);
+    let stored = cluster.statuses.get(item.object);
+    let conditions = stored.map_or(Vec::new(), |status| status.conditions.clone());
+    let status = PodStatus { phase: PodPhase::Failed, reason, message, start_at: Some(work.now()), conditions, ..PodStatus::default() };
+    work.ask(item, Verb::ReportPod { pod: item.object, status: Box::new(status) });
+    let source = cluster.texts.kubelet;
+    let report = Report { about: heard.key, uid: item.object.uid, source, warning: true, reason, words, args: &[] };
+    cluster.events.report(work.now(), report);
+}
+
 /// Brings a pod up to the present. `silent`: its node is cut off from the API server.
 fn live(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, run: &mut PodRun, heard: &Heard, silent: bool) {
     if run.class != heard.class && !silent {
         let class = cluster.classes.get(heard.class).clone();
+        if run.counted {
+            let node = &mut cluster.kubelets.nodes[run.node as usize];
+            node.discount(&cluster.classes.get(run.class).requests);
+            node.count(&class.requests);
+        }
         let (out, ()) = with_cx(cluster, work, run, heard, |run, cx| run.change_class(heard.class, &class, cx));
         deliver(work, cluster, item, run, heard.key, out, silent);
     }
@@ -231,6 +302,9 @@ fn live(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, run: &mut 
         run.next(cx)
     });
     deliver(work, cluster, item, run, heard.key, out, silent);
+    if run.stage == Stage::Finished {
+        discount(cluster, run);
+    }
     // The reply to the last report comes before the watch that tells of it.
     let stored = heard.ended || item.replies.iter().any(Reply::ok);
     if run.reported_end && stored && !silent {
@@ -248,10 +322,18 @@ fn let_go(work: &mut Work<Kubelet>, item: &Item, heard: &Heard) {
     }
 }
 
+/// A pod that has ended, or is gone, leaves its share of the node to others.
+fn discount(cluster: &mut Cluster, run: &mut PodRun) {
+    if std::mem::take(&mut run.counted) {
+        cluster.kubelets.nodes[run.node as usize].discount(&cluster.classes.get(run.class).requests);
+    }
+}
+
 /// Drops what the kubelet has of a pod that is gone.
 fn forget(cluster: &mut Cluster, run: Option<Box<PodRun>>) {
-    let Some(run) = run.filter(|run| run.sandbox) else { return };
-    if !cluster.classes.get(run.class).host_network {
+    let Some(mut run) = run else { return };
+    discount(cluster, &mut run);
+    if run.sandbox && !cluster.classes.get(run.class).host_network {
         cluster.kubelets.nodes[run.node as usize].free_address(run.ip);
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use wavetank_engine::ids::ObjRef;
+use wavetank_engine::model::resources::Resources;
 use wavetank_engine::names::Sym;
 use wavetank_engine::time::{SimDuration, SimTime};
 
@@ -77,6 +78,8 @@ pub struct NodeRun {
     pulls_done_at: SimTime,
     /// It has failed and not come back.
     pub(super) failed: bool,
+    /// What the pods that it has taken and that have not ended request; `pods` is their number.
+    pub(super) used: Resources,
 }
 
 impl NodeRun {
@@ -87,7 +90,29 @@ impl NodeRun {
         if pod_cidr.1 > 0 && pod_cidr.1 <= 30 {
             ranges.push(Range::new(pod_cidr.0, 1 << (32 - pod_cidr.1)));
         }
-        NodeRun { name, object, address, ranges, ranges_taken: 0, images: Vec::new(), pulls_done_at: SimTime::ZERO, failed: false }
+        NodeRun {
+            name,
+            object,
+            address,
+            ranges,
+            ranges_taken: 0,
+            images: Vec::new(),
+            pulls_done_at: SimTime::ZERO,
+            failed: false,
+            used: Resources::default(),
+        }
+    }
+
+    /// Counts a pod that it takes.
+    pub(super) fn count(&mut self, requests: &Resources) {
+        self.used.add(requests);
+        self.used.pods += 1;
+    }
+
+    /// No longer counts a pod.
+    pub(super) fn discount(&mut self, requests: &Resources) {
+        self.used.sub(requests);
+        self.used.pods -= 1;
     }
 
     /// A free address for a pod.

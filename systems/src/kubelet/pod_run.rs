@@ -198,6 +198,8 @@ pub struct PodRun {
     pub seen_at: SimTime,
     /// Where its worker stands.
     pub stage: Stage,
+    /// Whether what it requests counts on its node.
+    pub counted: bool,
     /// Whether its sandbox is there.
     pub sandbox: bool,
     /// Whether a sandbox was there before.
@@ -319,6 +321,7 @@ impl PodRun {
             ip: 0,
             seen_at: now,
             stage: Stage::Syncing,
+            counted: false,
             sandbox: false,
             had_sandbox: false,
             in_sync: false,

@@ -87,7 +87,7 @@ mod tests {
         sim.advance(SimTime::from_secs(39));
         let leases = leases_json(&sim);
         let seen: Vec<(&Value, &Value)> = leases.iter().map(|lease| (&lease["metadata"]["name"], &lease["spec"]["renewTime"])).collect();
-        let (a, b) = (json!("1970-01-01T00:00:30.000000Z"), json!("1970-01-01T00:00:10.000000Z"));
+        let (a, b) = (json!("2026-01-01T00:00:30.000000Z"), json!("2026-01-01T00:00:10.000000Z"));
         assert_eq!(seen, [(&json!("a"), &a), (&json!("b"), &b)]);
         assert_eq!(leases[0]["metadata"]["ownerReferences"][0]["kind"], "Node");
     }
