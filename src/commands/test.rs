@@ -23,7 +23,8 @@ pub fn journal_of(path: &Path) -> Result<String, String> {
 
 /// [`journal_of`] with a scheduler configuration in place of the scene's.
 fn journal_with(path: &Path, scheduler_config: Option<&Path>) -> Result<String, String> {
-    let overrides = Overrides { scheduler_config: scheduler_config.map(path_text), check_policy: Some(registry::check), ..Overrides::default() };
+    let overrides =
+        Overrides { scheduler_config: scheduler_config.map(path_text), check_policy: Some(registry::check), ..Overrides::default() };
     let mut loaded = load(&Disk, &[path_text(path)], &overrides);
     let Some(scene) = loaded.scene.take() else {
         let errors = loaded.problems.errors(&loaded.sources);
