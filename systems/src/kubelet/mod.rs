@@ -3,9 +3,9 @@
 //! | | |
 //! |---|---|
 //! | reads  | `Meta`, `Pod`, `PodStatus` of bound pods, `Node`, `NodeStatus`, `Programs`, `RunTimes`, `NodeFaults`, `Latency` |
-//! | writes | `ReportPod` and `Delete` of pods, events |
+//! | writes | `ReportPod`, `PatchPod` (DisruptionTarget) and `Delete` of pods, `NodeStatus` (MemoryPressure), events |
 //! | woken  | pod bound, respecified, being deleted or gone, a condition of others on it; node added or its fault changed; its own timers |
-//! | source | kubernetes v1.36, `pkg/kubelet/kubelet.go`, `SyncPod`, `SyncTerminatingPod`; `spec/kubelet.md` §4, §5, §7–13 |
+//! | source | kubernetes v1.36, `pkg/kubelet/kubelet.go`, `SyncPod`, `SyncTerminatingPod`; `spec/kubelet.md` §4–14 |
 //!
 //! One queue for all kubelets; its key is the pod (or the node, for what happens to nodes). [`pod_run`] decides, this file fetches and asks.
 
@@ -19,6 +19,7 @@ pub mod node_run;
 mod node_turn;
 pub mod phase;
 pub mod pod_run;
+pub mod pressure;
 pub mod probes;
 mod probing;
 pub mod restart;
@@ -206,7 +207,11 @@ fn turn(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item) {
     if fault != Some(Fault::Failed) {
         live(work, cluster, item, &mut run, &heard, fault.is_some());
     }
+    let node = run.node;
     cluster.kubelets.put(run);
+    if fault.is_none() {
+        pressure::arm(work, cluster, node);
+    }
 }
 
 /// The run of a pod that its kubelet has just heard of; `None`: nobody hears of it, or there is nothing left to run.

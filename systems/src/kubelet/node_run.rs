@@ -1,5 +1,6 @@
 //! What a kubelet keeps for its node: addresses of pods, images, the queue of pulls.
 
+use crate::kubelet::pressure::Pressure;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use wavetank_engine::ids::ObjRef;
@@ -80,6 +81,8 @@ pub struct NodeRun {
     pub(super) failed: bool,
     /// What the pods that it has taken and that have not ended request; `pods` is their number.
     pub(super) used: Resources,
+    /// Its memory.
+    pub(super) pressure: Pressure,
 }
 
 impl NodeRun {
@@ -100,6 +103,7 @@ impl NodeRun {
             pulls_done_at: SimTime::ZERO,
             failed: false,
             used: Resources::default(),
+            pressure: Pressure::default(),
         }
     }
 

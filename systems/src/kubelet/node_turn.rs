@@ -2,7 +2,7 @@
 //!
 //! Source: kubernetes v1.36, `pkg/kubelet/kubelet.go`, `HandlePodAdditions`; `spec/kubelet.md` §3, §8, `spec/nodes.md` §6.
 
-use crate::kubelet::{Cluster, Kubelet, add_node, with_cx};
+use crate::kubelet::{Cluster, Kubelet, add_node, pressure, with_cx};
 use wavetank_engine::api::queue::{Item, Work};
 use wavetank_engine::ids::ObjRef;
 use wavetank_engine::names::Sym;
@@ -32,6 +32,7 @@ pub(super) fn turn(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item)
                 let pods: Vec<ObjRef> = cluster.listing.on_node(sym).collect();
                 pods.into_iter().for_each(|pod| work.wake(pod, item.cause));
             }
+            pressure::turn(work, cluster, item, number);
         }
     }
 }

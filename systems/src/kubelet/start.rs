@@ -117,6 +117,7 @@ impl PodRun {
     fn start_container(&mut self, at: usize, cx: &mut Cx) {
         let program = cx.program(at);
         let memory_limit = cx.container(at).limits.memory_bytes;
+        cx.node.pressure.grown |= program.memory_bytes > 0;
         let has_hook = cx.container(at).post_start.is_some();
         let now = cx.now;
         let container = &mut self.containers[at];

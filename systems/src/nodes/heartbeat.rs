@@ -145,7 +145,10 @@ fn wanted(status: &NodeStatus, texts: &HeartbeatTexts, now: SimTime) -> (NodeSta
     let mut fresh = status.clone();
     let mut good = true;
     for (kind, word, reason, message) in list {
-        if condition(&fresh.conditions, kind).is_none_or(|stored| stored.status != word) {
+        // A pressure that holds was written by the kubelet's eviction manager, which takes it back too.
+        let pressed =
+            kind != words::READY && condition(&fresh.conditions, kind).is_some_and(|stored| stored.status == ConditionStatus::True);
+        if !pressed && condition(&fresh.conditions, kind).is_none_or(|stored| stored.status != word) {
             good = false;
             set_condition(&mut fresh.conditions, Condition { kind, status: word, reason, message, transition_at: now, update_at: now });
         }
