@@ -4,7 +4,7 @@
 //! |---|---|
 //! | reads  | `Node`, `Pod`, `PodStatus`, `Meta` |
 //! | writes | `PodStatus` (DisruptionTarget), `Delete` requests, events |
-//! | woken  | node's taints changed; pod bound or gone; its own timers |
+//! | woken  | node's taints changed; pod bound, created bound, or gone; its own timers |
 //! | source | kubernetes v1.36, `pkg/controller/tainteviction/taint_eviction.go`, `processPodOnNode`; `spec/nodes.md` §6 |
 
 use bevy_ecs::prelude::{Res, ResMut};
@@ -35,6 +35,8 @@ pub struct TaintEviction;
 pub const WAKES: &[Wake] = &[
     Wake { kind: Kind::Node, on: Changes::ADDED.or(Changes::TAINTS).or(Changes::GONE), whom: Whom::Itself },
     Wake { kind: Kind::Pod, on: Changes::PLACEMENT.or(Changes::GONE), whom: Whom::Itself },
+    // Created with its node, past the scheduler.
+    Wake { kind: Kind::Pod, on: Changes::ADDED, whom: Whom::ItselfIfBound },
 ];
 
 /// A planned deletion.
