@@ -67,7 +67,9 @@ pub(crate) fn carry_out(world: &mut World, act: Act, verb: Verb) -> Result<Reply
         Verb::Put { object, expect, value } => put(world, act, object, expect, [value]),
         Verb::PutAll { object, expect, values } => put(world, act, object, expect, values),
         Verb::ReportPod { pod, status } => report_pod(world, act, pod, *status),
-        Verb::PatchPod { pod, condition, nominated_node } => patch_pod(world, act, pod, condition, nominated_node),
+        Verb::PatchPod { pod, condition, nominated_node } => {
+            patch_pod(world, act, pod, condition.map(|condition| *condition), nominated_node)
+        }
         Verb::Bind { pod, node } => bind(world, act, pod, node),
         Verb::Scale { object, replicas } => {
             living(world, object)?;

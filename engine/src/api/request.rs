@@ -73,8 +73,8 @@ pub enum Verb {
     PatchPod {
         /// The pod.
         pod: ObjRef,
-        /// The condition.
-        condition: Option<crate::model::meta::Condition>,
+        /// The condition. In a box: a million requests may be on their way at once, and few are patches.
+        condition: Option<Box<crate::model::meta::Condition>>,
         /// `nominatedNodeName`; empty for none. `None`: it stays.
         nominated_node: Option<Sym>,
     },

@@ -199,7 +199,7 @@ fn evict(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, pod: ObjR
         transition_at: now,
         update_at: now,
     };
-    work.tell(item.cause, Verb::PatchPod { pod, condition: Some(condition), nominated_node: None });
+    work.tell(item.cause, Verb::PatchPod { pod, condition: Some(Box::new(condition)), nominated_node: None });
     if let Some(meta) = cluster.metas.get(pod) {
         let about = ObjectKey { kind: Kind::Pod, namespace: meta.namespace, name: meta.name };
         let report = Report { about, uid: pod.uid, source: cluster.texts.kubelet, warning: true, reason, words: message, args: &[] };

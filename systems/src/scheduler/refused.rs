@@ -129,7 +129,7 @@ pub(super) fn give_up(
                 let key = ObjectKey { kind: Kind::Pod, namespace: meta.namespace, name: meta.name };
                 let (kind, reason) = (words::DISRUPTION_TARGET, words.preempted_by_us);
                 let target = Condition { kind, status: ConditionStatus::True, reason, message, transition_at: now, update_at: now };
-                let (pod, condition) = (victim.pod, Some(target));
+                let (pod, condition) = (victim.pod, Some(Box::new(target)));
                 work.ask_for(waiting.pod, Revision(0), Verb::PatchPod { pod, condition, nominated_node: None });
                 work.ask_for(waiting.pod, Revision(0), Verb::Delete { object: pod, grace_s: None, propagation: None });
                 state.preempting.insert(waiting.pod.uid);
@@ -167,7 +167,7 @@ pub(super) fn tell(
     events.report_of(now, revision, report);
     let condition =
         Condition { kind: words::POD_SCHEDULED, status: ConditionStatus::False, reason, message: text, transition_at: now, update_at: now };
-    work.tell(Revision(0), Verb::PatchPod { pod, condition: Some(condition), nominated_node });
+    work.tell(Revision(0), Verb::PatchPod { pod, condition: Some(Box::new(condition)), nominated_node });
 }
 
 /// Pods whose binding is under way by node, in order of identity.
