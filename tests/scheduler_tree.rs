@@ -243,7 +243,6 @@ impl World {
         } else if pod.default_selector.is_empty() {
             tree.decide(&self.table, 0, self.start)
         } else {
-            tree.want_zones(&self.table);
             let leader = ClassId(class as u32);
             let key = SpreadKey { namespace: pod.namespace, selector: pod.default_selector.clone(), leader };
             let number = self.spread.number(&key, &self.groups, &mut self.group_nodes, &self.labels);

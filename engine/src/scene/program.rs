@@ -285,7 +285,7 @@ impl Programs {
 }
 
 /// How long the containers of single pods run before they exit with 0, whatever their programs say: what a trace tells of its pods. A
-/// kubelet takes a pod's entry when it begins with the pod. ECS resource.
+/// kubelet drops a pod's entry with the pod. ECS resource.
 #[derive(Debug, Clone, Default, serde::Serialize, Deserialize, Resource)]
 pub struct RunTimes {
     by_pod: LookupMap<Uid, SimDuration>,
@@ -297,9 +297,14 @@ impl RunTimes {
         self.by_pod.insert(pod, span);
     }
 
-    /// Takes a pod's entry.
-    pub fn take(&mut self, pod: Uid) -> Option<SimDuration> {
-        if self.by_pod.is_empty() { None } else { self.by_pod.remove(&pod) }
+    /// How long a pod's containers run; `None` leaves it to their programs.
+    pub fn of(&self, pod: Uid) -> Option<SimDuration> {
+        if self.by_pod.is_empty() { None } else { self.by_pod.get(&pod).copied() }
+    }
+
+    /// Drops the entry of a pod that is gone.
+    pub fn forget(&mut self, pod: Uid) {
+        self.by_pod.remove(&pod);
     }
 }
 

@@ -76,7 +76,9 @@ impl Run {
     /// [`RunError::Refused`] when the API server refuses an object of the scene.
     pub fn new(scene: Scene, options: &RunOptions, install: impl FnOnce(&mut Simulation)) -> Result<Run, RunError> {
         let mut run = Run::unbuilt(scene, options, install);
-        run.namespaces_made = build::create_all(&mut run.sim, &run.scene.objects).map_err(RunError::Refused)?;
+        // From here on they are in the store; a hundred thousand nodes as they were written are not kept beside.
+        let objects = std::mem::take(&mut run.scene.objects);
+        run.namespaces_made = build::create_all(&mut run.sim, &objects).map_err(RunError::Refused)?;
         run.place.built = true;
         Ok(run)
     }
@@ -111,7 +113,7 @@ impl Run {
         Run { sim, scene, judge, place: Place::default(), namespaces_made: Vec::new(), player: Player::default(), check: options.check }
     }
 
-    /// The scene.
+    /// The scene; its objects are in the world.
     pub fn scene(&self) -> &Scene {
         &self.scene
     }

@@ -231,7 +231,6 @@ fn begin(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, heard: &H
     }
     run.counted = true;
     cluster.kubelets.nodes[node as usize].count(&cluster.classes.get(heard.class).requests);
-    run.runs_for = cluster.run_times.take(item.object.uid);
     let (out, ()) = with_cx(cluster, work, &mut run, heard, |run, cx| run.begin(Op::Admit, cx));
     assert!(out.reports.is_empty(), "a pod is reported when its worker begins, not before");
     Some(run)
@@ -337,6 +336,7 @@ fn discount(cluster: &mut Cluster, run: &mut PodRun) {
 /// Drops what the kubelet has of a pod that is gone.
 fn forget(cluster: &mut Cluster, run: Option<Box<PodRun>>) {
     let Some(mut run) = run else { return };
+    cluster.run_times.forget(run.object.uid);
     discount(cluster, &mut run);
     if run.sandbox && !cluster.classes.get(run.class).host_network {
         cluster.kubelets.nodes[run.node as usize].free_address(run.ip);
@@ -362,6 +362,7 @@ fn with_cx<R>(
         class,
         class_id: run.class,
         programs: &mut cluster.programs,
+        runs_for: cluster.run_times.of(run.object.uid),
         names: &mut cluster.names,
         texts: &cluster.texts,
         latency: cluster.latency.table(),

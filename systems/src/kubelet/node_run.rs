@@ -27,7 +27,7 @@ struct Range {
     /// Where the search for a free address goes on.
     next: u32,
     free: u32,
-    used: SmallVec<[u64; 2]>,
+    used: SmallVec<[u64; 4]>,
 }
 
 impl Range {
@@ -75,7 +75,7 @@ pub struct NodeRun {
     /// Number of the next range without `podCIDR`, counted for all nodes; taken over from and given back to the kubelets.
     pub(super) ranges_taken: u32,
     /// Images on the node, and from when on they are there.
-    images: Vec<(Sym, SimTime)>,
+    images: SmallVec<[(Sym, SimTime); 1]>,
     pulls_done_at: SimTime,
     /// It has failed and not come back.
     pub(super) failed: bool,
@@ -99,7 +99,7 @@ impl NodeRun {
             address,
             ranges,
             ranges_taken: 0,
-            images: Vec::new(),
+            images: SmallVec::new(),
             pulls_done_at: SimTime::ZERO,
             failed: false,
             used: Resources::default(),

@@ -218,8 +218,6 @@ pub struct PodRun {
     pub containers: SmallVec<[ContainerRun; 1]>,
     /// Its end.
     pub ending: Option<Box<Ending>>,
-    /// How long its containers run before they exit with 0, where a trace says so.
-    pub runs_for: Option<SimDuration>,
 }
 
 /// An event to be reported.
@@ -254,6 +252,8 @@ pub(crate) struct Cx<'a> {
     pub class_id: ClassId,
     /// What containers do.
     pub programs: &'a mut Programs,
+    /// How long the pod's containers run before they exit with 0, where a trace says so.
+    pub runs_for: Option<SimDuration>,
     /// Interned texts.
     pub names: &'a mut Names,
     /// The kubelet's words.
@@ -331,7 +331,6 @@ impl PodRun {
             init: init as u16,
             containers,
             ending: None,
-            runs_for: None,
         }
     }
 

@@ -127,7 +127,7 @@ impl PodRun {
         (container.image_ready, container.killing, container.forced, container.retry_at) = (false, false, false, None);
         let later = program.crashes.is_some_and(|crashes| container.starts > crashes);
         let exits = if later { program.exits_later } else { program.exits };
-        let of_trace = self.runs_for.filter(|_| at >= self.init as usize).map(|span| (span, 0));
+        let of_trace = cx.runs_for.filter(|_| at >= self.init as usize).map(|span| (span, 0));
         container.exit = of_trace.or(exits).map(|(after, code)| Exit { at: now + after, code, reason: exit_reason(code) });
         if memory_limit > 0 && program.memory_bytes > memory_limit as u64 {
             container.exit = Some(Exit { at: now, code: 137, reason: words::OOM_KILLED });

@@ -1,85 +1,21 @@
 //! Decisions under spread constraints and pod affinity, by change: for each kind of pods that has them, matching pods are counted by
-//! domain as pods come and go, so that a decision is one pass over the window with a few look-ups a node.
+//! domain as pods come and go.
 //!
 //! The answer is that of [`crate::scheduler::cycle::decide`], which a property test holds it to.
 
+use crate::scheduler::best::{Field, Kept, Soft};
+use crate::scheduler::cells::{CELLS_MAX, Cells, Tops};
+use crate::scheduler::counter::{Counter, Gate, Role, Test};
 use crate::scheduler::cycle::{Cycle, Decision, Looked, feasible_wanted};
-use crate::scheduler::nodes::NodeTable;
 use crate::scheduler::plugins::inter_pod_affinity::{self, PodTerm};
-use crate::scheduler::plugins::pod_topology_spread::{self, Constraint, Weights, normalize, raw_score};
+use crate::scheduler::plugins::pod_topology_spread::{self, Constraint};
 use crate::scheduler::pods::{Group, GroupId};
-use crate::scheduler::spread::pre_order;
-use crate::scheduler::tree::{ClassTree, INFEASIBLE};
+use crate::scheduler::reach::Reach;
+use crate::scheduler::scan::Window;
+use crate::scheduler::tree::ClassTree;
 use smallvec::SmallVec;
-use wavetank_engine::hash::LookupMap;
-use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::names::Sym;
 use wavetank_engine::words;
-
-/// Domain of a node that lacks the key.
-const NONE: u32 = u32::MAX;
-/// Weight of PodTopologySpread and of InterPodAffinity.
-const WEIGHT: i64 = 2;
-
-/// Sums of weights of pods by domain of a key.
-#[derive(Debug, Clone)]
-struct Counter {
-    /// Domain of the node at each place.
-    of_place: Vec<u32>,
-    /// Sum of each domain.
-    values: Vec<i64>,
-    /// Sum of all domains.
-    total: i64,
-    /// Whether a node lacks the key.
-    gaps: bool,
-}
-
-impl Counter {
-    /// Domains of a key; `alone`: each node with the key is a domain of its own.
-    fn new(key: Sym, alone: bool, table: &NodeTable, labels: &LabelSets) -> Counter {
-        let mut numbers: LookupMap<Sym, u32> = LookupMap::default();
-        let mut domains = 0;
-        let mut domain = |number: &u32| {
-            let Some(value) = labels.get(table.get(*number).labels, key) else { return NONE };
-            let known = if alone { None } else { numbers.get(&value).copied() };
-            known.unwrap_or_else(|| {
-                numbers.insert(value, domains);
-                domains += 1;
-                domains - 1
-            })
-        };
-        let of_place: Vec<u32> = table.ordered().iter().map(&mut domain).collect();
-        let gaps = of_place.contains(&NONE);
-        Counter { of_place, values: vec![0; domains as usize], total: 0, gaps }
-    }
-
-    fn add(&mut self, place: usize, weight: i64) {
-        if let Some(value) = self.values.get_mut(self.of_place[place] as usize) {
-            *value += weight;
-            self.total += weight;
-        }
-    }
-
-    /// Sum of the domain of the node at a place; `None` when it lacks the key.
-    fn at(&self, place: usize) -> Option<i64> {
-        self.values.get(self.of_place[place] as usize).copied()
-    }
-}
-
-/// What a counter's sums say of a node.
-#[derive(Debug, Clone, Copy)]
-enum Role {
-    /// A hard constraint: `maxSkew`, `minDomains`, whether the pod selects itself.
-    Hard(i64, usize, i64),
-    /// A soft constraint: `maxSkew`, whether its domains are nodes.
-    Soft(i64, bool),
-    /// Pods that required affinity wants near.
-    Near,
-    /// Pods that anti-affinity, of either side, keeps away.
-    Far,
-    /// Preferences, of either side.
-    Pull,
-}
 
 /// The counters of one kind of pods.
 #[derive(Debug, Default)]
@@ -87,17 +23,28 @@ pub struct Counters {
     epoch: u64,
     /// Groups with affinity when the counters were chosen.
     terms: usize,
-    roles: Vec<Role>,
-    list: Vec<Counter>,
+    pub(super) roles: Vec<Role>,
+    pub(super) list: Vec<Counter>,
     /// What a pod of each group adds to which counters.
     of_group: Vec<SmallVec<[(u32, i64); 4]>>,
     /// Keys of others' anti-affinity that means the pod, and of preferences of either side.
     others_keys: (Vec<Sym>, Vec<Sym>),
     /// Whether the pod matches its own required affinity.
     suits_itself: bool,
-    window: Window,
+    /// Nodes by the few domains of coarse keys; `None` when decisions need a look at each node.
+    cells: Option<Cells>,
+    /// For each counter, its place among the lists that the cells were made of.
+    within: Vec<Option<usize>>,
+    /// The filters of the others.
+    gates: Vec<Option<Gate>>,
+    /// Pods on the node at each place for the soft constraint that counts on nodes; empty when there is none.
+    counted: Vec<u32>,
+    kept: Kept,
+    tops: Tops,
+    reach: Reach,
+    pub(super) window: Window,
     /// What the last decision looked at.
-    looked: Looked,
+    pub(super) looked: Looked,
 }
 
 impl Counters {
@@ -144,9 +91,47 @@ impl Counters {
                 }
             }
         }
+        self.choose_cells(cycle.nodes.ordered().len());
         self.suits_itself = inter_pod_affinity::suits(cycle, cycle.groups.get(cycle.pod.resident.group));
         self.terms = cycle.groups.with_terms().len();
         self.epoch = cycle.nodes.epoch;
+    }
+
+    /// Chooses the keys whose domains are told apart as cells, the coarsest first, and whether what is left of the rest is known by node.
+    fn choose_cells(&mut self, places: usize) {
+        let mut coarse: Vec<usize> = (0..self.list.len()).filter(|&at| self.list[at].values.len() <= CELLS_MAX).collect();
+        coarse.sort_by_key(|&at| self.list[at].values.len());
+        let mut cells = Cells::of(&[], places);
+        let mut chosen: Vec<usize> = Vec::new();
+        for at in coarse {
+            let lists: Vec<&[u32]> = chosen.iter().chain([&at]).map(|&at| &self.list[at].of_place[..]).collect();
+            if let Some(finer) = Cells::of(&lists, places) {
+                cells = Some(finer);
+                chosen.push(at);
+            }
+        }
+        self.within = (0..self.list.len()).map(|at| chosen.iter().position(|&other| other == at)).collect();
+        self.gates = self.list.iter().map(|_| None).collect();
+        let mut by_node = Vec::new();
+        let mut known = true;
+        for (at, (role, counter)) in self.roles.iter().zip(&self.list).enumerate() {
+            match role {
+                Role::Soft(_, true) => {
+                    known &= !counter.gaps;
+                    by_node.push(at);
+                }
+                Role::Soft(_, false) => known &= self.within[at].is_some(),
+                Role::Pull => known = false,
+                Role::Hard(..) | Role::Near | Role::Far => {}
+            }
+        }
+        self.cells = cells.filter(|_| known && by_node.len() <= 1);
+        self.counted.clear();
+        if let Some(counter) = by_node.first().map(|&at| &self.list[at]).filter(|_| self.cells.is_some()) {
+            self.counted = (0..places).map(|place| counter.at(place).map_or(0, pods)).collect();
+        }
+        self.kept.spans.clear();
+        self.tops.clear();
     }
 
     fn see_groups(&mut self, cycle: &Cycle) {
@@ -166,7 +151,15 @@ impl Counters {
         match self.of_group.get(group.0 as usize) {
             Some(list) => {
                 for &(counter, weight) in list {
-                    self.list[counter as usize].add(place, if add { weight } else { -weight });
+                    let (at, weight) = (counter as usize, if add { weight } else { -weight });
+                    let Some(change) = self.list[at].add(place, weight) else { continue };
+                    if let Some(gate) = &mut self.gates[at] {
+                        gate.change(&self.list[at], place, change, |place| self.kept.spans.spoil(place));
+                    }
+                    if matches!(self.roles[at], Role::Soft(_, true)) && !self.counted.is_empty() {
+                        self.counted[place] = pods(change.1);
+                        self.kept.spans.spoil(place);
+                    }
                 }
             }
             // A group that came since: all is counted anew.
@@ -181,170 +174,84 @@ impl Counters {
 
     /// Decides by the tree of the pod's class; `None` when no node is feasible.
     pub fn decide(&mut self, cycle: &Cycle, tree: &ClassTree, start: usize) -> Option<Decision> {
-        let places = cycle.nodes.ordered().len();
-        let mut window = std::mem::take(&mut self.window);
-        let examined = self.fill(&mut window, cycle, tree, start);
-        self.looked.filtered += examined as u64;
-        self.looked.scored += if window.places.len() > 1 { window.places.len() as u64 } else { 0 };
-        let chosen = match window.places[..] {
-            [] => None,
-            [one] => Some(one),
-            _ => {
-                self.add_scores(&mut window);
-                Some(window.places[first_best(&window.totals)])
+        let (chosen, examined) = match self.cells.take() {
+            Some(cells) => {
+                let found = self.by_blocks(cycle, tree, &cells, start);
+                self.cells = Some(cells);
+                found
             }
-        };
-        self.window = window;
-        let node = cycle.nodes.ordered()[chosen? as usize];
-        Some(Decision::Node { node, next_start: (start + examined) % places, nominated: false })
+            None => self.scan(cycle, tree, start),
+        }?;
+        let order = cycle.nodes.ordered();
+        Some(Decision::Node { node: order[chosen], next_start: (start + examined) % order.len(), nominated: false })
     }
 
-    /// Feasible nodes from the start on, as many as are enough, with their own scores. Returns how many nodes were looked at.
-    fn fill(&self, window: &mut Window, cycle: &Cycle, tree: &ClassTree, start: usize) -> usize {
-        let places = cycle.nodes.ordered().len();
-        let wanted = feasible_wanted(places, cycle.profile.percentage_of_nodes_to_score);
-        let first_of_kind = self.suits_itself && self.of(|role| matches!(role, Role::Near)).all(|(_, counter)| counter.total == 0);
-        let tests: SmallVec<[Test; 4]> = self.of(|_| true).filter_map(|(role, counter)| Test::new(role, counter, first_of_kind)).collect();
-        window.places.clear();
-        window.totals.clear();
-        for (from, to) in [(start, places), (0, start)] {
-            for (place, &own) in (from..to).zip(tree.scores_between(from, to)) {
-                if own != INFEASIBLE && tests.iter().all(|test| test.passes(place)) {
-                    window.places.push(place as u32);
-                    window.totals.push(i64::from(own));
-                    if window.places.len() == wanted {
-                        return (place + places - start) % places + 1;
+    /// Place of the best node, and how many were asked whether they can run the pod.
+    fn by_blocks(&mut self, cycle: &Cycle, tree: &ClassTree, cells: &Cells, start: usize) -> Option<(usize, usize)> {
+        let first_of_kind = self.first_of_kind();
+        let mut allowed = [true; CELLS_MAX];
+        for (at, (role, counter)) in self.roles.iter().zip(&self.list).enumerate() {
+            let Some(test) = Test::new(*role, counter, first_of_kind) else { continue };
+            match (self.within[at], &mut self.gates[at]) {
+                (Some(list), _) => {
+                    let sum = |cell: usize| counter.values.get(cells.domains(cell)[list] as usize).copied();
+                    (0..cells.len()).for_each(|cell| allowed[cell] &= test.passes(sum(cell)));
+                }
+                (None, Some(gate)) => {
+                    if gate.set(test, counter) {
+                        self.kept.spans.clear();
                     }
+                }
+                (None, gate) => {
+                    *gate = Some(Gate::new(test, counter));
+                    self.kept.spans.clear();
                 }
             }
         }
-        places
+        let places = cycle.nodes.ordered().len();
+        let gates: SmallVec<[&Gate; 4]> = self.gates.iter().flatten().collect();
+        let open = |block: usize| gates.iter().fold(tree.open(block), |open, gate| open & gate.passing(block));
+        let everywhere = allowed[..cells.len()].iter().all(|allowed| *allowed);
+        let of_cells = |block: usize| {
+            let places = cells.in_block(block).iter().zip(allowed).filter(|(_, allowed)| *allowed);
+            places.fold(0, |all, (places, _)| all | places)
+        };
+        let wanted = feasible_wanted(places, cycle.profile.percentage_of_nodes_to_score);
+        self.reach.fill(places, start, wanted, |block| if everywhere { open(block) } else { open(block) & of_cells(block) });
+        if self.reach.len == 0 {
+            return None;
+        }
+        let mut soft: SmallVec<[Soft; 2]> = SmallVec::new();
+        for (at, (role, counter)) in self.roles.iter().zip(&self.list).enumerate() {
+            match (*role, self.within[at]) {
+                (Role::Soft(skew, false), Some(list)) => {
+                    let domain = |cell: usize| cells.domains(cell)[list];
+                    let of_cell = |cell: usize| (domain(cell), counter.values.get(domain(cell) as usize).copied());
+                    soft.push(Soft::Cells(skew, (0..cells.len()).map(of_cell).collect()));
+                }
+                (Role::Soft(skew, _), _) => soft.push(Soft::Node(skew)),
+                _ => {}
+            }
+        }
+        let field = Field { tree, cells, reach: &self.reach, soft: &soft, counted: &self.counted, allowed };
+        let (place, looked) = field.best(&mut self.kept, &mut self.tops, open);
+        self.looked.scored += looked;
+        Some((place, self.reach.examined))
     }
 
-    fn of(&self, wanted: impl Fn(Role) -> bool) -> impl Iterator<Item = (Role, &Counter)> {
+    /// Whether the pod is the first that its own required affinity means.
+    pub(super) fn first_of_kind(&self) -> bool {
+        self.suits_itself && self.of(|role| matches!(role, Role::Near)).all(|(_, counter)| counter.total == 0)
+    }
+
+    pub(super) fn of(&self, wanted: impl Fn(Role) -> bool) -> impl Iterator<Item = (Role, &Counter)> {
         self.roles.iter().copied().zip(&self.list).filter(move |(role, _)| wanted(*role))
     }
-
-    /// Adds what spreading and preferences give.
-    fn add_scores(&self, window: &mut Window) {
-        let soft = |(role, counter)| if let Role::Soft(skew, host) = role { Some((skew, host, counter)) } else { None };
-        let soft: SmallVec<[(i64, bool, &Counter); 2]> = self.of(|_| true).filter_map(soft).collect();
-        if !soft.is_empty() {
-            add_spread(&mut window.totals, &soft, &window.places);
-        }
-        let pulls: SmallVec<[&Counter; 2]> = self.of(|role| matches!(role, Role::Pull)).map(|(_, counter)| counter).collect();
-        if !pulls.is_empty() {
-            add_pulls(&mut window.totals, &pulls, &window.places);
-        }
-    }
 }
 
-/// The nodes of one decision; kept for its room.
-#[derive(Debug, Default)]
-struct Window {
-    places: Vec<u32>,
-    totals: Vec<i64>,
-}
-
-fn add_pulls(totals: &mut [i64], pulls: &[&Counter], feasible: &[u32]) {
-    let raw = |&place: &u32| pulls.iter().filter_map(|counter| counter.at(place as usize)).sum::<i64>();
-    let raw: Vec<i64> = feasible.iter().map(raw).collect();
-    let (least, most) = extremes(&raw);
-    if least == most {
-        return;
-    }
-    // Few sums differ: the last one's score serves for most nodes.
-    let (mut last, mut added) = (least, WEIGHT * inter_pod_affinity::normalize(least, least, most));
-    for (total, &raw) in totals.iter_mut().zip(&raw) {
-        if raw != last {
-            (last, added) = (raw, WEIGHT * inter_pod_affinity::normalize(raw, least, most));
-        }
-        *total += added;
-    }
-}
-
-fn extremes(raw: &[i64]) -> (i64, i64) {
-    raw.iter().fold((i64::MAX, i64::MIN), |(low, high), &raw| (low.min(raw), high.max(raw)))
-}
-
-fn add_spread(totals: &mut [i64], soft: &[(i64, bool, &Counter)], feasible: &[u32]) {
-    let domains = |counter: &Counter| {
-        let mut seen = vec![false; counter.values.len() + 1];
-        feasible.iter().for_each(|&place| {
-            let domain = counter.of_place[place as usize] as usize;
-            seen[domain.min(counter.values.len())] = true;
-        });
-        seen.into_iter().filter(|seen| *seen).count()
-    };
-    let size = |host: bool, counter: &Counter| if host { feasible.len() } else { domains(counter) };
-    let weights = Weights::new(soft.iter().map(|&(skew, host, counter)| (size(host, counter), skew)));
-    if let [(_, _, counter)] = soft
-        && !counter.gaps
-    {
-        add_spread_of_one(totals, &weights, counter, feasible);
-        return;
-    }
-    let raw = |&place: &u32| raw_score(&weights, soft.iter().map(|(_, _, counter)| counter.at(place as usize)));
-    let raw: Vec<i64> = feasible.iter().map(raw).collect();
-    let (least, most) = extremes(&raw);
-    for (total, raw) in totals.iter_mut().zip(&raw) {
-        *total += WEIGHT * normalize(*raw, least, most);
-    }
-}
-
-/// The same for one constraint whose key every node has: scores by sum are made once.
-fn add_spread_of_one(totals: &mut [i64], weights: &Weights, counter: &Counter, feasible: &[u32]) {
-    let sum = |&place: &u32| counter.values[counter.of_place[place as usize] as usize];
-    let (low, high) = feasible.iter().map(sum).fold((i64::MAX, i64::MIN), |(low, high), sum| (low.min(sum), high.max(sum)));
-    let raw: Vec<i64> = (low..=high).map(|sum| raw_score(weights, [Some(sum)])).collect();
-    let (least, most) = extremes(&raw);
-    let added: Vec<i64> = raw.iter().map(|&raw| WEIGHT * normalize(raw, least, most)).collect();
-    for (total, place) in totals.iter_mut().zip(feasible) {
-        *total += added[(sum(place) - low) as usize];
-    }
-}
-
-/// A filter by one counter.
-struct Test<'t> {
-    counter: &'t Counter,
-    /// Least and highest sum that pass.
-    least: i64,
-    most: i64,
-    /// Whether a node without the key passes.
-    without_key: bool,
-}
-
-impl<'t> Test<'t> {
-    fn new(role: Role, counter: &'t Counter, first_of_kind: bool) -> Option<Test<'t>> {
-        let (least, most, without_key) = match role {
-            Role::Hard(max_skew, min_domains, own) => {
-                let few = counter.values.len() < min_domains;
-                let low = if few { 0 } else { counter.values.iter().copied().min().unwrap_or(i64::from(i32::MAX)) };
-                (i64::MIN, max_skew + low - own, false)
-            }
-            Role::Near => (if first_of_kind { i64::MIN } else { 1 }, i64::MAX, false),
-            Role::Far => (i64::MIN, 0, true),
-            Role::Soft(..) | Role::Pull => return None,
-        };
-        Some(Test { counter, least, most, without_key })
-    }
-
-    fn passes(&self, place: usize) -> bool {
-        self.counter.at(place).map_or(self.without_key, |sum| self.least <= sum && sum <= self.most)
-    }
-}
-
-/// The place of the best total: among equals the first in pre-order.
-fn first_best(totals: &[i64]) -> usize {
-    let best = totals.iter().copied().max().unwrap_or(0);
-    let mut found = (usize::MAX, (u64::MAX, u32::MAX));
-    for at in totals.iter().enumerate().filter(|(_, total)| **total == best).map(|(at, _)| at) {
-        let order = pre_order(at);
-        if order < found.1 {
-            found = (at, order);
-        }
-    }
-    found.0
+/// A number of pods, which is never below none.
+fn pods(sum: i64) -> u32 {
+    u32::try_from(sum).unwrap_or(0)
 }
 
 /// Hard and soft constraints that act on the pod.

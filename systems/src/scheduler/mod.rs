@@ -11,10 +11,13 @@
 //! (names, answers, traits), `plugins` (one file each), `profile`, `filter`, `cycle` (one decision, plainly), `failure` (why none),
 //! `volumes` and `storage` (what pods have and what there is), `feed` (from the store), `reserve` (until a pod's volumes are bound),
 //! `own`, `registry` and `policies` (filters and scores beside the original's), `tree` (the same decision by change), `group_nodes`
-//! (where pods of small groups are), `spread` and `counters` (the same under default constraints, and under
-//! constraints and affinity of one's own), `cache` (what follows from the store), `queue`, `work` (what it costs).
+//! (where pods of small groups are), `reach`, `cells` and `best` (the nodes looked at and the best of them, by blocks), `spread`,
+//! `counters` and `scan` (the same under default constraints, and under constraints and affinity of one's own), `cache` (what follows from the store), `queue`, `work` (what it costs).
 
+mod best;
 pub mod cache;
+mod cells;
+mod counter;
 pub mod counters;
 pub mod cycle;
 pub mod facts;
@@ -32,9 +35,11 @@ pub mod policies;
 pub mod preemption;
 pub mod profile;
 pub mod queue;
+mod reach;
 mod refused;
 pub mod registry;
 mod reserve;
+mod scan;
 pub mod spread;
 pub mod storage;
 pub mod tree;

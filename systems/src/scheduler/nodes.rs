@@ -337,6 +337,11 @@ impl NodeTable {
         self.zone_at[place] as usize
     }
 
+    /// Spreading zone of the node at each place.
+    pub(super) fn zone_numbers(&self) -> &[u32] {
+        &self.zone_at
+    }
+
     /// Value of the zone label of a spreading zone.
     pub fn zone_value(&self, zone: usize) -> Option<Sym> {
         self.zone_values[zone]

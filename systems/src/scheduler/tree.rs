@@ -29,10 +29,12 @@ pub struct ClassTree {
     counts: Vec<u32>,
     /// Best score below each tree node.
     best: Vec<i32>,
-    /// The same among the nodes of each spreading zone; empty before the first decision that spreads.
-    zones: Vec<Vec<i32>>,
+    /// For each block of places, the feasible ones.
+    open: Vec<u64>,
     /// For each block of places, when the feasibility of one of its nodes changed last.
     stamps: Vec<u32>,
+    /// The same for scores.
+    marks: Vec<u32>,
     clock: u32,
     /// Entries of the table's change list taken in.
     seen: usize,
@@ -52,7 +54,7 @@ impl ClassTree {
             let number = table.changes[self.seen];
             self.seen += 1;
             if let Some(place) = table.place(number) {
-                self.set(place, table.zone_at(place), score(facts, profile, table, number, labels, names));
+                self.set(place, score(facts, profile, table, number, labels, names));
                 computed += 1;
             }
         }
@@ -73,31 +75,14 @@ impl ClassTree {
             self.pull(at);
         }
         self.clock += 1;
-        self.stamps = vec![self.clock; order.len().div_ceil(BLOCK)];
+        let blocks = order.len().div_ceil(BLOCK);
+        (self.stamps, self.marks) = (vec![self.clock; blocks], vec![self.clock; blocks]);
+        self.open = vec![0; blocks];
+        for place in (0..order.len()).filter(|place| self.counts[self.leaves + place] > 0) {
+            self.open[place / BLOCK] |= 1 << (place % BLOCK);
+        }
         self.seen = table.changes.len();
         self.epoch = table.epoch;
-        if !self.zones.is_empty() {
-            self.build_zones(table);
-        }
-    }
-
-    fn build_zones(&mut self, table: &NodeTable) {
-        self.zones = vec![vec![INFEASIBLE; 2 * self.leaves]; table.zones()];
-        for place in 0..table.ordered().len() {
-            self.zones[table.zone_at(place)][self.leaves + place] = self.best[self.leaves + place];
-        }
-        for zone in &mut self.zones {
-            for at in (1..self.leaves).rev() {
-                zone[at] = zone[2 * at].max(zone[2 * at + 1]);
-            }
-        }
-    }
-
-    /// Keeps the best scores of each spreading zone from now on.
-    pub fn want_zones(&mut self, table: &NodeTable) {
-        if self.zones.is_empty() {
-            self.build_zones(table);
-        }
     }
 
     fn pull(&mut self, at: usize) {
@@ -105,23 +90,22 @@ impl ClassTree {
         self.best[at] = self.best[2 * at].max(self.best[2 * at + 1]);
     }
 
-    fn set(&mut self, place: usize, zone: usize, score: i32) {
+    fn set(&mut self, place: usize, score: i32) {
         let mut at = self.leaves + place;
         let before = std::mem::replace(&mut self.best[at], score);
         if before == score {
             return;
         }
+        self.clock += 1;
+        self.marks[place / BLOCK] = self.clock;
         if (before == INFEASIBLE) != (score == INFEASIBLE) {
-            self.clock += 1;
             self.stamps[place / BLOCK] = self.clock;
+            self.open[place / BLOCK] ^= 1 << (place % BLOCK);
         }
         self.counts[at] = u32::from(score != INFEASIBLE);
         while at > 1 {
             at /= 2;
             self.pull(at);
-        }
-        if let Some(zone) = self.zones.get_mut(zone) {
-            raise(zone, self.leaves + place, score);
         }
     }
 
@@ -140,9 +124,19 @@ impl ClassTree {
         self.stamps[block]
     }
 
-    /// Best score of a zone's nodes at places `from..to`.
-    pub(super) fn best_of_zone(&self, zone: usize, from: usize, to: usize) -> i32 {
-        best_between(&self.zones[zone], self.leaves, from, to)
+    /// When the score of a node in a block changed last.
+    pub(super) fn marked(&self, block: usize) -> u32 {
+        self.marks[block]
+    }
+
+    /// The feasible places of a block.
+    pub(super) fn open(&self, block: usize) -> u64 {
+        self.open[block]
+    }
+
+    /// Scores of the nodes of a block.
+    pub(super) fn scores_of_block(&self, block: usize) -> &[i32] {
+        self.scores_between(block * BLOCK, ((block + 1) * BLOCK).min(self.leaves))
     }
 
     /// The feasible nodes that a decision looks at; `None` when there are none.
@@ -189,15 +183,6 @@ impl ClassTree {
         let window = self.window(table, percentage, start)?;
         let node = table.ordered()[window.place(window.pick())];
         Some(Decision::Node { node, next_start: window.next_start(), nominated: false })
-    }
-}
-
-/// Sets a leaf, and what is above it.
-fn raise(tree: &mut [i32], mut at: usize, score: i32) {
-    tree[at] = score;
-    while at > 1 {
-        at /= 2;
-        tree[at] = tree[2 * at].max(tree[2 * at + 1]);
     }
 }
 

@@ -6,7 +6,7 @@ use crate::scheduler::counters::Counters;
 use crate::scheduler::cycle::{self, Decision};
 use crate::scheduler::plugins::node_affinity;
 use crate::scheduler::pods::Incoming;
-use crate::scheduler::spread::{SpreadCounts, SpreadKey, ZONES_MAX};
+use crate::scheduler::spread::{SpreadCounts, SpreadKey};
 use wavetank_engine::ids::Uid;
 use wavetank_engine::model::meta::Meta;
 use wavetank_engine::model::pod_class::ClassId;
@@ -63,18 +63,17 @@ impl SchedulerCache {
         let profile = profile_in(&self.served, facts.scheduler_name);
         self.work.rescored += tree.catch_up(facts, profile, &self.table, &reads.labels, names);
         let percentage = profile.percentage_of_nodes_to_score;
-        let every_node = self.table.zones() <= ZONES_MAX && facts.node_selector.is_empty() && facts.required.is_none();
+        let every_node = facts.node_selector.is_empty() && facts.required.is_none();
         if !facts.spread.is_empty() || facts.terms.is_some() || self.touched(kind, reads) {
             return self.decide_by_counters(pod, (kind, meta.controller_uid().unwrap_or_default()), leader, start, reads, names);
         }
-        let tree = self.trees.get_mut(&leader)?;
+        let tree = self.trees.get(&leader)?;
         if pod.default_selector.is_empty() {
             return tree.decide(&self.table, percentage, start);
         }
-        if !every_node {
+        if !every_node || !self.spread.tells_zones(&self.table) {
             return None;
         }
-        tree.want_zones(&self.table);
         let selected = (selected_by(meta), leader);
         let number = match self.spread_numbers.get(&selected) {
             Some(&number) => number,
