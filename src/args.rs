@@ -69,7 +69,8 @@ Examples:
 
 Workloads (scenes/bench): SchedulingBasic, SchedulingPodAntiAffinity, SchedulingPodAffinity,
 SchedulingPreferredPodAffinity, SchedulingPreferredPodAntiAffinity, TopologySpreading,
-PreferredTopologySpreading, PreemptionBasic, Unschedulable, SchedulingWithMixedChurn, SchedulingDaemonset.";
+PreferredTopologySpreading, PreemptionBasic, Unschedulable, SchedulingWithMixedChurn, SchedulingWithNodesAdded,
+SchedulingDaemonset.";
 
 const COMPLETIONS_HELP: &str = "\
 Examples:

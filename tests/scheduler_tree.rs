@@ -208,7 +208,7 @@ impl World {
     }
 
     fn place(&mut self, class: usize) -> Result<(), TestCaseError> {
-        let nodes = self.table.order(&self.labels, &self.names).len();
+        let nodes = self.table.order(&self.labels).len();
         if nodes == 0 {
             return Ok(());
         }

@@ -52,6 +52,7 @@ workloads!(
     "PreemptionBasic",
     "Unschedulable",
     "SchedulingWithMixedChurn",
+    "SchedulingWithNodesAdded",
     "SchedulingDaemonset",
 );
 
@@ -346,9 +347,10 @@ impl DecisionWatch for Meter {
 
 impl Measured {
     fn round_over(&mut self, tally: &Tally) {
-        let Some((wall, cpu)) = self.round_began.take() else { return };
-        self.now.wall += self.clock.wall() - wall;
-        self.now.cpu += cpu_now() - cpu;
+        if let Some((wall, cpu)) = self.round_began.take() {
+            self.now.wall += self.clock.wall() - wall;
+            self.now.cpu += cpu_now() - cpu;
+        }
         self.now.created = tally.pods_created;
         if tally.bindings > self.now.bound {
             self.now.bound = tally.bindings;

@@ -3,7 +3,7 @@
 
 use crate::scheduler::cells::{CELLS_MAX, Cells, Span, Spans, Tops, each};
 use crate::scheduler::plugins::pod_topology_spread::{Weights, normalize, raw_score};
-use crate::scheduler::reach::{Reach, Segment, in_pre_order, pre_order};
+use crate::scheduler::reach::{Reach, Segment, first_in_pre_order, in_pre_order, pre_order};
 use crate::scheduler::tree::ClassTree;
 use smallvec::SmallVec;
 
@@ -186,27 +186,38 @@ impl<'j> Judge<'j> {
         highest
     }
 
-    /// Position of the first of the best: looks at every node of the segments that may have one. `bound`: the highest of `bounds`.
+    /// Position of the first of the best: looks at the nodes of segments that may have one before what is found already. `bound`: the
+    /// highest of `bounds`.
     fn search(&self, bounds: &[i64], bound: i64) -> (usize, u64) {
-        let (mut best, mut found, mut looked) = (i64::MIN, 0, 0);
+        let (mut best, mut found, mut looked) = (i64::MIN, (0, pre_order(0)), 0);
         let mut look = |segment: &Segment, bound: i64| {
-            if bound < best {
+            let end = segment.before + segment.places.count_ones() as usize;
+            if bound < best || bound == best && first_in_pre_order(segment.before, end) >= found.1 {
                 return;
             }
             let mut at = segment.before;
             each(segment.block, segment.places, |place| {
                 let total = self.total(place);
-                if total > best || total == best && pre_order(at) < pre_order(found) {
-                    (best, found) = (total, at);
+                if total > best || total == best && pre_order(at) < found.1 {
+                    (best, found) = (total, (at, pre_order(at)));
                 }
                 at += 1;
             });
-            looked += (at - segment.before) as u64;
+            looked += (end - segment.before) as u64;
         };
-        let with_bounds = || self.field.reach.segments.iter().zip(bounds);
-        // The most promising first, so that others need no look.
+        let reach = self.field.reach;
+        // The most promising first, so that others need no look: those with the leftmost nodes of the heap's levels.
+        let mut leftmost = 0;
+        while leftmost < reach.len {
+            let at = reach.segment_of(leftmost);
+            if bounds[at] == bound {
+                look(&reach.segments[at], bound);
+            }
+            leftmost = 2 * leftmost + 1;
+        }
+        let with_bounds = || reach.segments.iter().zip(bounds);
         with_bounds().filter(|(_, own)| **own == bound).for_each(|(segment, own)| look(segment, *own));
         with_bounds().filter(|(_, own)| **own < bound).for_each(|(segment, own)| look(segment, *own));
-        (found, looked)
+        (found.0, looked)
     }
 }

@@ -12,6 +12,7 @@ use crate::scheduler::plugin::Happenings;
 use crate::scheduler::plugins::pod_topology_spread::default_selector;
 use crate::scheduler::pods::{Group, GroupId, Groups, Incoming, Namespaces, Nominated, Nominations, Resident};
 use crate::scheduler::profile::Profile;
+use crate::scheduler::refusals::Refusals;
 use crate::scheduler::registry;
 use crate::scheduler::spread::SpreadCounts;
 use crate::scheduler::storage::Storage;
@@ -131,6 +132,7 @@ pub struct SchedulerCache {
     /// Counters for pods that spread constraints or affinity act on.
     counters: Vec<Counters>,
     counter_numbers: LookupMap<(PodKind, Uid), u32>,
+    pub(super) refusals: Refusals,
     restored: bool,
     /// Work done since the start or the last resume.
     work: WorkCounts,
@@ -152,6 +154,11 @@ impl SchedulerCache {
     /// the run begins.
     pub fn score_percentage(&mut self, percentage: u32) {
         self.percentage = Some(percentage);
+    }
+
+    /// Notes that so many nodes were looked at again for a pod that was refused before.
+    pub(super) fn looked_again(&mut self, nodes: u64) {
+        self.work.filtered += nodes;
     }
 
     pub(super) fn begins(&mut self, any: bool) {

@@ -71,7 +71,8 @@ pub(super) struct Tops {
 impl Tops {
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        (self.seen.clear(), self.best.clear());
+        self.seen.clear();
+        self.best.clear();
     }
 
     /// Those of one block, brought up to date.
@@ -131,7 +132,8 @@ pub(super) struct Spans {
 impl Spans {
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        (self.stamps.clear(), self.list.clear());
+        self.stamps.clear();
+        self.list.clear();
     }
 
     /// Notes that a count on the node at a place, or whether it can run the pod, has changed.

@@ -12,7 +12,8 @@
 //! `volumes` and `storage` (what pods have and what there is), `feed` (from the store), `reserve` (until a pod's volumes are bound),
 //! `own`, `registry` and `policies` (filters and scores beside the original's), `tree` (the same decision by change), `group_nodes`
 //! (where pods of small groups are), `reach`, `cells` and `best` (the nodes looked at and the best of them, by blocks), `spread`,
-//! `counters` and `scan` (the same under default constraints, and under constraints and affinity of one's own), `cache` (what follows from the store), `queue`, `work` (what it costs).
+//! `counters` and `scan` (the same under default constraints, and under constraints and affinity of one's own), `cache` (what follows from the store), `queue`, `refused` and `refusals` (pods that
+//! no node can take, now and again), `work` (what it costs).
 
 mod best;
 pub mod cache;
@@ -36,6 +37,7 @@ pub mod preemption;
 pub mod profile;
 pub mod queue;
 mod reach;
+mod refusals;
 mod refused;
 pub mod registry;
 mod reserve;
@@ -567,6 +569,14 @@ fn schedule_one(
     if let Some(&node) = state.nominated.get(&waiting.pod.uid) {
         incoming.nominated_node = node;
     }
+    // A pod that has been tried before is tried again where something has changed.
+    let known = match waiting.failures {
+        0 => None,
+        _ => refused::still_refused((&incoming, kind, meta), state, cache, reads, names, words, work.now()),
+    };
+    if let Some(said) = known.as_ref().filter(|_| !reads.checking.0) {
+        return refused::give_up_again((waiting, meta, kind), said, state, reads, names, words, work, events);
+    }
     match cache.decide(&incoming, kind, meta, state.start, reads, names) {
         Decision::Node { node: number, next_start, .. } => {
             state.start = next_start;
@@ -596,7 +606,7 @@ fn schedule_one(
         }
         Decision::None(failure) => {
             let about = wavetank_engine::ids::ObjectKey { kind: Kind::Pod, namespace: meta.namespace, name: meta.name };
-            let about = About { waiting, key: about, incoming: &incoming, kind };
+            let about = About { waiting, key: about, incoming: &incoming, kind, known };
             refused::give_up(&about, &failure, state, cache, reads, names, words, work, events);
         }
     }

@@ -5,16 +5,17 @@ use crate::scheduler::plugin::Happenings;
 use crate::scheduler::pods::{GroupId, Resident};
 use crate::scheduler::volumes::PodVolumes;
 use smallvec::SmallVec;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use wavetank_engine::hash::LookupMap;
 use wavetank_engine::ids::Uid;
 use wavetank_engine::model::labels::{LabelSetId, LabelSets};
 use wavetank_engine::model::node::{Effect, NodeTaint};
 use wavetank_engine::model::resources::Resources;
-use wavetank_engine::names::{Names, Sym};
+use wavetank_engine::names::Sym;
 use wavetank_engine::words;
 
+/// Nodes put into the order one by one at most; where more come at once it is made anew.
+const INSERTIONS_MAX: usize = 8;
 /// Changes remembered at most.
 const CHANGES_MAX: usize = 16_000_000;
 
@@ -127,6 +128,12 @@ impl NodeFacts {
     }
 }
 
+/// Region and zone of a node; empty for none.
+fn zone_key(node: &NodeFacts, labels: &LabelSets) -> (Sym, Sym) {
+    let value = |key| labels.get(node.labels, key).unwrap_or(Sym::EMPTY);
+    (value(words::REGION_LABEL), value(words::ZONE_LABEL))
+}
+
 /// All nodes.
 #[derive(Debug, Default)]
 pub struct NodeTable {
@@ -141,8 +148,15 @@ pub struct NodeTable {
     zone_at: Vec<u32>,
     /// Values of the zone label, by number of the spreading zone, in the order of places; `None`: nodes without one.
     zone_values: Vec<Option<Sym>>,
+    /// Zones of the order, by region and zone, with their numbers of nodes, as they first appeared.
+    zone_sizes: Vec<((Sym, Sym), usize)>,
+    /// Whether the order must be made anew.
     stale: bool,
-    /// Raised when the order or the set of nodes changes: class trees are built anew.
+    /// Nodes that have come since it was made.
+    came: Vec<u32>,
+    /// Nodes that were put into the order since it was made anew: the epoch from then on, and the place.
+    insertions: Vec<(u64, usize)>,
+    /// Raised when the order or the set of nodes changes.
     pub epoch: u64,
     /// Numbers of changed nodes, since the beginning.
     pub changes: Vec<u32>,
@@ -203,7 +217,9 @@ impl NodeTable {
             self.by_uid.insert(fresh.uid, number);
             self.by_name.insert(fresh.name, number);
             self.nodes.push(fresh);
-            self.stale = true;
+            self.places.push(u32::MAX);
+            self.came.push(number);
+            self.changes.push(number);
             return Happenings::NODE_ADDED;
         };
         let before = &self.nodes[number as usize];
@@ -281,36 +297,76 @@ impl NodeTable {
 
     /// The order in which nodes are looked at: zones in turn, in the order in which zones first appeared.
     /// Source: `spec/scheduler.md` §2, `pkg/scheduler/backend/cache/node_tree.go`.
-    pub fn order(&mut self, labels: &LabelSets, names: &Names) -> &[u32] {
-        if self.stale {
-            self.stale = false;
-            self.epoch += 1;
-            let mut zones: Vec<Vec<u32>> = Vec::new();
-            let mut zone_numbers: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-            let text = |set, key| labels.get(set, key).map_or("", |value| names.text(value));
-            for number in 0..self.nodes.len() as u32 {
-                let node = &self.nodes[number as usize];
-                if node.alive {
-                    let key = (text(node.labels, words::REGION_LABEL), text(node.labels, words::ZONE_LABEL));
-                    let zone = *zone_numbers.entry(key).or_insert_with(|| {
-                        zones.push(Vec::new());
-                        zones.len() - 1
-                    });
-                    zones[zone].push(number);
-                }
-            }
-            self.order.clear();
-            let longest = zones.iter().map(Vec::len).max().unwrap_or(0);
-            for nth in 0..longest {
-                self.order.extend(zones.iter().filter_map(|zone| zone.get(nth)));
-            }
-            self.number_zones(labels);
-            self.places = vec![u32::MAX; self.nodes.len()];
-            for (place, &number) in self.order.iter().enumerate() {
-                self.places[number as usize] = place as u32;
-            }
+    pub fn order(&mut self, labels: &LabelSets) -> &[u32] {
+        if self.stale || self.came.len() > INSERTIONS_MAX {
+            self.order_anew(labels);
+        }
+        for number in std::mem::take(&mut self.came) {
+            self.insert(number, labels);
         }
         &self.order
+    }
+
+    fn order_anew(&mut self, labels: &LabelSets) {
+        self.stale = false;
+        self.epoch += 1;
+        self.came.clear();
+        self.insertions.clear();
+        let mut zones: Vec<Vec<u32>> = Vec::new();
+        let mut zone_numbers: LookupMap<(Sym, Sym), usize> = LookupMap::default();
+        self.zone_sizes.clear();
+        for (number, node) in (0..).zip(&self.nodes).filter(|(_, node)| node.alive) {
+            let key = zone_key(node, labels);
+            let zone = *zone_numbers.entry(key).or_insert_with(|| {
+                zones.push(Vec::new());
+                self.zone_sizes.push((key, 0));
+                zones.len() - 1
+            });
+            zones[zone].push(number);
+        }
+        self.zone_sizes.iter_mut().zip(&zones).for_each(|(size, zone)| size.1 = zone.len());
+        self.order.clear();
+        let longest = zones.iter().map(Vec::len).max().unwrap_or(0);
+        for nth in 0..longest {
+            self.order.extend(zones.iter().filter_map(|zone| zone.get(nth)));
+        }
+        self.number_zones(labels);
+        self.places.fill(u32::MAX);
+        for (place, &number) in self.order.iter().enumerate() {
+            self.places[number as usize] = place as u32;
+        }
+    }
+
+    /// Puts a node that has just come, the last of its zone, into the order.
+    fn insert(&mut self, number: u32, labels: &LabelSets) {
+        let node = &self.nodes[number as usize];
+        let (key, value) = (zone_key(node, labels), labels.get(node.labels, words::ZONE_LABEL));
+        let zone = self.zone_sizes.iter().position(|zone| zone.0 == key).unwrap_or_else(|| {
+            self.zone_sizes.push((key, 0));
+            self.zone_sizes.len() - 1
+        });
+        let row = self.zone_sizes[zone].1;
+        let above: usize = self.zone_sizes.iter().map(|zone| zone.1.min(row)).sum();
+        let place = above + self.zone_sizes[..zone].iter().filter(|zone| zone.1 > row).count();
+        self.zone_sizes[zone].1 += 1;
+        let spreading = self.zone_values.iter().position(|known| *known == value).unwrap_or_else(|| {
+            self.zone_values.push(value);
+            self.zone_values.len() - 1
+        });
+        self.order.insert(place, number);
+        self.zone_at.insert(place, spreading as u32);
+        for (place, &number) in self.order.iter().enumerate().skip(place) {
+            self.places[number as usize] = place as u32;
+        }
+        self.epoch += 1;
+        self.insertions.push((self.epoch, place));
+    }
+
+    /// Where nodes were put into the order since an epoch, one after the other; `None` when more than that has happened.
+    pub(super) fn insertions_since(&self, epoch: u64) -> Option<&[(u64, usize)]> {
+        let from = self.insertions.partition_point(|insertion| insertion.0 <= epoch);
+        let list = &self.insertions[from..];
+        (list.first().is_none_or(|first| first.0 == epoch + 1) && self.epoch - epoch == list.len() as u64).then_some(list)
     }
 
     fn number_zones(&mut self, labels: &LabelSets) {

@@ -40,6 +40,12 @@ pub trait Policy: Send + Sync + 'static {
         None
     }
 
+    /// Whether [`Policy::refusal`] follows from what the pod asks for and from that node alone, so that it stands until the node changes:
+    /// pods that wait are then tried again at no cost while nothing changes.
+    fn refuses_by_node(&self) -> bool {
+        false
+    }
+
     /// Scores from 0 to 100 of the nodes that can run the pod, in their order; `None` when it has nothing to say of this pod.
     fn scores(&self, _pod: &Self::Pod, _nodes: &[NodeView<'_, Self::Node>]) -> Option<Vec<i64>> {
         None
@@ -277,6 +283,7 @@ pub fn least_first<T: Ord + Clone>(values: &[T]) -> Vec<i64> {
 
 /// A policy whose types are hidden.
 pub(super) trait Hidden: Send + Sync {
+    fn refuses_by_node(&self) -> bool;
     fn put_node(&mut self, number: u32, facts: &NodeFacts, seats: &BTreeMap<Uid, Arc<Seat>>, texts: Texts);
     fn count(&mut self, number: u32, seat: &Seat, texts: Texts, add: bool);
     fn allot(&self, own: &Own, nodes: &NodeTable, number: u32, about: &About) -> Option<Allotment>;
@@ -338,6 +345,10 @@ impl<P: Policy> Hidden for Kept<P> {
         let pod = self.policy.pod(&PodView { seat: about.seat, texts }, &cluster);
         let seats = own.seats.get(number as usize);
         self.policy.allot(&pod, &NodeView { number, state: self.state(number), facts: nodes.get(number), seats, texts })
+    }
+
+    fn refuses_by_node(&self) -> bool {
+        self.policy.refuses_by_node()
     }
 
     fn begin<'c>(&'c self, cycle: &Cycle<'c>, own: &'c Own) -> Box<dyn Begun + 'c> {
@@ -461,6 +472,11 @@ impl Own {
     /// A pod on a node.
     pub(super) fn seated(&self, number: u32, uid: Uid) -> Option<&Arc<Seat>> {
         self.seats.get(number as usize)?.get(&uid)
+    }
+
+    /// Whether every refusal stands until its node changes.
+    pub(super) fn refuse_by_node(&self) -> bool {
+        self.chosen.iter().all(|chosen| chosen.policy.refuses_by_node())
     }
 
     /// The filters of a cycle.

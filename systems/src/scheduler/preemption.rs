@@ -16,6 +16,9 @@ use wavetank_engine::names::Sym;
 use wavetank_engine::scene::model::Ties;
 use wavetank_engine::time::SimTime;
 
+/// What is said of nodes on which preemption can't help.
+pub(super) const NOT_HELPFUL: &str = "Preemption is not helpful for scheduling";
+
 /// A pod on a node, as preemption looks at it.
 #[derive(Debug, Clone)]
 pub struct OnNode {
@@ -171,7 +174,7 @@ fn look_for_room(
         }
     }
     if candidates.is_empty() {
-        dry_run.add_unseen(Refusal::of(Plugin::DefaultPreemption, false, "Preemption is not helpful for scheduling"));
+        dry_run.add_unseen(Refusal::of(Plugin::DefaultPreemption, false, NOT_HELPFUL));
         return Err((dry_run.message(cycle.names, ""), true));
     }
     let tied = best(&candidates);
@@ -194,7 +197,13 @@ fn not_eligible(cycle: &Cycle, failure: &Failure, cluster: &dyn Cluster) -> Opti
 }
 
 /// The pods that must leave a node, or why their leaving does not help. Source: `SelectVictimsOnNode`.
-fn candidate(cycle: &Cycle, filters: &Filters, number: u32, pods: Vec<OnNode>, budgets: &[Budget]) -> Result<Candidate, Refusal> {
+pub(super) fn candidate(
+    cycle: &Cycle,
+    filters: &Filters,
+    number: u32,
+    pods: Vec<OnNode>,
+    budgets: &[Budget],
+) -> Result<Candidate, Refusal> {
     let own = cycle.pod.resident.class.priority;
     let mut potential: Vec<OnNode> = pods.into_iter().filter(|pod| pod.priority() < own).collect();
     if potential.is_empty() {

@@ -59,8 +59,8 @@ impl Reach {
         }
     }
 
-    /// Place of the nth node, which must exist.
-    pub(super) fn place(&self, nth: usize) -> usize {
+    /// Which segment has the nth node, which must exist.
+    pub(super) fn segment_of(&self, nth: usize) -> usize {
         // Blocks hold about equally many.
         let mut at = nth * self.segments.len() / self.len;
         while self.segments[at].before > nth {
@@ -69,7 +69,12 @@ impl Reach {
         while self.segments.get(at + 1).is_some_and(|next| next.before <= nth) {
             at += 1;
         }
-        let segment = &self.segments[at];
+        at
+    }
+
+    /// Place of the nth node, which must exist.
+    pub(super) fn place(&self, nth: usize) -> usize {
+        let segment = &self.segments[self.segment_of(nth)];
         segment.block * BLOCK + select(segment.places, nth - segment.before)
     }
 }
@@ -90,6 +95,14 @@ pub(super) fn pre_order(position: usize) -> (u64, u32) {
     let number = position as u64 + 1;
     let zeros = number.leading_zeros();
     ((number << zeros) << 1, 64 - zeros)
+}
+
+/// The least [`pre_order`] of the positions `from..to`, of which there is one at least.
+pub(super) fn first_in_pre_order(from: usize, to: usize) -> (u64, u32) {
+    // Within a level positions are in order: the first, or the leftmost of the next level.
+    let next_level = (from + 1).next_power_of_two() - 1;
+    let first = pre_order(from);
+    if from < next_level && next_level < to { first.min(pre_order(next_level)) } else { first }
 }
 
 /// Positions of an implicit binary heap of a size in pre-order.
@@ -127,6 +140,9 @@ mod tests {
             }
             let mut sorted: Vec<usize> = (0..len).collect();
             sorted.sort_by_key(|&position| pre_order(position));
+            for (from, to) in (0..len).flat_map(|from| (from + 1..=len).map(move |to| (from, to))) {
+                assert_eq!(Some(first_in_pre_order(from, to)), (from..to).map(pre_order).min(), "{from}..{to}");
+            }
             assert_eq!((&sorted, in_pre_order(len).collect::<Vec<_>>()), (&walked, walked.clone()));
         }
     }

@@ -7,6 +7,7 @@ use super::failure::{Failure, event_text};
 use super::pods::{Incoming, Resident};
 use super::preemption::{Budget, Cluster, OnNode, Outcome, preempt};
 use super::queue::Waiting;
+use super::refusals::Said;
 use super::{Reads, SchedulerQueue, SchedulerState, Words};
 use std::collections::BTreeMap;
 use wavetank_engine::api::queue::Work;
@@ -28,6 +29,8 @@ pub(super) struct About<'a> {
     pub(super) incoming: &'a Incoming,
     /// What tells it from others.
     pub(super) kind: PodKind,
+    /// What is known to stand against it, to be compared with what is found.
+    pub(super) known: Option<Said>,
 }
 
 /// The store as preemption looks at it.
@@ -98,6 +101,9 @@ pub(super) fn give_up(
         preempt(&cache.cycle(about.incoming, reads, names), failure, &store, reads.seed.0, waiting.failures)
     };
     let message = failure.message(names, outcome.message());
+    if let Some(known) = &about.known {
+        assert_eq!((&message[..], failure.plugins()), (&known.message[..], known.plugins), "refusals stand until nodes change");
+    }
     let nominated = match &outcome {
         Outcome::NotTried(_) => None,
         Outcome::NoRoom(_) => Some(Sym::EMPTY),
@@ -143,6 +149,48 @@ pub(super) fn give_up(
     }
     state.refused.insert(waiting.pod.uid, about.kind);
     state.queue.fail(waiting, failure.plugins(), now);
+}
+
+/// Why a pod that was refused before still finds no node, without a look at nodes that have not changed; `None` when it must be tried.
+pub(super) fn still_refused(
+    pod: (&Incoming, PodKind, &Meta),
+    state: &SchedulerState,
+    cache: &mut SchedulerCache,
+    reads: &Reads,
+    names: &mut Names,
+    words: Words,
+    now: SimTime,
+) -> Option<Said> {
+    let (incoming, kind, meta) = pod;
+    if cache.table.order(&reads.labels).is_empty() || !cache.refused_by_node(incoming, kind, reads) {
+        return None;
+    }
+    cache.know_all(state, reads, names);
+    let mut refusals = std::mem::take(&mut cache.refusals);
+    let store = Store { state, cache, reads, words, now, assumed: assumed(state) };
+    let found = refusals.again((kind, meta.annotations), &cache.cycle(incoming, reads, names), &store);
+    cache.refusals = refusals;
+    found.map(|(said, looked)| {
+        cache.looked_again(looked);
+        said
+    })
+}
+
+/// Tells once more why a pod waits, and puts it back into the queue.
+#[expect(clippy::too_many_arguments, reason = "one cycle touches everything that the scheduler has")]
+pub(super) fn give_up_again(
+    (waiting, meta, kind): (Waiting, &Meta, PodKind),
+    said: &Said,
+    state: &mut SchedulerState,
+    reads: &Reads,
+    names: &mut Names,
+    words: Words,
+    work: &mut Work<SchedulerQueue>,
+    events: &mut Events,
+) {
+    tell(waiting.pod, meta, (&said.message, words::UNSCHEDULABLE, Some(Sym::EMPTY)), reads, names, words, work, events);
+    state.refused.insert(waiting.pod.uid, kind);
+    state.queue.fail(waiting, said.plugins, work.now());
 }
 
 /// Tells why a pod could not be scheduled, as an event and in its status. `said`: the message, the condition's reason, and the node to

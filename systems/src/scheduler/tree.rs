@@ -17,6 +17,8 @@ use wavetank_engine::names::{Names, Sym};
 const FLAT: i64 = 300;
 /// Score of a node that can't run the pod.
 pub(super) const INFEASIBLE: i32 = -1;
+/// Nodes that a tree makes room for at most; where more have come it is built anew.
+const INSERTIONS_MAX: usize = 8;
 /// Places in a block: what is known of a block is kept until the feasibility of one of its nodes changes.
 pub(super) const BLOCK: usize = 64;
 
@@ -25,6 +27,7 @@ pub(super) const BLOCK: usize = 64;
 pub struct ClassTree {
     /// Leaves: places of the order, padded to a power of two.
     leaves: usize,
+    places: usize,
     /// Feasible nodes below each tree node; the root is 1.
     counts: Vec<u32>,
     /// Best score below each tree node.
@@ -45,9 +48,17 @@ pub struct ClassTree {
 impl ClassTree {
     /// Brings the tree up to date with the table. Returns how many entries were computed anew.
     pub fn catch_up(&mut self, facts: &ClassFacts, profile: &Profile, table: &NodeTable, labels: &LabelSets, names: &Names) -> u64 {
-        if self.epoch != table.epoch || self.leaves == 0 || table.changes.len() - self.seen > table.ordered().len() {
-            self.build(facts, profile, table, labels, names);
-            return table.ordered().len() as u64;
+        let insertions = table.insertions_since(self.epoch).filter(|list| list.len() <= INSERTIONS_MAX);
+        let (places, behind) = (table.ordered().len(), table.changes.len().saturating_sub(self.seen));
+        match insertions {
+            Some(list) if behind <= places && places <= self.leaves => {
+                list.iter().for_each(|&(_, place)| self.insert(place));
+                self.epoch = table.epoch;
+            }
+            _ => {
+                self.build(facts, profile, table, labels, names);
+                return places as u64;
+            }
         }
         let mut computed = 0;
         while self.seen < table.changes.len() {
@@ -81,8 +92,37 @@ impl ClassTree {
         for place in (0..order.len()).filter(|place| self.counts[self.leaves + place] > 0) {
             self.open[place / BLOCK] |= 1 << (place % BLOCK);
         }
+        self.places = order.len();
         self.seen = table.changes.len();
         self.epoch = table.epoch;
+    }
+
+    /// Makes room for a node at a place; its score follows with the changes.
+    fn insert(&mut self, place: usize) {
+        let (from, end) = (self.leaves + place, self.leaves + self.places);
+        self.best.copy_within(from..end, from + 1);
+        self.counts.copy_within(from..end, from + 1);
+        (self.best[from], self.counts[from]) = (INFEASIBLE, 0);
+        self.places += 1;
+        let (mut first, mut last) = (from / 2, end / 2);
+        while first > 0 {
+            (first..=last).for_each(|at| self.pull(at));
+            (first, last) = (first / 2, last / 2);
+        }
+        self.clock += 1;
+        let (first, blocks) = (place / BLOCK, self.places.div_ceil(BLOCK));
+        self.open.resize(blocks, 0);
+        self.stamps.resize(blocks, 0);
+        self.marks.resize(blocks, 0);
+        self.stamps[first..].fill(self.clock);
+        self.marks[first..].fill(self.clock);
+        let mut carried = 0;
+        for (nth, open) in self.open[first..].iter_mut().enumerate() {
+            let before = *open;
+            let kept = if nth == 0 { (1 << (place % BLOCK)) - 1 } else { 0 };
+            *open = before & kept | (before & !kept) << 1 | carried;
+            carried = before >> (BLOCK - 1);
+        }
     }
 
     fn pull(&mut self, at: usize) {

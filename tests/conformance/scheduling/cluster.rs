@@ -93,7 +93,7 @@ impl Cluster {
             }
         }
         cluster.add_storage(objects);
-        cluster.table.order(&cluster.labels, &cluster.names);
+        cluster.table.order(&cluster.labels);
         list(objects, "pods").iter().for_each(|pod| cluster.add_pod(pod));
         list(objects, "pdbs").iter().for_each(|budget| cluster.add_budget(budget));
         cluster

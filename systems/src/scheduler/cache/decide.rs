@@ -4,6 +4,7 @@ use super::{COUNTERS_MAX, PodKind, SPREADS_MAX, SchedulerCache, TREES_MAX, profi
 use crate::scheduler::Reads;
 use crate::scheduler::counters::Counters;
 use crate::scheduler::cycle::{self, Decision};
+use crate::scheduler::plugin::Plugin;
 use crate::scheduler::plugins::node_affinity;
 use crate::scheduler::pods::Incoming;
 use crate::scheduler::spread::{SpreadCounts, SpreadKey};
@@ -24,7 +25,7 @@ impl SchedulerCache {
         reads: &Reads,
         names: &Names,
     ) -> Decision {
-        let nodes = self.table.order(&reads.labels, names).len();
+        let nodes = self.table.order(&reads.labels).len();
         // Class trees know nothing of volumes.
         let start = if nodes == 0 { 0 } else { start % nodes };
         if nodes > 0
@@ -120,6 +121,23 @@ impl SchedulerCache {
         self.work.filtered += looked.filtered;
         self.work.scored += looked.scored;
         decision
+    }
+
+    /// Whether every refusal of the pod follows from it and one node alone, and preemption is asked as by default: such refusals stand until
+    /// nodes change.
+    pub(in crate::scheduler) fn refused_by_node(&mut self, pod: &Incoming, kind: PodKind, reads: &Reads) -> bool {
+        let facts = &pod.resident.class;
+        let profile = profile_in(&self.served, facts.scheduler_name);
+        pod.resident.volumes.is_none()
+            && facts.spread.is_empty()
+            && facts.terms.is_none()
+            && !facts.never_preempts
+            && pod.nominated_node.is_empty()
+            && self.nominations.is_empty()
+            && profile.post_filters == [Plugin::DynamicResources, Plugin::DefaultPreemption]
+            && (profile.default_constraints.iter().all(|constraint| !constraint.hard) || pod.default_selector.is_empty())
+            && self.own.refuse_by_node()
+            && !self.touched(kind, reads)
     }
 
     /// Whether class trees know the scores of the pod, spreading and affinity apart.

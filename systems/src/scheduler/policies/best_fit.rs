@@ -64,6 +64,10 @@ impl Policy for BestFit {
         (!node.state.fit(&pod.0)).then(|| REFUSAL.to_string())
     }
 
+    fn refuses_by_node(&self) -> bool {
+        true
+    }
+
     fn scores(&self, (pod, most): &(Demand, Most), nodes: &[NodeView<Cards>]) -> Option<Vec<i64>> {
         let values: Vec<i128> = nodes.iter().map(|node| remaining(left(node), asked(pod), *most)).collect();
         Some(least_first(&values))

@@ -192,6 +192,10 @@ impl Policy for Fgd {
         (!node.state.cards.fit(pod)).then(|| REFUSAL.to_string())
     }
 
+    fn refuses_by_node(&self) -> bool {
+        true
+    }
+
     fn scores(&self, pod: &Demand, nodes: &[NodeView<FgdNode>]) -> Option<Vec<i64>> {
         let values = self.with_memory(|memory| {
             let Memory { numbers, known, learnt, .. } = memory;

@@ -49,6 +49,10 @@ impl Policy for GpuPacking {
         (!node.state.fit(pod)).then(|| REFUSAL.to_string())
     }
 
+    fn refuses_by_node(&self) -> bool {
+        true
+    }
+
     fn scores(&self, pod: &Demand, nodes: &[NodeView<Cards>]) -> Option<Vec<i64>> {
         let values: Vec<(u8, i64)> = nodes.iter().map(|node| rank(node.state, node.pod_count(), pod)).collect();
         Some(least_first(&values))

@@ -123,6 +123,10 @@ impl Policy for GpuShare {
         (!node.state.fit(pod)).then(|| REFUSAL.to_string())
     }
 
+    fn refuses_by_node(&self) -> bool {
+        true
+    }
+
     fn allot(&self, pod: &Demand, node: &NodeView<Cards>) -> Option<Allotment> {
         (pod.gpus > 0).then(|| node.state.tightest(pod))
     }

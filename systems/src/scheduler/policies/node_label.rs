@@ -64,6 +64,10 @@ impl Policy for LabelFilter {
         let wrong = self.labels.iter().any(|label| node.label(label).is_some() != self.presence);
         wrong.then(|| "node(s) didn't have the requested labels".to_string())
     }
+
+    fn refuses_by_node(&self) -> bool {
+        true
+    }
 }
 
 impl Policy for LabelScore {
