@@ -2,7 +2,7 @@
 
 mod values;
 
-pub use values::{DispatchMode, Latency, NodeSize, ObjectFormat, Output, Setting, SummaryFormat, Ties};
+pub use values::{ChainFormat, DispatchMode, Latency, NodeSize, ObjectFormat, Output, Setting, SummaryFormat, Ties};
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -59,6 +59,15 @@ Examples:
   wavetank rollout status deployment/shop --scene scenes/hello.ron --at 10s
   wavetank rollout history deployment/shop --scene scenes/hello.ron --at 1m";
 
+const WHY_HELP: &str = "\
+Examples:
+  wavetank why pod/web-1 --scene scenes/hello.ron            its latest change, and what led to it
+  wavetank why pod/web-1 --field deletion --scene shop.yaml  who wanted it gone, and why
+  wavetank why deploy/web --at 42s --scene my.ron -o mermaid its latest change by then, as a diagram
+
+Fields have the names of the journal (wavetank run SCENE --journal -): deletion, spec.nodeName,
+spec.replicas, status.phase, conditions.Ready, ...; object stands for its creation and removal.";
+
 const BENCH_HELP: &str = "\
 Examples:
   wavetank bench                              every workload, one after another
@@ -111,6 +120,9 @@ pub enum Command {
         #[command(subcommand)]
         command: RolloutCommand,
     },
+    /// Say why an object changed: the chain of causes back to the scene or its script
+    #[command(after_help = WHY_HELP)]
+    Why(WhyArgs),
     /// Measure the scheduler on workloads named and shaped as those of kube-scheduler's own benchmarks
     #[command(after_help = BENCH_HELP)]
     Bench(Box<BenchArgs>),
@@ -288,6 +300,20 @@ pub struct DescribeArgs {
     pub moment: MomentArgs,
 }
 
+/// Arguments of `why`.
+#[derive(Debug, Args)]
+pub struct WhyArgs {
+    /// The object, and the moment by which it changed.
+    #[command(flatten)]
+    pub object: DescribeArgs,
+    /// The field whose latest change is meant, as the journal names it [default: the object's latest change of all]
+    #[arg(long, value_name = "FIELD")]
+    pub field: Option<String>,
+    /// Form of the output
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    pub output: ChainFormat,
+}
+
 /// Arguments of `bench`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct BenchArgs {
@@ -330,6 +356,14 @@ impl GetArgs {
 }
 
 impl DescribeArgs {
+    fn conflict(&self, nameless: &'static str) -> Option<&'static str> {
+        match self.target() {
+            (_, None) => Some(nameless),
+            _ if self.kind.contains('/') && self.name.is_some() => Some("KIND/NAME already names the object; leave out NAME"),
+            _ => None,
+        }
+    }
+
     /// Kind and name, whichever way they were written.
     pub fn target(&self) -> (&str, Option<&str>) {
         target(&self.kind, self.name.as_deref())
@@ -366,20 +400,14 @@ impl Cli {
             Command::Get(get) if get.kind.contains('/') && get.name.is_some() => {
                 Some(("get", "KIND/NAME already names the object; leave out NAME"))
             }
-            Command::Rollout { command: RolloutCommand::Status(args) | RolloutCommand::History(args) } => match args.target() {
-                (_, None) => Some(("rollout", "NAME is missing: write rollout status KIND NAME, or rollout status KIND/NAME")),
-                _ if args.kind.contains('/') && args.name.is_some() => {
-                    Some(("rollout", "KIND/NAME already names the object; leave out NAME"))
-                }
-                _ => None,
-            },
-            Command::Describe(describe) => match describe.target() {
-                (_, None) => Some(("describe", "NAME is missing: write describe KIND NAME, or describe KIND/NAME")),
-                _ if describe.kind.contains('/') && describe.name.is_some() => {
-                    Some(("describe", "KIND/NAME already names the object; leave out NAME"))
-                }
-                _ => None,
-            },
+            Command::Rollout { command: RolloutCommand::Status(args) | RolloutCommand::History(args) } => {
+                let nameless = "NAME is missing: write rollout status KIND NAME, or rollout status KIND/NAME";
+                args.conflict(nameless).map(|what| ("rollout", what))
+            }
+            Command::Describe(describe) => {
+                describe.conflict("NAME is missing: write describe KIND NAME, or describe KIND/NAME").map(|what| ("describe", what))
+            }
+            Command::Why(why) => why.object.conflict("NAME is missing: write why KIND NAME, or why KIND/NAME").map(|what| ("why", what)),
             Command::Get(_)
             | Command::Test(_)
             | Command::Check(_)
@@ -434,6 +462,7 @@ mod tests {
             "wavetank get deploy/web --scene a.ron -o yaml -n shop",
             "wavetank describe pod web-1 --scene a.ron --at 35s",
             "wavetank describe no/node-0 --scene a.ron",
+            "wavetank why pod/web-1 --scene a.ron --at 42s --field deletion -o mermaid",
             "wavetank schedule",
             "wavetank bench",
             "wavetank bench SchedulingBasic --nodes 100 --pods 50 --json - --percentage 100 --ties random --set init=3",
@@ -466,6 +495,8 @@ mod tests {
             ("wavetank get po", "--scene"),
             ("wavetank get po/x y --scene a", "leave out NAME"),
             ("wavetank describe po --scene a", "NAME is missing"),
+            ("wavetank why po --scene a", "NAME is missing"),
+            ("wavetank why po/x --scene a -o svg", "mermaid"),
             ("wavetank sing", "unrecognized"),
         ] {
             let error = read(line).expect_err(line);

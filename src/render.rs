@@ -12,3 +12,4 @@ pub mod problems;
 pub mod story;
 pub mod summary;
 pub mod table;
+pub mod why;

@@ -142,6 +142,17 @@ pub enum SummaryFormat {
     Text,
 }
 
+/// Form of a chain of causes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ChainFormat {
+    /// Sentences, the change first
+    Text,
+    /// One JSON object, `wavetank.why/1`
+    Json,
+    /// A Mermaid flowchart
+    Mermaid,
+}
+
 /// Form in which `get` prints objects; without one, a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ObjectFormat {

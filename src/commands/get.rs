@@ -9,6 +9,7 @@ use serde_json::Value;
 use wavetank_engine::api::json_out::{leases_json, list_json};
 use wavetank_engine::model::kinds::Kinds;
 use wavetank_engine::record::event_json::event_list;
+use wavetank_engine::scene::load::Loaded;
 use wavetank_engine::scene::run::{Run, RunOptions};
 use wavetank_engine::simulation::Epoch;
 use wavetank_engine::time::SimTime;
@@ -18,16 +19,24 @@ use wavetank_engine::time::SimTime;
 /// # Errors
 /// How the program ends when the scene has mistakes or does not run.
 pub(crate) fn at_moment(moment: &MomentArgs) -> Result<Run, Outcome> {
-    let (scene, _) = load_files(&moment.scene, &overrides(&moment.world, None), true).ok_or(Outcome::BadInput)?;
-    let options = RunOptions::default();
-    let mut run = build(scene, &options).map_err(|error| failed(&error))?;
+    recorded(moment, &RunOptions::default(), |_| {}).map(|(run, _)| run)
+}
+
+/// [`at_moment`] with options and preparations of one's own, and with what was read.
+///
+/// # Errors
+/// As [`at_moment`].
+pub(crate) fn recorded(moment: &MomentArgs, options: &RunOptions, prepare: impl FnOnce(&mut Run)) -> Result<(Run, Loaded), Outcome> {
+    let (scene, loaded) = load_files(&moment.scene, &overrides(&moment.world, None), true).ok_or(Outcome::BadInput)?;
+    let mut run = build(scene, options).map_err(|error| failed(&error))?;
+    prepare(&mut run);
     let limit = moment.at.map_or(run.end(), |at| SimTime(at.0));
     if limit > run.end() {
         eprintln!("error: --at {}: the run ends at {}", limit, run.end());
         return Err(Outcome::BadInput);
     }
     run.run_until(limit, &mut |_| {}).map_err(|error| failed(&error))?;
-    Ok(run)
+    Ok((run, loaded))
 }
 
 /// The objects of one kind at the present moment of a run, sorted as a LIST is.

@@ -8,6 +8,7 @@ pub mod rollout;
 pub mod run;
 pub mod schedule;
 pub mod test;
+pub mod why;
 
 use crate::args::{DispatchMode, Latency, NodeSize, Setting, Ties, WorldArgs};
 use crate::exit::Outcome;

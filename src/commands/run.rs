@@ -99,6 +99,7 @@ fn options(args: &RunArgs, scene: &Scene) -> RunOptions {
         journal: args.journal.is_some() || wants_story(args, scene),
         check: args.check,
         shuffle_choices: args.shuffle_choices,
+        causes: false,
     }
 }
 

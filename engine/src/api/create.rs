@@ -5,6 +5,7 @@ use crate::api::commit::{Act, has_claims, insert_value, text_of};
 use crate::api::job_strategy;
 use crate::api::log::{Entry, Log};
 use crate::api::objects::{Objects, Row};
+use crate::api::queue::Queues;
 use crate::api::request::{NewObject, Refusal, Reply};
 use crate::api::state::{Changes, StateValue};
 use crate::api::store::Obj;
@@ -216,7 +217,7 @@ fn store(world: &mut World, act: Act, mut new: NewObject) -> crate::ids::ObjRef 
         object,
         key,
         actor: act.actor,
-        cause: act.cause,
+        cause: world.resource_mut::<Queues>().wrote(revision, act.cause),
         controller,
         old_controller: Uid(0),
         labels,

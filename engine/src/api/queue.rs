@@ -8,6 +8,7 @@ use crate::by_slot::BySlot;
 use crate::draw::draw_below;
 use crate::hash::LookupMap;
 use crate::ids::{ObjRef, Revision, Uid};
+use crate::record::causes::Causes;
 use crate::simulation::clock::{Clock, Due};
 use crate::time::{SimDuration, SimTime};
 use bevy_ecs::prelude::{Res, ResMut};
@@ -197,12 +198,13 @@ impl WorkQueue {
         }
     }
 
-    /// Pushes a key whose delay has passed.
-    pub(crate) fn due(&mut self, object: ObjRef, now: SimTime) {
-        if self.delayed.get(&object.uid).is_some_and(|&at| at <= now) {
+    /// Whether a key's delay has passed: it is noted no more.
+    fn due(&mut self, object: ObjRef, now: SimTime) -> bool {
+        let due = self.delayed.get(&object.uid).is_some_and(|&at| at <= now);
+        if due {
             self.delayed.remove(&object.uid);
-            self.push(object, Revision(0));
         }
+        due
     }
 }
 
@@ -212,6 +214,9 @@ pub struct Queues {
     queues: Vec<WorkQueue>,
     /// Bit n: queue n may have work.
     pub(crate) dirty: u128,
+    /// Why everything happened, in runs that keep it.
+    #[serde(skip)]
+    pub(crate) causes: Option<Box<Causes>>,
 }
 
 impl Queues {
@@ -242,8 +247,35 @@ impl Queues {
 
     /// Puts a key into a queue and marks its system as having work.
     pub fn push(&mut self, id: QueueId, object: ObjRef, cause: Revision) {
+        let cause = self.causes.as_mut().map_or(cause, |causes| causes.woken(id, object, cause));
         self.queues[id.0 as usize].push(object, cause);
         self.dirty |= 1 << id.0;
+    }
+
+    fn pop(&mut self, id: QueueId, now: SimTime) -> Option<Item> {
+        let mut item = self.queues[id.0 as usize].pop(now)?;
+        if let Some(causes) = &mut self.causes {
+            item.cause = causes.turn(id, item.object, item.cause, !item.replies.is_empty());
+        }
+        Some(item)
+    }
+
+    /// What a cause is in the log: marks are known in [`Causes`] alone.
+    pub(crate) fn plain(&self, cause: Revision) -> Revision {
+        self.causes.as_ref().map_or(cause, |causes| causes.plain(cause))
+    }
+
+    /// Notes the cause of a write, and gives it as the log has it.
+    pub(crate) fn wrote(&mut self, revision: Revision, cause: Revision) -> Revision {
+        if let Some(causes) = &mut self.causes {
+            causes.wrote(revision, cause);
+        }
+        self.plain(cause)
+    }
+
+    /// Why everything happened, in runs that keep it.
+    pub fn causes(&self) -> Option<&Causes> {
+        self.causes.as_deref()
     }
 
     /// Whether any queue has a key ready.
@@ -257,8 +289,11 @@ impl Queues {
     }
 
     pub(crate) fn due(&mut self, id: QueueId, object: ObjRef, now: SimTime) {
-        self.queues[id.0 as usize].due(object, now);
         self.dirty |= 1 << id.0;
+        if self.queues[id.0 as usize].due(object, now) {
+            let cause = self.causes.as_mut().map_or(Revision(0), |causes| causes.fired(id, object));
+            self.push(id, object, cause);
+        }
     }
 }
 
@@ -312,7 +347,7 @@ impl<Q: Send + Sync + 'static> Work<'_, Q> {
     pub fn pop(&mut self) -> Option<Item> {
         let id = self.of.id;
         let now = self.clock.now;
-        self.queues.get(id).pop(now)
+        self.queues.pop(id, now)
     }
 
     /// Whether no key is ready. A system that does more than drain its queue looks at this first: with bevy's schedules it runs in
@@ -330,6 +365,7 @@ impl<Q: Send + Sync + 'static> Work<'_, Q> {
     /// [`Work::ask`] for a key without its item.
     pub fn ask_for(&mut self, object: ObjRef, cause: Revision, verb: Verb) {
         let id = self.of.id;
+        let cause = self.cause_of(cause, Some(object), &verb);
         self.queues.get(id).ask(object, cause);
         let actor = self.of.actor;
         self.requests.list.push(Request { actor, cause, reply_to: Some((id, object)), verb });
@@ -338,7 +374,26 @@ impl<Q: Send + Sync + 'static> Work<'_, Q> {
     /// Asks for something without waiting for the reply.
     pub fn tell(&mut self, cause: Revision, verb: Verb) {
         let actor = self.of.actor;
+        let cause = self.cause_of(cause, None, &verb);
         self.requests.list.push(Request { actor, cause, reply_to: None, verb });
+    }
+
+    fn cause_of(&mut self, cause: Revision, whom: Option<ObjRef>, verb: &Verb) -> Revision {
+        let id = self.of.id;
+        self.queues.causes.as_mut().map_or(cause, |causes| causes.asked(id, cause, [whom, verb.object()]))
+    }
+
+    /// Says that a key which waits elsewhere is taken up again because of the turn under way.
+    pub fn taken_up(&mut self, object: ObjRef) {
+        let id = self.of.id;
+        if let Some(causes) = &mut self.queues.causes {
+            causes.taken_up(id, object);
+        }
+    }
+
+    /// Whether somebody wants to know of keys taken up again ([`Work::taken_up`]).
+    pub fn keeps_causes(&self) -> bool {
+        self.queues.causes.is_some()
     }
 
     /// Puts a failed key back after its back-off.
@@ -374,9 +429,14 @@ impl<Q: Send + Sync + 'static> Work<'_, Q> {
     /// Puts a key into the queue at a time. A key already waiting keeps the earlier time.
     pub fn wake_at(&mut self, object: ObjRef, at: SimTime) {
         let id = self.of.id;
-        if at <= self.clock.now {
-            self.queues.push(id, object, Revision(0));
+        let now = self.clock.now;
+        if at <= now {
+            let cause = self.queues.causes.as_mut().map_or(Revision(0), |causes| causes.at_once(id, object, now));
+            self.queues.push(id, object, cause);
         } else if self.queues.get(id).delay(object, at) {
+            if let Some(causes) = &mut self.queues.causes {
+                causes.timer(id, object, now);
+            }
             self.clock.agenda.push(at, Due::Wake { queue: id, object });
         }
     }

@@ -110,6 +110,17 @@ pub enum Verb {
     },
 }
 
+impl Verb {
+    /// The object that it is about; `None` for what is yet to be.
+    pub fn object(&self) -> Option<ObjRef> {
+        match self {
+            Verb::Create(_) | Verb::CreatePod { .. } => None,
+            Verb::Put { object, .. } | Verb::PutAll { object, .. } | Verb::Scale { object, .. } | Verb::Delete { object, .. } => Some(*object),
+            Verb::ReportPod { pod, .. } | Verb::PatchPod { pod, .. } | Verb::Bind { pod, .. } | Verb::Evict { pod, .. } => Some(*pod),
+        }
+    }
+}
+
 /// `propagationPolicy` of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs)]

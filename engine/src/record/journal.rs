@@ -3,6 +3,7 @@
 use crate::api::commit::Act;
 use crate::api::log::Entry;
 use crate::api::objects::Objects;
+use crate::api::queue::Queues;
 use crate::api::state::StateValue;
 use crate::hash::StableHasher;
 use crate::ids::{ObjRef, ObjectKey, Revision};
@@ -124,7 +125,7 @@ impl Journal {
         let line = |field: &str, old: &str, new: &str| Line {
             at: act.now,
             revision,
-            cause: act.cause,
+            cause: world.resource::<Queues>().plain(act.cause),
             object: object.clone(),
             field: field.to_string(),
             old: shown(old),

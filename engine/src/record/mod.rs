@@ -1,5 +1,6 @@
 //! What a run leaves behind for people and programs.
 
+pub mod causes;
 pub mod checkpoint;
 pub mod collect;
 mod correlate;
@@ -13,3 +14,4 @@ pub mod journal;
 pub mod refusals;
 pub mod summary;
 pub mod tally;
+pub mod why;

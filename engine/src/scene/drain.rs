@@ -10,6 +10,7 @@ use crate::model::meta::Meta;
 use crate::model::pod::{Pod, PodStatus};
 use crate::model::pod_class::Classes;
 use crate::names::{Names, Sym};
+use crate::record::causes::Origin;
 use crate::record::refusals::Refusals;
 use crate::scene::format::DrainOptions;
 use crate::simulation::Simulation;
@@ -37,6 +38,8 @@ struct Drain {
     ends_at: Option<SimTime>,
     grace_s: Option<u32>,
     pods: Vec<ObjRef>,
+    /// What began it.
+    cause: Revision,
 }
 
 impl Drains {
@@ -125,7 +128,7 @@ pub(crate) fn begin(sim: &mut Simulation, node: &str, options: &DrainOptions) ->
             let _ = ask(sim, Verb::Delete { object, grace_s: options.grace_s, propagation: None });
         }
     } else {
-        try_all(sim, Drain { due_at: sim.now(), ends_at, grace_s: options.grace_s, pods: evict });
+        try_all(sim, Drain { due_at: sim.now(), ends_at, grace_s: options.grace_s, pods: evict, cause: sim.origin() });
     }
     Ok(())
 }
@@ -137,7 +140,10 @@ pub(crate) fn go_on(sim: &mut Simulation) {
     let (due, later) = all.into_iter().partition(|drain: &Drain| drain.due_at <= now);
     sim.get_mut::<Drains>().list = later;
     let due: Vec<Drain> = due;
-    due.into_iter().for_each(|drain| try_all(sim, drain));
+    for drain in due {
+        sim.begin(|at| Origin::Client { what: "kubectl drain", at, told_by: drain.cause });
+        try_all(sim, drain);
+    }
 }
 
 /// Asks for all evictions of a drain; those that a budget refuses come up again.

@@ -15,6 +15,7 @@ use crate::model::pod::PodStatus;
 use crate::model::select::Selectors;
 use crate::model::workload::{ReplicaSet, ReplicaSetStatus};
 use crate::names::Names;
+use crate::record::causes::Origin;
 use crate::record::refusals::Refusals;
 use crate::scene::build::with_tables;
 use crate::scene::format::RollingUpdateOptions;
@@ -74,6 +75,8 @@ struct Update {
     deadline: SimTime,
     /// Whether something moved since the new controller was last looked at.
     moved: bool,
+    /// What began it.
+    cause: Revision,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,6 +152,7 @@ pub(crate) fn begin(sim: &mut Simulation, old: ObjRef, image: &str, options: &Ro
             timeout,
             deadline: now + timeout,
             moved: true,
+            cause: sim.origin(),
         },
     )
 }
@@ -160,6 +164,7 @@ pub(crate) fn go_on(sim: &mut Simulation) {
     let (due, later): (Vec<Update>, Vec<Update>) = all.into_iter().partition(|update| update.due_at <= now);
     sim.get_mut::<RollingUpdates>().list = later;
     for update in due {
+        sim.begin(|at| Origin::Client { what: "kubectl rolling-update", at, told_by: update.cause });
         if let Err(refusal) = run(sim, update) {
             let actor = sim.get_mut::<Names>().sym(ACTOR);
             sim.get_mut::<Refusals>().note(actor, &refusal);

@@ -1,5 +1,6 @@
 //! A run of a scene: the script's moments, the expectations, and the clock between them.
 
+use crate::record::causes::Origin;
 use crate::scene::build;
 use crate::scene::drain::{self, Drains};
 use crate::scene::expect::Judge;
@@ -26,6 +27,8 @@ pub struct RunOptions {
     pub check: bool,
     /// Seed of the orders that the original leaves open; `None`: ours.
     pub shuffle_choices: Option<u64>,
+    /// Whether the causes of everything are kept, with the whole log.
+    pub causes: bool,
 }
 
 /// Why a run ended before its time.
@@ -95,6 +98,10 @@ impl Run {
             ..Settings::default()
         };
         let mut sim = Simulation::new(&settings);
+        if options.causes {
+            sim.keep_causes();
+            sim.begin(|_| Origin::Scene);
+        }
         sim.resource(crate::simulation::Checking(options.check));
         sim.resource(scene.ties);
         sim.resource(scene.scheduler.clone());
@@ -167,6 +174,8 @@ impl Run {
     fn play(&mut self, at: SimTime) {
         while let Some(ScriptEntry { action, .. }) = self.scene.script.get(self.place.script_done).filter(|entry| entry.at == at) {
             let action = action.clone();
+            let number = self.place.script_done;
+            self.sim.begin(|at| Origin::Script { number, at });
             self.place.script_done += 1;
             script::play(&mut self.sim, &action);
         }

@@ -17,6 +17,7 @@ use crate::model::labels::LabelSets;
 use crate::model::pod_class::Classes;
 use crate::model::select::Selectors;
 use crate::names::Names;
+use crate::record::causes::Origin;
 use crate::record::events::Events;
 use crate::record::fights::{Fight, Fights};
 use crate::record::journal::Journal;
@@ -197,8 +198,9 @@ impl Simulation {
 
     /// Has behaviours that asked for it ([`Simulation::wake_on_faults`]) look at a node whose fault changed.
     pub fn wake_for_fault(&mut self, node: ObjRef) {
+        let cause = self.origin();
         for queue in self.fault_queues.clone() {
-            self.world.resource_mut::<Queues>().push(queue, node, Revision(0));
+            self.world.resource_mut::<Queues>().push(queue, node, cause);
         }
     }
 
@@ -331,8 +333,27 @@ impl Simulation {
     /// # Errors
     /// The API server's refusal.
     pub fn ask(&mut self, actor: Actor, verb: Verb) -> Result<Reply, Refusal> {
-        let act = commit::Act { actor, cause: Revision(0), now: self.now() };
+        let act = commit::Act { actor, cause: self.origin(), now: self.now() };
         commit::carry_out(&mut self.world, act, verb)
+    }
+
+    /// Keeps the causes of everything from now on, and the whole log.
+    pub fn keep_causes(&mut self) {
+        self.world.resource_mut::<Queues>().causes = Some(Box::default());
+        self.keep = usize::MAX / 2;
+    }
+
+    /// Says what begins what is asked from outside the behaviours from now on.
+    pub(crate) fn begin(&mut self, origin: impl FnOnce(SimTime) -> Origin) {
+        let now = self.now();
+        if let Some(causes) = &mut self.world.resource_mut::<Queues>().causes {
+            causes.begin(origin(now));
+        }
+    }
+
+    /// The cause of what is asked from outside now; 0 in runs that do not keep causes.
+    pub(crate) fn origin(&self) -> Revision {
+        self.world.resource::<Queues>().causes.as_ref().map_or(Revision(0), |causes| causes.origin())
     }
 
     /// Gives access to several resources at once, for code of the engine that reads objects in or out.

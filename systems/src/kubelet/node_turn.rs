@@ -28,7 +28,7 @@ pub(super) fn turn(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item)
             if rebooted {
                 reboot(work, cluster, sym);
             }
-            if !known || !same || rebooted || item.cause.0 == 0 {
+            if !known || !same || rebooted || !item.cause.is_write() {
                 let pods: Vec<ObjRef> = cluster.listing.on_node(sym).collect();
                 pods.into_iter().for_each(|pod| work.wake(pod, item.cause));
             }

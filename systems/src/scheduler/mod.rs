@@ -217,6 +217,9 @@ fn sync(
     cache.restore(state, &reads, &mut names);
     state.queue.shuffle(reads.shuffle.0);
     state.queue.back_off_for(reads.config.backoff_first, reads.config.backoff_max);
+    if work.keeps_causes() {
+        state.queue.remember_taken_up();
+    }
     while let Some(item) = work.pop() {
         if item.object == SINGLE {
             continue;
@@ -233,6 +236,7 @@ fn sync(
                 volumes_awaited(&item, state, cache, &reads, &mut names, &mut work, &mut events);
             }
         }
+        state.queue.taken_up().into_iter().for_each(|pod| work.taken_up(pod));
     }
     cache.table.trim_changes();
     state.queue.flush(work.now());

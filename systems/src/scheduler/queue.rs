@@ -69,6 +69,9 @@ pub struct SchedulingQueue {
     backoff_times: Backoff,
     /// Where it is drawn which of several woken pods is tried first.
     shuffled: Option<u64>,
+    /// Pods taken up again since they were last asked for; `None` where nobody asks.
+    #[serde(skip)]
+    taken_up: Option<Vec<ObjRef>>,
 }
 
 impl SchedulingQueue {
@@ -76,6 +79,16 @@ impl SchedulingQueue {
     /// idle scheduler takes the first before the others are there.
     pub fn shuffle(&mut self, seed: Option<u64>) {
         self.shuffled = seed;
+    }
+
+    /// Has pods remembered that events move.
+    pub fn remember_taken_up(&mut self) {
+        self.taken_up.get_or_insert_default();
+    }
+
+    /// Pods that events moved since the last call, where they are remembered.
+    pub fn taken_up(&mut self) -> Vec<ObjRef> {
+        self.taken_up.as_mut().map_or(Vec::new(), std::mem::take)
     }
 
     /// Has failed pods wait for `first`, twice as long after each further failure, and at most for `longest`.
@@ -170,6 +183,7 @@ impl SchedulingQueue {
             let waiting = self.unschedulable.remove(&pod).expect("just found");
             self.entries += 1;
             self.active.insert((std::cmp::Reverse(i32::MAX), SimTime::ZERO, self.entries), Waiting { entered_at: now, ..waiting });
+            self.taken_up.iter_mut().for_each(|list| list.push(pod));
         }
         for pod in interested {
             self.requeue(pod, now);
@@ -185,6 +199,7 @@ impl SchedulingQueue {
 
     fn requeue(&mut self, pod: ObjRef, now: SimTime) {
         let Some(waiting) = self.unschedulable.remove(&pod) else { return };
+        self.taken_up.iter_mut().for_each(|list| list.push(pod));
         if self.backoff_times.end(&waiting) <= now {
             self.activate(Waiting { entered_at: now, ..waiting });
         } else {

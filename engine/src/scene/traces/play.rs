@@ -13,6 +13,7 @@ use crate::ids::{Kind, ObjRef};
 use crate::model::labels::LabelSetId;
 use crate::model::meta::Meta;
 use crate::names::{Names, Sym};
+use crate::record::causes::Origin;
 use crate::scene::build::{Reader, SCRIPT, ensure_namespace, with_tables};
 use crate::scene::objects::ObjectLoader;
 use crate::scene::program::RunTimes;
@@ -87,6 +88,7 @@ pub type ReadingWatch = Box<dyn FnMut(bool)>;
 pub(crate) fn leave(sim: &mut Simulation) {
     let (now, actor) = (sim.now(), actor(sim));
     while let Some((_, object, number)) = take_departure(sim, now) {
+        sim.begin(|at| Origin::Trace { number: number as usize, at });
         let gone = sim.ask(actor, Verb::Delete { object, grace_s: None, propagation: Some(Propagation::Background) });
         if gone.is_ok() {
             sim.get_mut::<TraceState>().traces[number as usize].left += 1;
@@ -109,6 +111,7 @@ pub(crate) fn arrive(sim: &mut Simulation, traces: &[Trace], player: &mut Player
         if !due {
             continue;
         }
+        sim.begin(|at| Origin::Trace { number, at });
         let mut played = std::mem::take(&mut sim.get_mut::<TraceState>().traces[number]);
         match &trace.pods {
             Pods::Table(table) => play_table(sim, (table, trace.stay), number as u32, player, &mut played),
