@@ -76,7 +76,10 @@ fn change(args: &WhyArgs, run: &Run, lines: &[Line]) -> Result<(Revision, String
         return Err(Outcome::Missed);
     }
     let wanted = args.field.as_deref().map(|field| if DELETION.contains(&field) { "deletion" } else { field });
-    let found = own.iter().rev().find(|line| wanted.is_none_or(|field| line.field == field));
+    let mut of_field = own.iter().rev().filter(|line| wanted.is_none_or(|field| line.field == field));
+    // That a kubelet confirms a deletion says nothing of who wanted it.
+    let asked = of_field.clone().find(|line| wanted == Some("deletion") && line.old == "-");
+    let found = asked.or_else(|| of_field.next());
     let Some(found) = found else {
         let fields: BTreeSet<&str> = own.iter().map(|line| line.field.as_str()).collect();
         let fields: Vec<&str> = fields.into_iter().collect();

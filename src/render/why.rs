@@ -1,6 +1,7 @@
 //! A chain of causes as sentences, as JSON and as a Mermaid flowchart.
 
 use serde_json::{Value, json};
+use wavetank_engine::ids::Revision;
 use wavetank_engine::record::causes::Origin;
 use wavetank_engine::record::journal::Line;
 use wavetank_engine::record::why::{Recording, Step};
@@ -36,7 +37,7 @@ fn told(chain: &Chain) -> Vec<(SimTime, String)> {
         let last = told.last().map_or(SimTime::ZERO, |(at, _)| *at);
         told.push(match step {
             Step::Write(revision) => match telling(chain.recording.lines(*revision), if at == 0 { chain.field } else { "" }) {
-                Some(line) => (line.at, clause(line)),
+                Some(line) => (line.at, clause(line) + &said(chain, at, *revision)),
                 None => match chain.recording.entry(*revision) {
                     Some(entry) => (entry.at, format!("{} of {} changed", entry.changes.text(), chain.recording.object(entry.key))),
                     None => (last, "something changed that is forgotten".to_string()),
@@ -44,12 +45,16 @@ fn told(chain: &Chain) -> Vec<(SimTime, String)> {
             },
             Step::Timer { behaviour, object, set_at, times } => {
                 let of = if object.is_empty() { String::new() } else { format!(" for {object}") };
-                let often = if *times > 1 { format!(" and set again {} times", times - 1) } else { String::new() };
+                let often = match times {
+                    1 => String::new(),
+                    2 => " and set again once".to_string(),
+                    times => format!(" and set again {} times", times - 1),
+                };
                 (last, format!("a timer of {}{of} was due, set at {}{often}", party(behaviour), set_at.clock()))
             }
             Step::Origin(Origin::Scene) => (SimTime::ZERO, "the scene begins with it".to_string()),
             Step::Origin(Origin::Script { number, at }) => match chain.script.get(*number) {
-                Some(script) => (*at, format!("the script says {} ({})", script.action, script.place)),
+                Some(script) => (*at, format!("the script says {} ({})", shorten(&script.action), script.place)),
                 None => (*at, "the script says so".to_string()),
             },
             Step::Origin(Origin::Trace { number, at }) => (*at, format!("trace {} of the scene says so", number + 1)),
@@ -58,6 +63,22 @@ fn told(chain: &Chain) -> Vec<(SimTime, String)> {
         });
     }
     told
+}
+
+/// What the writer of a step said of it, when it acted on what it saw and not on a change.
+fn said(chain: &Chain, at: usize, write: Revision) -> String {
+    let Some(Step::Timer { object, .. }) = chain.steps.get(at + 1) else { return String::new() };
+    chain.recording.said(write, object).map_or(String::new(), |said| format!(": \"{said}\""))
+}
+
+/// Longest step of the script shown whole. Unit: characters.
+const ACTION_MAX: usize = 100;
+
+fn shorten(action: &str) -> String {
+    match action.char_indices().nth(ACTION_MAX) {
+        None => action.to_string(),
+        Some((cut, _)) => format!("{}…", &action[..cut]),
+    }
 }
 
 /// The line of a write that says most, or that of a field.

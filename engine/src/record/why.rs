@@ -11,6 +11,7 @@ use crate::ids::{Kind, ObjRef, ObjectKey, Revision};
 use crate::model::kinds::Kinds;
 use crate::names::Names;
 use crate::record::causes::{Cause, Causes, Origin, Turn};
+use crate::record::events::{EventRow, Events};
 use crate::record::journal::{Line, object_text};
 use crate::simulation::Simulation;
 use crate::simulation::route::SINGLE;
@@ -86,6 +87,20 @@ impl<'s> Recording<'s> {
     /// All writes, oldest first.
     pub fn writes(&self) -> impl DoubleEndedIterator<Item = (&Revision, &[Line])> {
         self.lines.iter().map(|(revision, lines)| (revision, lines.as_slice()))
+    }
+
+    /// What the writer reported as an event in the moment of a write: a warning about the written object, or anything about the object
+    /// of the timer that made it look.
+    pub fn said(&self, write: Revision, about: &str) -> Option<String> {
+        let (entry, names) = (self.log.entry(write)?, self.sim.get::<Names>());
+        let written = self.object(entry.key);
+        let fits = |row: &EventRow| {
+            let whom = self.object(row.about);
+            let tells = if whom == written { row.warning } else { whom == about };
+            tells && [row.first_at, row.last_at].contains(&entry.at) && names.text(row.source) == names.text(entry.actor)
+        };
+        let rows: Vec<EventRow> = self.sim.get::<Events>().rows().filter(fits).collect();
+        rows.last().map(|row| row.text(names))
     }
 
     /// The chain of causes of a write, which comes first.
