@@ -2,7 +2,7 @@
 
 mod values;
 
-pub use values::{ChainFormat, DispatchMode, Latency, NodeSize, ObjectFormat, Output, Setting, SummaryFormat, Ties};
+pub use values::{ChainFormat, DispatchMode, ExplainFormat, Latency, NodeSize, ObjectFormat, Output, Setting, SummaryFormat, Ties};
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -68,6 +68,14 @@ Examples:
 Fields have the names of the journal (wavetank run SCENE --journal -): deletion, spec.nodeName,
 spec.replicas, status.phase, conditions.Ready, ...; object stands for its creation and removal.";
 
+const EXPLAIN_HELP: &str = "\
+Examples:
+  wavetank explain pod/web-1 --scene scenes/hello.ron          why it is where it is
+  wavetank explain pod/big --scene shop.yaml --at 1m           why it waits, and what would let it in
+  wavetank explain pod/web-1 --scene my.ron -o json            all attempts, with every node
+
+The last attempt is shown whole, and those that preempted others; of the rest one line each.";
+
 const BENCH_HELP: &str = "\
 Examples:
   wavetank bench                              every workload, one after another
@@ -120,6 +128,9 @@ pub enum Command {
         #[command(subcommand)]
         command: RolloutCommand,
     },
+    /// Explain the scheduler's decisions on a pod: filters, scores, preemption, and what would let it in
+    #[command(after_help = EXPLAIN_HELP)]
+    Explain(ExplainArgs),
     /// Say why an object changed: the chain of causes back to the scene or its script
     #[command(after_help = WHY_HELP)]
     Why(WhyArgs),
@@ -300,6 +311,17 @@ pub struct DescribeArgs {
     pub moment: MomentArgs,
 }
 
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The pod, and the moment up to which its attempts are explained.
+    #[command(flatten)]
+    pub pod: DescribeArgs,
+    /// Form of the output
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    pub output: ExplainFormat,
+}
+
 /// Arguments of `why`.
 #[derive(Debug, Args)]
 pub struct WhyArgs {
@@ -407,6 +429,9 @@ impl Cli {
             Command::Describe(describe) => {
                 describe.conflict("NAME is missing: write describe KIND NAME, or describe KIND/NAME").map(|what| ("describe", what))
             }
+            Command::Explain(explain) => {
+                explain.pod.conflict("NAME is missing: write explain pod NAME, or explain pod/NAME").map(|what| ("explain", what))
+            }
             Command::Why(why) => why.object.conflict("NAME is missing: write why KIND NAME, or why KIND/NAME").map(|what| ("why", what)),
             Command::Get(_)
             | Command::Test(_)
@@ -463,6 +488,7 @@ mod tests {
             "wavetank describe pod web-1 --scene a.ron --at 35s",
             "wavetank describe no/node-0 --scene a.ron",
             "wavetank why pod/web-1 --scene a.ron --at 42s --field deletion -o mermaid",
+            "wavetank explain pod/web-1 --scene a.ron --at 42s -o json",
             "wavetank schedule",
             "wavetank bench",
             "wavetank bench SchedulingBasic --nodes 100 --pods 50 --json - --percentage 100 --ties random --set init=3",
@@ -495,6 +521,7 @@ mod tests {
             ("wavetank get po", "--scene"),
             ("wavetank get po/x y --scene a", "leave out NAME"),
             ("wavetank describe po --scene a", "NAME is missing"),
+            ("wavetank explain po --scene a", "NAME is missing"),
             ("wavetank why po --scene a", "NAME is missing"),
             ("wavetank why po/x --scene a -o svg", "mermaid"),
             ("wavetank sing", "unrecognized"),

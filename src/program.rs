@@ -18,6 +18,7 @@ pub fn program() -> ExitCode {
         Command::Get(args) => commands::get::get(&args),
         Command::Describe(args) => commands::describe::describe(&args),
         Command::Rollout { command } => commands::rollout::rollout(&command),
+        Command::Explain(args) => commands::explain::explain(&args),
         Command::Why(args) => commands::why::why(&args),
         Command::Bench(args) => commands::bench::bench(&args),
         Command::Schedule => commands::schedule::schedule(),

@@ -5,6 +5,7 @@
 pub mod age;
 pub mod bench;
 pub mod describe;
+pub mod explain;
 pub mod get;
 pub mod look;
 pub mod print;

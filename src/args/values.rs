@@ -142,6 +142,15 @@ pub enum SummaryFormat {
     Text,
 }
 
+/// Form of an explanation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExplainFormat {
+    /// For people
+    Text,
+    /// One JSON object, `wavetank.explain/1`
+    Json,
+}
+
 /// Form of a chain of causes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ChainFormat {

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod check;
 pub mod describe;
+pub mod explain;
 pub mod get;
 pub mod rollout;
 pub mod run;

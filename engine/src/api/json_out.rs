@@ -20,12 +20,11 @@ use crate::model::network::{Endpoint, EndpointPort, EndpointSlice, Endpoints, Se
 use crate::model::pod::{ContainerState, ContainerStatus, Pod, PodStatus, Terminated};
 use crate::model::pod_class::{Classes, Qos};
 use crate::model::quantity::{Format, Quantity};
-use crate::model::resources::Resources;
+use crate::model::resources::{Resources, amount_text};
 use crate::model::workload::{DeploymentStatus, ReplicaSetStatus};
 use crate::names::{Names, Sym};
 use crate::simulation::{Epoch, Seed, Simulation};
 use crate::time::SimTime;
-use crate::words;
 use serde_json::{Map, Value, json};
 use std::net::Ipv4Addr;
 
@@ -325,14 +324,8 @@ impl<'s> Cx<'s> {
     }
 
     fn resources(&self, resources: &Resources) -> Value {
-        let quantity = |resource: Sym, amount: i64| match resource {
-            words::CPU => Quantity::from_milli(amount, Format::DecimalSi).to_string(),
-            words::MEMORY | words::EPHEMERAL_STORAGE => Quantity::from_units(amount, Format::BinarySi).to_string(),
-            _ => amount.to_string(),
-        };
-        Value::Object(
-            resources.pairs().map(|(resource, amount)| (self.text(resource).to_string(), quantity(resource, amount).into())).collect(),
-        )
+        let pair = |(resource, amount)| (self.text(resource).to_string(), amount_text(resource, amount).into());
+        Value::Object(resources.pairs().map(pair).collect())
     }
 
     fn replica_set_status(&self, status: &ReplicaSetStatus) -> Value {

@@ -1,5 +1,6 @@
 //! Amounts of compute resources as exact integers.
 
+use crate::model::quantity::{Format, Quantity};
 use crate::names::{Names, Sym};
 use crate::words;
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,15 @@ impl Resources {
     }
 }
 
+/// An amount of a resource, in the unit of its field, as the API writes it.
+pub fn amount_text(resource: Sym, amount: i64) -> String {
+    match resource {
+        words::CPU => Quantity::from_milli(amount, Format::DecimalSi).to_string(),
+        words::MEMORY | words::EPHEMERAL_STORAGE => Quantity::from_units(amount, Format::BinarySi).to_string(),
+        _ => amount.to_string(),
+    }
+}
+
 /// The integer amount of a quantity in JSON: milli-cores for `cpu`, rounded up.
 pub fn amount_of(resource: &str, value: &serde_json::Value) -> Option<i64> {
     let text = match value {
@@ -100,6 +110,6 @@ pub fn amount_of(resource: &str, value: &serde_json::Value) -> Option<i64> {
         serde_json::Value::Number(number) => number.to_string(),
         _ => return None,
     };
-    let quantity = crate::model::quantity::Quantity::parse(&text).ok()?;
+    let quantity = Quantity::parse(&text).ok()?;
     Some(if resource == "cpu" { quantity.milli_value() } else { quantity.value() })
 }

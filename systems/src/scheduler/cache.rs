@@ -4,6 +4,7 @@ mod decide;
 
 use crate::scheduler::counters::Counters;
 use crate::scheduler::cycle::Cycle;
+use crate::scheduler::explain::{Explaining, Explanation, WhichPods};
 use crate::scheduler::facts::ClassFacts;
 use crate::scheduler::group_nodes::GroupNodes;
 use crate::scheduler::nodes::{NodeFacts, NodeTable};
@@ -137,6 +138,7 @@ pub struct SchedulerCache {
     /// Work done since the start or the last resume.
     work: WorkCounts,
     watch: Option<Box<dyn DecisionWatch>>,
+    pub(super) explaining: Option<Box<Explaining>>,
 }
 
 impl SchedulerCache {
@@ -159,6 +161,16 @@ impl SchedulerCache {
     /// Notes that so many nodes were looked at again for a pod that was refused before.
     pub(super) fn looked_again(&mut self, nodes: u64) {
         self.work.filtered += nodes;
+    }
+
+    /// Has the decisions on pods explained from now on.
+    pub fn explain(&mut self, whom: WhichPods) {
+        self.explaining = Some(Box::new(Explaining::of(whom)));
+    }
+
+    /// The explanations so far, in order of time.
+    pub fn explanations(&self) -> &[Explanation] {
+        self.explaining.as_ref().map_or(&[], |explaining| explaining.list())
     }
 
     pub(super) fn begins(&mut self, any: bool) {

@@ -88,7 +88,8 @@ pub fn look(cycle: &Cycle, start: usize) -> (Decision, Looked) {
     (chosen(cycle, found), looked)
 }
 
-fn chosen(cycle: &Cycle, found: Examined) -> Decision {
+/// What follows from the feasible nodes.
+pub(super) fn chosen(cycle: &Cycle, found: Examined) -> Decision {
     match found.feasible[..] {
         [] => Decision::None(Box::new(found.failure)),
         [node] => Decision::Node { node, next_start: found.next_start, nominated: found.nominated },

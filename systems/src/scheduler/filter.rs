@@ -146,6 +146,11 @@ impl Trial<'_, '_> {
         }
     }
 
+    /// Changes the node otherwise.
+    pub fn change(&mut self, change: impl FnOnce(&mut NodeFacts)) {
+        change(&mut self.node);
+    }
+
     /// Why the node as it is now can't run the pod of the cycle.
     pub fn refusal(&self) -> Option<Refusal> {
         self.filters.judge(self.number, &self.node, &self.prepared)

@@ -12,8 +12,9 @@
 //! `volumes` and `storage` (what pods have and what there is), `feed` (from the store), `reserve` (until a pod's volumes are bound),
 //! `own`, `registry` and `policies` (filters and scores beside the original's), `tree` (the same decision by change), `group_nodes`
 //! (where pods of small groups are), `reach`, `cells` and `best` (the nodes looked at and the best of them, by blocks), `spread`,
-//! `counters` and `scan` (the same under default constraints, and under constraints and affinity of one's own), `cache` (what follows from the store), `queue`, `refused` and `refusals` (pods that
-//! no node can take, now and again), `work` (what it costs).
+//! `counters` and `scan` (the same under default constraints, and under constraints and affinity of one's own), `cache` (what follows
+//! from the store), `queue`, `refused` and `refusals` (pods that no node can take, now and again), `work` (what it costs), `explain` (a
+//! decision in detail, for those who ask).
 
 mod best;
 pub mod cache;
@@ -22,6 +23,7 @@ mod counter;
 pub mod counters;
 pub mod cycle;
 pub mod facts;
+pub mod explain;
 pub mod failure;
 pub mod feed;
 pub mod filter;
@@ -244,6 +246,7 @@ fn sync(
     if attempt.0 == 0 {
         cache.begins(state.queue.is_ready());
         while let Some(waiting) = state.queue.pop() {
+            explain::explain(waiting, state, cache, &mut reads, &mut names, work.now());
             schedule_one(waiting, state, cache, &reads, &mut names, &mut work, &mut events);
             cache.decided();
         }
@@ -254,6 +257,7 @@ fn sync(
             && let Some(waiting) = state.queue.pop()
         {
             cache.begins(true);
+            explain::explain(waiting, state, cache, &mut reads, &mut names, work.now());
             schedule_one(waiting, state, cache, &reads, &mut names, &mut work, &mut events);
             cache.decided();
             state.attempt_ends = Some(work.now() + attempt);

@@ -135,7 +135,7 @@ fn zone_key(node: &NodeFacts, labels: &LabelSets) -> (Sym, Sym) {
 }
 
 /// All nodes.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct NodeTable {
     nodes: Vec<NodeFacts>,
     by_uid: LookupMap<Uid, u32>,

@@ -31,7 +31,8 @@ pub struct OnNode {
 }
 
 impl OnNode {
-    fn priority(&self) -> i32 {
+    /// `spec.priority`.
+    pub fn priority(&self) -> i32 {
         self.resident.class.priority
     }
 
@@ -271,6 +272,25 @@ fn by_budgets(cycle: &Cycle, pods: Vec<OnNode>, budgets: &[Budget]) -> (Vec<OnNo
 
 /// The candidates that no rule tells apart, by place. Source: `pickOneNodeForPreemption`.
 fn best(candidates: &[Candidate]) -> Vec<usize> {
+    best_by(candidates).0
+}
+
+/// The rules that tell candidates apart, in their order: what the better one has.
+const RULES: [&str; 5] = [
+    "fewest disruption budgets violated",
+    "lowest priority of its most important victim",
+    "lowest sum of its victims' priorities",
+    "fewest victims",
+    "latest start of its most important victims",
+];
+
+/// What told the best of candidates from the others; `None` when there was but one, or when no rule did.
+pub fn deciding_rule(candidates: &[Candidate]) -> Option<&'static str> {
+    best_by(candidates).1.map(|rule| RULES[rule])
+}
+
+/// The candidates left by the rules, and the last rule that left any out.
+fn best_by(candidates: &[Candidate]) -> (Vec<usize>, Option<usize>) {
     let highest = |candidate: &Candidate| candidate.victims.first().map_or(i32::MIN, OnNode::priority);
     let rules: [&dyn Fn(&Candidate) -> i64; 5] = [
         &|candidate| candidate.violations as i64,
@@ -284,15 +304,18 @@ fn best(candidates: &[Candidate]) -> Vec<usize> {
             -(earliest.0 as i64)
         },
     ];
-    let mut left: Vec<usize> = (0..candidates.len()).collect();
-    for rule in rules {
-        let least = left.iter().map(|&at| rule(&candidates[at])).min();
+    let (mut left, mut last): (Vec<usize>, _) = ((0..candidates.len()).collect(), None);
+    for (number, rule) in rules.into_iter().enumerate() {
+        let (before, least) = (left.len(), left.iter().map(|&at| rule(&candidates[at])).min());
         left.retain(|&at| Some(rule(&candidates[at])) == least);
+        if left.len() < before {
+            last = Some(number);
+        }
         if left.len() == 1 {
             break;
         }
     }
-    left
+    (left, last)
 }
 
 /// The original takes any of the tied; we take the lowest name, or one by chance where ties are broken so.

@@ -81,6 +81,23 @@ impl Cluster for Store<'_, '_, '_> {
     }
 }
 
+/// Looks for room by preemption; everything on nodes must be known.
+#[expect(clippy::too_many_arguments, reason = "preemption looks at everything that the scheduler has")]
+pub(super) fn room(
+    incoming: &Incoming,
+    failures: u32,
+    failure: &Failure,
+    state: &SchedulerState,
+    cache: &SchedulerCache,
+    reads: &Reads,
+    names: &Names,
+    words: Words,
+    now: SimTime,
+) -> Outcome {
+    let store = Store { state, cache, reads, words, now, assumed: assumed(state) };
+    preempt(&cache.cycle(incoming, reads, names), failure, &store, reads.seed.0, failures)
+}
+
 /// Looks for room, nominates the pod where there is some, tells why it waits and puts it back into the queue.
 #[expect(clippy::too_many_arguments, reason = "one cycle touches everything that the scheduler has")]
 pub(super) fn give_up(
@@ -96,10 +113,7 @@ pub(super) fn give_up(
 ) {
     let (waiting, now) = (about.waiting, work.now());
     cache.know_all(state, reads, names);
-    let outcome = {
-        let store = Store { state, cache, reads, words, now, assumed: assumed(state) };
-        preempt(&cache.cycle(about.incoming, reads, names), failure, &store, reads.seed.0, waiting.failures)
-    };
+    let outcome = room(about.incoming, waiting.failures, failure, state, cache, reads, names, words, now);
     let message = failure.message(names, outcome.message());
     if let Some(known) = &about.known {
         assert_eq!((&message[..], failure.plugins()), (&known.message[..], known.plugins), "refusals stand until nodes change");

@@ -1,0 +1,434 @@
+//! A decision in detail: what each node was found to be, how scores add up, what preemption looked at, and what would have to change for
+//! a pod that fits nowhere. Computed by the plain look at the nodes, beside the decision itself, and only for those who ask.
+
+mod changes;
+
+pub use changes::Change;
+
+use super::cache::SchedulerCache;
+use super::cycle::{self, Cycle, Decision, Examined};
+use super::facts::ClassFacts;
+use super::nodes::NodeFacts;
+use super::plugin::{Plugin, Refusal};
+use super::plugins::node_resources_fit;
+use super::preemption::{Outcome, deciding_rule};
+use super::queue::Waiting;
+use super::{Reads, SchedulerState, refused};
+use serde::Serialize;
+use wavetank_engine::ids::ObjRef;
+use wavetank_engine::model::meta::Meta;
+use wavetank_engine::model::node::Effect;
+use wavetank_engine::model::pod::Pod;
+use wavetank_engine::model::pod_class::Classes;
+use wavetank_engine::model::resources::amount_text;
+use wavetank_engine::names::{Names, Sym};
+use wavetank_engine::scene::model::Ties;
+use wavetank_engine::simulation::Simulation;
+use wavetank_engine::time::SimTime;
+use wavetank_engine::words;
+
+/// Whose decisions are explained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhichPods {
+    /// Those of every pod.
+    All,
+    /// Those of one pod.
+    One {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Explanations as they come.
+#[derive(Debug)]
+pub(super) struct Explaining {
+    whom: WhichPods,
+    list: Vec<Explanation>,
+}
+
+impl Explaining {
+    pub(super) fn of(whom: WhichPods) -> Explaining {
+        Explaining { whom, list: Vec::new() }
+    }
+
+    pub(super) fn list(&self) -> &[Explanation] {
+        &self.list
+    }
+
+    fn wants(&self, meta: &Meta, names: &Names) -> bool {
+        match &self.whom {
+            WhichPods::All => true,
+            WhichPods::One { namespace, name } => names.text(meta.namespace) == namespace && names.render(meta.name) == *name,
+        }
+    }
+}
+
+/// One attempt to schedule one pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// When. Unit: nanoseconds since the epoch.
+    #[serde(rename = "at_ns", serialize_with = "nanoseconds")]
+    pub at: SimTime,
+    /// The pod.
+    #[serde(skip)]
+    pub pod: ObjRef,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// `spec.priority`.
+    pub priority: i32,
+    /// Which attempt it was, from 1.
+    pub attempt: u32,
+    /// Every node, in the order in which they were looked at; nodes that nobody looked at come last.
+    pub nodes: Vec<NodeVerdict>,
+    /// What came of it.
+    pub outcome: Result,
+}
+
+/// What one node was found to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NodeVerdict {
+    /// Name.
+    pub node: String,
+    /// The finding.
+    #[serde(flatten)]
+    pub finding: Finding,
+}
+
+/// What a node was found to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Finding {
+    /// It can run the pod.
+    Fits {
+        /// What each plugin says; empty when it was the only node.
+        scores: Vec<Score>,
+        /// The weighted sum.
+        total: i64,
+    },
+    /// The first filter that refused it.
+    Refused {
+        /// Name of the plugin.
+        plugin: &'static str,
+        /// Its reasons, as the pod's condition counts them.
+        reasons: Vec<String>,
+        /// What the reasons rest on.
+        detail: Vec<String>,
+        /// Whether preemption may help.
+        preemption_may_help: bool,
+    },
+    /// A plugin named the nodes that may do, and this is none of them.
+    LeftOut {
+        /// Names of those plugins.
+        plugins: Vec<&'static str>,
+    },
+    /// Enough nodes that fit had been found, or the pod's nominated node was taken.
+    NotLookedAt,
+}
+
+/// What one plugin says of a node that fits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Score {
+    /// Name of the plugin, or of a policy of one's own.
+    pub plugin: String,
+    /// Its weight.
+    pub weight: i64,
+    /// From 0 to 100.
+    pub score: i64,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum Result {
+    /// A node was chosen.
+    Chosen {
+        /// Its name.
+        node: String,
+        /// The nodes of the best score, in the order in which they were looked at.
+        tied: Vec<String>,
+        /// How it was chosen.
+        how: &'static str,
+    },
+    /// No node can run the pod.
+    Nowhere {
+        /// What the pod's condition says.
+        message: String,
+        /// What preemption found.
+        preemption: Preemption,
+        /// Single changes, each of which would let the pod in.
+        would_fit: Vec<Change>,
+    },
+}
+
+/// What preemption found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "found", rename_all = "snake_case")]
+pub enum Preemption {
+    /// It was not tried, or there was no room to be made.
+    None {
+        /// Why.
+        message: String,
+    },
+    /// Room can be made.
+    Room {
+        /// Where, in the order in which they were tried.
+        candidates: Vec<Candidate>,
+        /// The node chosen.
+        chosen: String,
+        /// What told it from the others.
+        because: &'static str,
+    },
+}
+
+/// A node that can run the pod without its victims.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Candidate {
+    /// Name of the node.
+    pub node: String,
+    /// Pods to take off, the most important first.
+    pub victims: Vec<Victim>,
+    /// Victims whose budgets do not allow it.
+    pub budgets_violated: usize,
+}
+
+/// A pod to take off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Victim {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// `spec.priority`.
+    pub priority: i32,
+    /// When it started. Unit: nanoseconds since the epoch.
+    #[serde(rename = "started_at_ns", serialize_with = "nanoseconds")]
+    pub started_at: SimTime,
+}
+
+fn nanoseconds<S: serde::Serializer>(at: &SimTime, to: S) -> std::result::Result<S::Ok, S::Error> {
+    to.serialize_u64(at.0)
+}
+
+/// Explains what is about to be decided on a pod, if anybody asks.
+pub(super) fn explain(
+    waiting: Waiting,
+    state: &SchedulerState,
+    cache: &mut SchedulerCache,
+    reads: &mut Reads,
+    names: &mut Names,
+    now: SimTime,
+) {
+    let pod = waiting.pod;
+    let asked = match (&cache.explaining, reads.metas.get(pod)) {
+        (Some(explaining), Some(meta)) => explaining.wants(meta, names) && !meta.terminating(),
+        _ => false,
+    };
+    if !asked || reads.pods.get(pod).is_none_or(|spec| !spec.node.is_empty()) {
+        return;
+    }
+    let Some((mut incoming, _)) = cache.incoming(pod, reads, names) else { return };
+    if let Some(&node) = state.nominated.get(&pod.uid) {
+        incoming.nominated_node = node;
+    }
+    let words = cache.words(pod, reads, names);
+    cache.know_all(state, reads, names);
+    let nodes = cache.table.order(&reads.labels).len();
+    let start = if nodes == 0 { 0 } else { state.start % nodes };
+    let fresh = changes::fresh_nodes(&cache.table, &incoming, &mut reads.labels, names);
+    let (cache_seen, reads): (&SchedulerCache, &Reads) = (cache, reads);
+    let cycle = cache_seen.cycle(&incoming, reads, names);
+    let found = cycle::examine(&cycle, start);
+    let outcome = match cycle::chosen(&cycle, found.clone()) {
+        Decision::Node { node, nominated, .. } => chosen(&cycle, &found, node, nominated),
+        Decision::None(failure) => {
+            let room = refused::room(&incoming, waiting.failures, &failure, state, cache_seen, reads, names, words, now);
+            let message = failure.message(names, room.message());
+            Result::Nowhere { message, preemption: preemption(&cycle, room, reads), would_fit: changes::changes(&cycle, &fresh) }
+        }
+    };
+    let meta = reads.metas.get(pod).expect("it was just read");
+    let explanation = Explanation {
+        at: now,
+        pod,
+        namespace: names.text(meta.namespace).to_string(),
+        name: names.render(meta.name),
+        priority: incoming.resident.class.priority,
+        attempt: waiting.failures + 1,
+        nodes: verdicts(&cycle, &found, start),
+        outcome,
+    };
+    cache.explaining.iter_mut().for_each(|explaining| explaining.list.push(explanation.clone()));
+}
+
+/// Why the scheduler has not tried a pod at all.
+pub fn untried(sim: &Simulation, pod: ObjRef) -> String {
+    let (Some(spec), Some(meta)) = (sim.state::<Pod>(pod), sim.state::<Meta>(pod)) else { return "it is gone".into() };
+    let (names, class) = (sim.get::<Names>(), sim.get::<Classes>().get(spec.class));
+    let gates = class.raw.value().get("schedulingGates").and_then(|gates| gates.as_array()).into_iter().flatten();
+    let gates: Vec<&str> = gates.filter_map(|gate| gate.get("name").and_then(|name| name.as_str())).collect();
+    if !spec.node.is_empty() {
+        format!("it was on node {} before the scheduler had to do with it", names.text(spec.node))
+    } else if sim.get::<SchedulerCache>().profile(class.scheduler_name).is_none() {
+        format!("no profile of the scheduler has its schedulerName {:?}", names.text(class.scheduler_name))
+    } else if !gates.is_empty() {
+        format!("it waits for scheduling gates: {}", gates.join(", "))
+    } else if meta.terminating() {
+        "its deletion was asked for".into()
+    } else {
+        "its turn has not come yet".into()
+    }
+}
+
+fn name_of(cycle: &Cycle, number: u32) -> String {
+    cycle.names.text(cycle.nodes.get(number).name).to_string()
+}
+
+fn chosen(cycle: &Cycle, found: &Examined, node: u32, nominated: bool) -> Result {
+    let best = match found.feasible[..] {
+        [one] => vec![one],
+        _ => {
+            let totals = cycle::scores(cycle, &found.feasible).totals;
+            let best = totals.iter().max();
+            found.feasible.iter().zip(&totals).filter(|(_, total)| Some(*total) == best).map(|(&node, _)| node).collect()
+        }
+    };
+    let how = match (nominated, found.feasible.len(), best.len(), cycle.profile.ties.0) {
+        (true, ..) => "the pod's nominated node, which is tried before all others",
+        (_, 1, ..) => "the only node that fits",
+        (.., 1, _) => "the best score",
+        (.., Ties::Heap) => "the first of the tied in the scheduler's heap",
+        (.., Ties::LowestName) => "the first name of the tied",
+        (.., Ties::Random) => "one of the tied, drawn from the seed",
+    };
+    Result::Chosen { node: name_of(cycle, node), tied: best.iter().map(|&number| name_of(cycle, number)).collect(), how }
+}
+
+/// What each node was found to be.
+fn verdicts(cycle: &Cycle, found: &Examined, start: usize) -> Vec<NodeVerdict> {
+    let columns = if found.feasible.len() > 1 { columns(cycle, &found.feasible) } else { Vec::new() };
+    let order = cycle.nodes.ordered();
+    let (mut seen, mut unseen) = (Vec::new(), Vec::new());
+    for step in 0..order.len() {
+        let number = order[(start + step) % order.len()];
+        let finding = if let Some(at) = found.feasible.iter().position(|&fits| fits == number) {
+            let one = |(plugin, weight, column): &(String, i64, Vec<i64>)| Score { plugin: plugin.clone(), weight: *weight, score: column[at] };
+            let scores: Vec<Score> = columns.iter().map(one).collect();
+            Finding::Fits { total: scores.iter().map(|score| score.weight * score.score).sum(), scores }
+        } else if let Some(refusal) = found.failure.refusal(number) {
+            refused_by(cycle, refusal, number)
+        } else if found.failure.left_out.1 > 0 && !found.nominated {
+            Finding::LeftOut { plugins: found.failure.left_out.0.iter().map(Plugin::name).collect() }
+        } else {
+            Finding::NotLookedAt
+        };
+        let list = if matches!(finding, Finding::NotLookedAt) { &mut unseen } else { &mut seen };
+        list.push(NodeVerdict { node: name_of(cycle, number), finding });
+    }
+    seen.append(&mut unseen);
+    seen
+}
+
+fn columns(cycle: &Cycle, feasible: &[u32]) -> Vec<(String, i64, Vec<i64>)> {
+    let columns = cycle::scores(cycle, feasible).columns;
+    let own = columns.iter().filter(|column| column.0 == Plugin::Own).count();
+    let policies = cycle.own.map_or(Vec::new(), |own| own.chosen.iter().filter(|chosen| chosen.scores && chosen.weight > 0).collect());
+    let mut policies = policies.into_iter().map(|chosen| chosen.name.clone()).collect::<Vec<_>>().into_iter();
+    // Where a policy has nothing to say its column is missing, and the others cannot be told apart.
+    let known = policies.len() == own;
+    let mut name = |plugin: Plugin| match plugin {
+        Plugin::Own => policies.next().filter(|_| known).unwrap_or_else(|| "policy".to_string()),
+        plugin => plugin.name().to_string(),
+    };
+    columns.into_iter().map(|(plugin, weight, column)| (name(plugin), weight, column)).collect()
+}
+
+fn refused_by(cycle: &Cycle, refusal: &Refusal, number: u32) -> Finding {
+    let (facts, node) = (&*cycle.pod.resident.class, cycle.nodes.get(number));
+    let detail = match refusal.plugin {
+        Plugin::NodeResourcesFit => short_of(cycle, facts, node).into_iter().map(|short| short.text(cycle.names)).collect(),
+        Plugin::TaintToleration => untolerated(facts, node).map(|taint| taint_text(cycle.names, taint)).collect(),
+        _ => Vec::new(),
+    };
+    Finding::Refused {
+        plugin: refusal.plugin.name(),
+        reasons: refusal.texts(cycle.names),
+        detail,
+        preemption_may_help: refusal.resolvable,
+    }
+}
+
+/// A resource of which a node has too little left.
+pub(super) struct Short {
+    pub(super) resource: Sym,
+    pub(super) asked: i64,
+    pub(super) free: i64,
+    pub(super) allocatable: i64,
+}
+
+impl Short {
+    fn text(&self, names: &Names) -> String {
+        let amount = |amount| amount_text(self.resource, amount);
+        let (asked, free, all) = (amount(self.asked), amount(self.free.max(0)), amount(self.allocatable));
+        format!("{}: asks for {asked}, {free} of {all} free", names.text(self.resource))
+    }
+
+    /// How much is missing.
+    pub(super) fn missing(&self) -> i64 {
+        self.asked - self.free
+    }
+}
+
+/// What the node has too little of, as the filter sees it.
+fn short_of(cycle: &Cycle, facts: &ClassFacts, node: &NodeFacts) -> Vec<Short> {
+    let Some(refusal) = node_resources_fit::refusal(facts, cycle.profile, node, cycle.names) else { return Vec::new() };
+    let one = |reason: &super::plugin::Reason| match *reason {
+        super::plugin::Reason::Short(resource) => {
+            let (asked, used) = if resource == words::PODS { (1, node.pods) } else { (facts.requests.get(resource), node.used.get(resource)) };
+            let allocatable = node.allocatable.get(resource);
+            Some(Short { resource, asked, free: allocatable - used, allocatable })
+        }
+        _ => None,
+    };
+    refusal.reasons.iter().filter_map(one).collect()
+}
+
+fn untolerated<'n>(facts: &'n ClassFacts, node: &'n NodeFacts) -> impl Iterator<Item = &'n wavetank_engine::model::node::NodeTaint> {
+    node.taints.iter().filter(|taint| taint.effect != Effect::PreferNoSchedule && !facts.tolerates(taint))
+}
+
+fn taint_text(names: &Names, taint: &wavetank_engine::model::node::NodeTaint) -> String {
+    let value = names.text(taint.value);
+    let value = if value.is_empty() { String::new() } else { format!("={value}") };
+    format!("{}{value}:{}", names.text(taint.key), taint.effect.text())
+}
+
+fn preemption(cycle: &Cycle, outcome: Outcome, reads: &Reads) -> Preemption {
+    let (candidates, chosen) = match outcome {
+        Outcome::NotTried(message) | Outcome::NoRoom(message) => return Preemption::None { message },
+        Outcome::Room { candidates, chosen, .. } => (candidates, chosen),
+    };
+    let because = match deciding_rule(&candidates) {
+        Some(rule) => rule,
+        None if candidates.len() == 1 => "the only candidate",
+        None => "no rule tells the candidates apart",
+    };
+    let victim = |victim: &super::preemption::OnNode| {
+        let meta = reads.metas.get_even_gone(victim.pod)?;
+        Some(Victim {
+            namespace: cycle.names.text(meta.namespace).to_string(),
+            name: cycle.names.render(meta.name),
+            priority: victim.priority(),
+            started_at: victim.started_at,
+        })
+    };
+    let shown = candidates.iter().map(|candidate| Candidate {
+        node: name_of(cycle, candidate.node),
+        victims: candidate.victims.iter().filter_map(victim).collect(),
+        budgets_violated: candidate.violations,
+    });
+    Preemption::Room { candidates: shown.collect(), chosen: name_of(cycle, candidates[chosen].node), because }
+}
