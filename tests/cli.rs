@@ -317,3 +317,82 @@ fn a_saved_run_keeps_its_policies_and_what_pods_were_allotted() {
     assert_eq!((whole.code, resumed.code), (0, 0), "{} {}", whole.err, resumed.err);
     assert_eq!(digest(&resumed.out), digest(&whole.out));
 }
+
+#[test]
+fn why_tells_the_causes_back_to_the_script() {
+    let evicted = "pod/shop-cc54f86f-j5blq --scene scenes/hello.ron";
+    let told = wavetank(&format!("why {evicted} --field deletion"));
+    assert_eq!((told.code, told.err.as_str()), (0, ""));
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    assert!(readme.contains(&told.out), "the README shows what is told: {}", told.out);
+    let latest = wavetank(&format!("why {evicted} --at 30s"));
+    assert!(latest.out.starts_with("00:25.000  pod/shop-cc54f86f-j5blq became ready, by the kubelet\n"), "{}", latest.out);
+    let json: Value = serde_json::from_str(&wavetank(&format!("why {evicted} --field deletionTimestamp -o json")).out).unwrap();
+    assert_eq!((&json["schema"], &json["scene"]), (&"wavetank.why/1".into(), &"scenes/hello.ron".into()));
+    let chain = json["chain"].as_array().unwrap();
+    let kinds: Vec<&str> = chain.iter().map(|step| step["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["write", "timer", "write", "write", "timer", "script"]);
+    assert_eq!(chain[0]["changes"][0], serde_json::json!({"field": "deletion", "old": "-", "new": "grace 30s"}));
+    assert_eq!((&chain[5]["action"], &chain[5]["at_ns"]), (&"FailNode(\"node-1\")".into(), &40_000_000_000_u64.into()));
+    let chart = wavetank(&format!("why {evicted} --field deletion -o mermaid")).out;
+    assert!(chart.starts_with("flowchart TD\n") && chart.contains("    step1 --> step0\n"), "{chart}");
+    assert!(chart.contains("FailNode(&quot;node-1&quot;)"), "{chart}");
+}
+
+#[test]
+fn why_says_what_is_not_there_and_what_may_be_meant() {
+    for (words, code, what) in [
+        ("why pod/shop-cc54f86f-j5bl --scene scenes/hello.ron", 1, "did you mean pod/shop-cc54f86f-j5blq?"),
+        ("why pod/shop-cc54f86f-j5blq --scene scenes/hello.ron --at 10s", 1, "no pod/shop-cc54f86f-j5blq until 00:10.000"),
+        ("why deploy/shop --scene scenes/hello.ron --field spec.replica", 1, "did you mean spec.replicas?"),
+        ("why deploy/shop --scene scenes/hello.ron --field x", 1, "fields that did: "),
+        ("why deploments/shop --scene scenes/hello.ron", 2, "did you mean"),
+        ("why deploy/shop --scene scenes/hello.ron --at 10h", 2, "the run ends at"),
+        ("why deploy/shop --scene nowhere.ron", 2, "nowhere.ron"),
+    ] {
+        let ended = wavetank(words);
+        assert_eq!((ended.code, ended.out.as_str()), (code, ""), "{words}: {}", ended.err);
+        assert!(ended.err.contains(what), "{words}: {}", ended.err);
+    }
+}
+
+#[test]
+fn explain_shows_the_decisions_on_a_pod() {
+    let preemption = "pod/urgent --scene scenes/scheduling/preemption_budget.ron";
+    let told = wavetank(&format!("explain {preemption}"));
+    assert_eq!((told.code, told.err.as_str()), (0, ""));
+    for line in [
+        "00:20.000  pod/urgent, attempt 1: 0/2 nodes are available: 2 Insufficient cpu.",
+        "    n1: NodeResourcesFit: Insufficient cpu (cpu: asks for 1, 0 of 1 free)",
+        "  It makes room on node n2 (fewest disruption budgets violated):",
+        "    n2: without pod/free (priority 0, started 00:00.000)",
+        "    n1: without pod/guarded (priority 0, started 00:00.000); a disruption budget does not allow one of them",
+        "    1 cpu less in use on node n1",
+        "00:20.000  pod/urgent, attempt 2: node n2: the pod's nominated node, which is tried before all others",
+    ] {
+        assert!(told.out.lines().any(|told| told == line), "{line}\n{}", told.out);
+    }
+    let scored = wavetank("explain pod/shop-cc54f86f-7g6jn --scene scenes/hello.ron").out;
+    let rows: Vec<Vec<&str>> = scored.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!((rows[1].first(), rows[1].last()), (Some(&"NODE"), Some(&"TOTAL")), "{scored}");
+    assert_eq!(rows[2], ["node-2", "100", "81", "100", "0", "73", "0", "654"], "{scored}");
+    let json: Value = serde_json::from_str(&wavetank(&format!("explain {preemption} -o json")).out).unwrap();
+    assert_eq!((&json["schema"], json["attempts"].as_array().unwrap().len()), (&"wavetank.explain/1".into(), 2));
+    assert_eq!(json["attempts"][0]["outcome"]["preemption"]["chosen"], "n2");
+    assert_eq!(json["attempts"][1]["nodes"][0], serde_json::json!({"node": "n2", "verdict": "fits", "scores": [], "total": 0}));
+}
+
+#[test]
+fn explain_says_why_there_is_nothing_to_explain() {
+    for (words, code, what) in [
+        ("explain pod/gated --scene scenes/scheduling/gates.ron --at 10s", 0, "it waits for scheduling gates"),
+        ("explain pod/nobody --scene scenes/hello.ron", 1, "no pod \"nobody\""),
+        ("explain pod/shop-cc54f86f-7g6j --scene scenes/hello.ron", 1, "did you mean \"shop-cc54f86f-7g6jn\"?"),
+        ("explain deploy/shop --scene scenes/hello.ron", 2, "write explain pod/NAME"),
+        ("explain pood/shop --scene scenes/hello.ron", 2, "did you mean"),
+    ] {
+        let ended = wavetank(words);
+        assert_eq!(ended.code, code, "{words}: {}", ended.err);
+        assert!((ended.out + &ended.err).contains(what), "{words}: {}", ended.err);
+    }
+}

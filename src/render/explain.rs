@@ -48,7 +48,8 @@ fn nodes(nodes: &[NodeVerdict], outcome: &Result) -> String {
         Result::Chosen { node, .. } => node.as_str(),
         Result::Nowhere { .. } => "",
     };
-    let (mut fits, mut others): (Vec<&NodeVerdict>, Vec<&NodeVerdict>) = nodes.iter().partition(|node| matches!(node.finding, Finding::Fits { .. }));
+    let (mut fits, mut others): (Vec<&NodeVerdict>, Vec<&NodeVerdict>) =
+        nodes.iter().partition(|node| matches!(node.finding, Finding::Fits { .. }));
     fits.sort_by_key(|node| (node.node != chosen, std::cmp::Reverse(total(node))));
     others.retain(|node| !matches!(node.finding, Finding::NotLookedAt));
     let unseen = nodes.len() - fits.len() - others.len();
@@ -87,7 +88,9 @@ fn scores(fits: &[&NodeVerdict]) -> String {
             return format!("    {}: fits\n", node.node);
         }
         table.head = ["NODE".to_string()].into_iter().collect();
-        table.head.extend(scores.iter().map(|score| if score.weight == 1 { score.plugin.clone() } else { format!("{}*{}", score.plugin, score.weight) }));
+        table.head.extend(
+            scores.iter().map(|score| if score.weight == 1 { score.plugin.clone() } else { format!("{}*{}", score.plugin, score.weight) }),
+        );
         table.head.push("TOTAL".into());
         let cells = scores.iter().map(|score| score.score.to_string());
         table.rows.push([node.node.clone()].into_iter().chain(cells).chain([total.to_string()]).collect());

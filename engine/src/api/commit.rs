@@ -334,7 +334,7 @@ fn enter(world: &mut World, act: Act, object: ObjRef, entity: bevy_ecs::entity::
         object,
         key: old.key,
         actor: act.actor,
-        cause: world.resource_mut::<Queues>().wrote(revision, act.cause),
+        cause: logged_cause(world, revision, act.cause),
         controller: new.controller,
         old_controller: old.controller,
         labels: new.labels,
@@ -347,6 +347,11 @@ fn enter(world: &mut World, act: Act, object: ObjRef, entity: bevy_ecs::entity::
     world.resource_mut::<Log>().push(entry);
     world.resource_mut::<Journal>().entered(&entry);
     world.resource_mut::<Fights>().wrote(&entry, new.versions.1, living);
+}
+
+/// The cause of a write as the log has it; runs that keep causes note it as it is.
+pub(crate) fn logged_cause(world: &mut World, revision: Revision, cause: Revision) -> Revision {
+    if cause.is_mark() { world.resource_mut::<Queues>().wrote(revision, cause) } else { cause }
 }
 
 /// Changes after which an object may stand in other lists of the index.
@@ -398,7 +403,7 @@ pub(crate) fn remove(world: &mut World, act: Act, object: ObjRef) -> Revision {
         object,
         key: row.key,
         actor: act.actor,
-        cause: world.resource_mut::<Queues>().wrote(revision, act.cause),
+        cause: logged_cause(world, revision, act.cause),
         controller: row.controller,
         old_controller: row.controller,
         labels: row.labels,

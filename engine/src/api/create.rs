@@ -1,11 +1,10 @@
 //! Creation of objects: names, identity, first state.
 
 use crate::api::admit::admit_create;
-use crate::api::commit::{Act, has_claims, insert_value, text_of};
+use crate::api::commit::{Act, has_claims, insert_value, logged_cause, text_of};
 use crate::api::job_strategy;
 use crate::api::log::{Entry, Log};
 use crate::api::objects::{Objects, Row};
-use crate::api::queue::Queues;
 use crate::api::request::{NewObject, Refusal, Reply};
 use crate::api::state::{Changes, StateValue};
 use crate::api::store::Obj;
@@ -217,7 +216,7 @@ fn store(world: &mut World, act: Act, mut new: NewObject) -> crate::ids::ObjRef 
         object,
         key,
         actor: act.actor,
-        cause: world.resource_mut::<Queues>().wrote(revision, act.cause),
+        cause: logged_cause(world, revision, act.cause),
         controller,
         old_controller: Uid(0),
         labels,

@@ -115,7 +115,9 @@ impl Verb {
     pub fn object(&self) -> Option<ObjRef> {
         match self {
             Verb::Create(_) | Verb::CreatePod { .. } => None,
-            Verb::Put { object, .. } | Verb::PutAll { object, .. } | Verb::Scale { object, .. } | Verb::Delete { object, .. } => Some(*object),
+            Verb::Put { object, .. } | Verb::PutAll { object, .. } | Verb::Scale { object, .. } | Verb::Delete { object, .. } => {
+                Some(*object)
+            }
             Verb::ReportPod { pod, .. } | Verb::PatchPod { pod, .. } | Verb::Bind { pod, .. } | Verb::Evict { pod, .. } => Some(*pod),
         }
     }

@@ -16,7 +16,7 @@ impl LabelSetId {
 }
 
 /// The table of all label sets. ECS resource. Pairs of a set are sorted by the key's text.
-#[derive(bevy_ecs::resource::Resource)]
+#[derive(Clone, bevy_ecs::resource::Resource)]
 pub struct LabelSets {
     sets: Vec<Box<[(Sym, Sym)]>>,
     table: HashTable<u32>,

@@ -15,6 +15,11 @@ const MARK: u64 = 1 << 63;
 const NO_WRITE: u64 = 1 << 62;
 
 impl Revision {
+    /// Whether it stands for an entry of the list of causes: no write has it.
+    pub(crate) const fn is_mark(self) -> bool {
+        self.0 & MARK != 0
+    }
+
     /// Whether it is a write's revision, or the mark of a turn that a write caused: neither a timer nor the script.
     pub const fn is_write(self) -> bool {
         self.0 != 0 && self.0 & (MARK | NO_WRITE) != MARK | NO_WRITE
@@ -113,12 +118,12 @@ impl Causes {
     /// What a mark stands for; `None` for revisions.
     pub fn get(&self, cause: Revision) -> Option<&Cause> {
         let at = cause.0 & !(MARK | NO_WRITE);
-        if cause.0 & MARK == 0 { None } else { self.list.get(at as usize) }
+        if !cause.is_mark() { None } else { self.list.get(at as usize) }
     }
 
     fn turn_mut(&mut self, cause: Revision) -> Option<&mut Turn> {
         let at = cause.0 & !(MARK | NO_WRITE);
-        match self.list.get_mut(at as usize).filter(|_| cause.0 & MARK != 0) {
+        match self.list.get_mut(at as usize).filter(|_| cause.is_mark()) {
             Some(Cause::Turn(turn)) => Some(turn),
             Some(Cause::Origin(_) | Cause::Timer { .. }) | None => None,
         }

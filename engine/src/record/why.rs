@@ -123,7 +123,9 @@ impl<'s> Recording<'s> {
                         let behaviour = behaviour.map_or("", |behaviour| behaviour.name);
                         let object = self.named(*object);
                         match steps.last_mut() {
-                            Some(Step::Timer { behaviour: last, object: of, set_at: first, times }) if (*last, &*of) == (behaviour, &object) => {
+                            Some(Step::Timer { behaviour: last, object: of, set_at: first, times })
+                                if (*last, &*of) == (behaviour, &object) =>
+                            {
                                 *first = *set_at;
                                 *times += 1;
                             }
@@ -210,7 +212,8 @@ impl<'s> Recording<'s> {
         } else {
             2
         };
-        let is_node = fact.key.kind == Kind::Node && self.sim.get::<Names>().render(fact.key.name) == self.sim.get::<Names>().text(effect.node);
+        let is_node =
+            fact.key.kind == Kind::Node && self.sim.get::<Names>().render(fact.key.name) == self.sim.get::<Names>().text(effect.node);
         let whose = if fact.object == effect.object || fact.object.uid == effect.controller || is_node {
             2
         } else {

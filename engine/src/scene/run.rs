@@ -27,7 +27,7 @@ pub struct RunOptions {
     pub check: bool,
     /// Seed of the orders that the original leaves open; `None`: ours.
     pub shuffle_choices: Option<u64>,
-    /// Whether the causes of everything are kept, with the whole log.
+    /// Whether the causes of everything are kept, with the whole log. A resumed run keeps none: it does not know what came before.
     pub causes: bool,
 }
 

@@ -218,15 +218,13 @@ pub(super) fn explain(
     waiting: Waiting,
     state: &SchedulerState,
     cache: &mut SchedulerCache,
-    reads: &mut Reads,
+    reads: &Reads,
     names: &mut Names,
     now: SimTime,
 ) {
+    let Some(explaining) = &cache.explaining else { return };
     let pod = waiting.pod;
-    let asked = match (&cache.explaining, reads.metas.get(pod)) {
-        (Some(explaining), Some(meta)) => explaining.wants(meta, names) && !meta.terminating(),
-        _ => false,
-    };
+    let asked = reads.metas.get(pod).is_some_and(|meta| explaining.wants(meta, names) && !meta.terminating());
     if !asked || reads.pods.get(pod).is_none_or(|spec| !spec.node.is_empty()) {
         return;
     }
@@ -238,16 +236,15 @@ pub(super) fn explain(
     cache.know_all(state, reads, names);
     let nodes = cache.table.order(&reads.labels).len();
     let start = if nodes == 0 { 0 } else { state.start % nodes };
-    let fresh = changes::fresh_nodes(&cache.table, &incoming, &mut reads.labels, names);
-    let (cache_seen, reads): (&SchedulerCache, &Reads) = (cache, reads);
-    let cycle = cache_seen.cycle(&incoming, reads, names);
+    let seen: &SchedulerCache = cache;
+    let cycle = seen.cycle(&incoming, reads, names);
     let found = cycle::examine(&cycle, start);
     let outcome = match cycle::chosen(&cycle, found.clone()) {
         Decision::Node { node, nominated, .. } => chosen(&cycle, &found, node, nominated),
         Decision::None(failure) => {
-            let room = refused::room(&incoming, waiting.failures, &failure, state, cache_seen, reads, names, words, now);
+            let room = refused::room(&incoming, waiting.failures, &failure, state, seen, reads, names, words, now);
             let message = failure.message(names, room.message());
-            Result::Nowhere { message, preemption: preemption(&cycle, room, reads), would_fit: changes::changes(&cycle, &fresh) }
+            Result::Nowhere { message, preemption: preemption(&cycle, room, reads), would_fit: changes::changes(&cycle) }
         }
     };
     let meta = reads.metas.get(pod).expect("it was just read");
@@ -315,7 +312,8 @@ fn verdicts(cycle: &Cycle, found: &Examined, start: usize) -> Vec<NodeVerdict> {
     for step in 0..order.len() {
         let number = order[(start + step) % order.len()];
         let finding = if let Some(at) = found.feasible.iter().position(|&fits| fits == number) {
-            let one = |(plugin, weight, column): &(String, i64, Vec<i64>)| Score { plugin: plugin.clone(), weight: *weight, score: column[at] };
+            let one =
+                |(plugin, weight, column): &(String, i64, Vec<i64>)| Score { plugin: plugin.clone(), weight: *weight, score: column[at] };
             let scores: Vec<Score> = columns.iter().map(one).collect();
             Finding::Fits { total: scores.iter().map(|score| score.weight * score.score).sum(), scores }
         } else if let Some(refusal) = found.failure.refusal(number) {
@@ -349,16 +347,14 @@ fn columns(cycle: &Cycle, feasible: &[u32]) -> Vec<(String, i64, Vec<i64>)> {
 fn refused_by(cycle: &Cycle, refusal: &Refusal, number: u32) -> Finding {
     let (facts, node) = (&*cycle.pod.resident.class, cycle.nodes.get(number));
     let detail = match refusal.plugin {
-        Plugin::NodeResourcesFit => short_of(cycle, facts, node).into_iter().map(|short| short.text(cycle.names)).collect(),
+        Plugin::NodeResourcesFit => match short_of(cycle, facts, node) {
+            short if short.is_empty() => vec!["pods that are nominated to it count too".to_string()],
+            short => short.iter().map(|short| short.text(cycle.names)).collect(),
+        },
         Plugin::TaintToleration => untolerated(facts, node).map(|taint| taint_text(cycle.names, taint)).collect(),
         _ => Vec::new(),
     };
-    Finding::Refused {
-        plugin: refusal.plugin.name(),
-        reasons: refusal.texts(cycle.names),
-        detail,
-        preemption_may_help: refusal.resolvable,
-    }
+    Finding::Refused { plugin: refusal.plugin.name(), reasons: refusal.texts(cycle.names), detail, preemption_may_help: refusal.resolvable }
 }
 
 /// A resource of which a node has too little left.
@@ -387,7 +383,8 @@ fn short_of(cycle: &Cycle, facts: &ClassFacts, node: &NodeFacts) -> Vec<Short> {
     let Some(refusal) = node_resources_fit::refusal(facts, cycle.profile, node, cycle.names) else { return Vec::new() };
     let one = |reason: &super::plugin::Reason| match *reason {
         super::plugin::Reason::Short(resource) => {
-            let (asked, used) = if resource == words::PODS { (1, node.pods) } else { (facts.requests.get(resource), node.used.get(resource)) };
+            let (asked, used) =
+                if resource == words::PODS { (1, node.pods) } else { (facts.requests.get(resource), node.used.get(resource)) };
             let allocatable = node.allocatable.get(resource);
             Some(Short { resource, asked, free: allocatable - used, allocatable })
         }
@@ -414,7 +411,8 @@ fn preemption(cycle: &Cycle, outcome: Outcome, reads: &Reads) -> Preemption {
     let because = match deciding_rule(&candidates) {
         Some(rule) => rule,
         None if candidates.len() == 1 => "the only candidate",
-        None => "no rule tells the candidates apart",
+        None if cycle.profile.ties.0 == Ties::Random => "no rule tells the candidates apart: drawn from the seed",
+        None => "no rule tells the candidates apart: the first name",
     };
     let victim = |victim: &super::preemption::OnNode| {
         let meta = reads.metas.get_even_gone(victim.pod)?;

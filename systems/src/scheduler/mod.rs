@@ -22,8 +22,8 @@ mod cells;
 mod counter;
 pub mod counters;
 pub mod cycle;
-pub mod facts;
 pub mod explain;
+pub mod facts;
 pub mod failure;
 pub mod feed;
 pub mod filter;
@@ -246,7 +246,7 @@ fn sync(
     if attempt.0 == 0 {
         cache.begins(state.queue.is_ready());
         while let Some(waiting) = state.queue.pop() {
-            explain::explain(waiting, state, cache, &mut reads, &mut names, work.now());
+            explain::explain(waiting, state, cache, &reads, &mut names, work.now());
             schedule_one(waiting, state, cache, &reads, &mut names, &mut work, &mut events);
             cache.decided();
         }
@@ -257,7 +257,7 @@ fn sync(
             && let Some(waiting) = state.queue.pop()
         {
             cache.begins(true);
-            explain::explain(waiting, state, cache, &mut reads, &mut names, work.now());
+            explain::explain(waiting, state, cache, &reads, &mut names, work.now());
             schedule_one(waiting, state, cache, &reads, &mut names, &mut work, &mut events);
             cache.decided();
             state.attempt_ends = Some(work.now() + attempt);

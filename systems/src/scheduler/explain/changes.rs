@@ -64,27 +64,27 @@ pub enum Change {
 }
 
 /// A node that might be added.
-pub(super) struct Fresh {
+struct Fresh {
     facts: NodeFacts,
     like: Option<Sym>,
     labels: Vec<(Sym, Sym)>,
 }
 
-/// Nodes that might be added: an empty one of each kind there is, as it is and with room and labels for the pod; smallest first.
-pub(super) fn fresh_nodes(table: &NodeTable, pod: &Incoming, labels: &mut LabelSets, names: &mut Names) -> Vec<Fresh> {
-    let mut name = "new-node".to_string();
-    while names.find(&name).is_some_and(|name| table.by_name(name).is_some()) {
-        name.push('x');
-    }
-    let name = names.sym(&name);
+/// Nodes that might be added: an empty one of each kind there is, as it is and with room and labels for the pod; smallest first. They
+/// have an empty name, which no other node has: the run's own tables of names and labels stay as they are.
+fn fresh_nodes(table: &NodeTable, pod: &Incoming, labels: &mut LabelSets, names: &Names) -> Vec<Fresh> {
+    let name = Sym::EMPTY;
     let facts = &pod.resident.class;
     let mut shapes: Vec<(i64, i64, u32, LabelSetId)> = Vec::new();
     let mut known: LookupSet<(i64, i64, LabelSetId)> = LookupSet::default();
     for &number in table.ordered() {
+        if shapes.len() == SHAPES_MAX {
+            break;
+        }
         let node = table.get(number);
         let own = labels.with(names, node.labels, words::HOSTNAME_LABEL, name);
         let (cpu, memory) = (node.allocatable.cpu_millicores, node.allocatable.memory_bytes);
-        if shapes.len() < SHAPES_MAX && known.insert((cpu, memory, own)) {
+        if known.insert((cpu, memory, own)) {
             shapes.push((cpu, memory, number, own));
         }
     }
@@ -123,7 +123,7 @@ pub(super) fn fresh_nodes(table: &NodeTable, pod: &Incoming, labels: &mut LabelS
 }
 
 /// Single changes, each of which would let the pod in; the smallest of a kind.
-pub(super) fn changes(cycle: &Cycle, fresh: &[Fresh]) -> Vec<Change> {
+pub(super) fn changes(cycle: &Cycle) -> Vec<Change> {
     let mut list = Vec::new();
     if let Ok(filters) = Filters::prepare(*cycle) {
         list.extend(free(cycle, &filters));
@@ -131,7 +131,7 @@ pub(super) fn changes(cycle: &Cycle, fresh: &[Fresh]) -> Vec<Change> {
     }
     list.extend(tolerate(cycle));
     list.extend(drop_field(cycle));
-    list.extend(fresh.iter().find_map(|fresh| add(cycle, fresh)));
+    list.extend(add(cycle));
     list
 }
 
@@ -145,7 +145,9 @@ fn looked_at<'c>(cycle: &Cycle<'c>, filters: &Filters) -> Vec<u32> {
 /// The node on which the smallest share would have to become free.
 fn free(cycle: &Cycle, filters: &Filters) -> Option<Change> {
     let facts = &cycle.pod.resident.class;
-    let mut least: Option<(i64, u32, Vec<(Sym, i64)>)> = None;
+    // The share that is missing (in millionths of what the node has), the node, and how much of what.
+    type Missing = (i64, u32, Vec<(Sym, i64)>);
+    let mut least: Option<Missing> = None;
     for number in looked_at(cycle, filters) {
         let short = short_of(cycle, facts, cycle.nodes.get(number));
         if short.is_empty() || short.iter().any(|short| short.asked > short.allocatable) {
@@ -208,8 +210,13 @@ fn tolerate(cycle: &Cycle) -> Option<Change> {
                 continue;
             }
             let mut tolerant = ClassFacts::clone(facts);
-            let toleration =
-                Toleration { key: taint.key, exists: taint.value.is_empty(), value: taint.value, effect: Some(taint.effect), seconds: None };
+            let toleration = Toleration {
+                key: taint.key,
+                exists: taint.value.is_empty(),
+                value: taint.value,
+                effect: Some(taint.effect),
+                seconds: None,
+            };
             tolerant.tolerations.push(toleration);
             if let Some(node) = with_spec(cycle, tolerant) {
                 return Some(Change::Tolerate { taint: taint_text(cycle.names, taint), node: super::name_of(cycle, node) });
@@ -239,12 +246,19 @@ fn drop_field(cycle: &Cycle) -> Vec<Change> {
     helps.map(|(field, node)| Change::Drop { field, node: super::name_of(cycle, node) }).collect()
 }
 
-/// Whether a node that might be added could run the pod.
-fn add(cycle: &Cycle, fresh: &Fresh) -> Option<Change> {
+/// The smallest node that could be added and run the pod.
+fn add(cycle: &Cycle) -> Option<Change> {
     // Policies of one's own keep states of the nodes that they know.
     if cycle.own.is_some_and(|own| !own.is_empty()) {
         return None;
     }
+    let mut labels = cycle.labels.clone();
+    let fresh = fresh_nodes(cycle.nodes, cycle.pod, &mut labels, cycle.names);
+    fresh.iter().find_map(|fresh| helps(&Cycle { labels: &labels, ..*cycle }, fresh))
+}
+
+/// Whether a node that might be added could run the pod.
+fn helps(cycle: &Cycle, fresh: &Fresh) -> Option<Change> {
     let mut nodes = cycle.nodes.clone();
     nodes.put(fresh.facts.clone());
     nodes.order(cycle.labels);
