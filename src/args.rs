@@ -264,7 +264,7 @@ pub struct CheckArgs {
     pub settings: Vec<Setting>,
 }
 
-/// The moment of a run that `get` and `describe` look at.
+/// The moment of a run that `get`, `describe`, `rollout`, `why` and `explain` look at.
 #[derive(Debug, Args)]
 pub struct MomentArgs {
     /// The scene, or manifests, to run

@@ -17,7 +17,7 @@ use wavetank_engine::scene::run::{Run, RunOptions};
 use wavetank_engine::source::MemoryFiles;
 use wavetank_engine::words;
 use wavetank_systems::scheduler::cache::SchedulerCache;
-use wavetank_systems::scheduler::explain::{Change, Explanation, Finding, Preemption, Result, WhichPods};
+use wavetank_systems::scheduler::explain::{Change, Decided, Explanation, Finding, Preemption, WhichPods};
 use wavetank_systems::scheduler::failure::event_text;
 use wavetank_systems::{install_all, scheduler::registry};
 
@@ -60,13 +60,13 @@ fn agrees_with_itself(explanation: &Explanation) {
     });
     let fits: Vec<(&str, i64)> = fits.collect();
     match &explanation.outcome {
-        Result::Chosen { node, tied, .. } => {
+        Decided::Chosen { node, tied, .. } => {
             let best = fits.iter().map(|fit| fit.1).max().unwrap();
             let best: Vec<&str> = fits.iter().filter(|fit| fit.1 == best).map(|fit| fit.0).collect();
             assert_eq!(best, *tied, "{explanation:#?}");
             assert!(tied.contains(node), "{explanation:#?}");
         }
-        Result::Nowhere { .. } => assert!(fits.is_empty(), "{explanation:#?}"),
+        Decided::Nowhere { .. } => assert!(fits.is_empty(), "{explanation:#?}"),
     }
 }
 
@@ -84,7 +84,7 @@ fn every_decision_of_every_scene_is_the_one_explained() {
         for line in lines.iter().filter(|line| line.field == "spec.nodeName" && line.actor == "default-scheduler") {
             let last = explanations.iter().rfind(|explanation| object(explanation) == line.object && explanation.at <= line.at);
             let chosen = last.map(|explanation| &explanation.outcome);
-            assert!(matches!(chosen, Some(Result::Chosen { node, .. }) if *node == line.new), "{at}: {}\n{last:#?}", line.text());
+            assert!(matches!(chosen, Some(Decided::Chosen { node, .. }) if *node == line.new), "{at}: {}\n{last:#?}", line.text());
             bound += 1;
         }
         // Refusals: what the events and the conditions say.
@@ -95,8 +95,8 @@ fn every_decision_of_every_scene_is_the_one_explained() {
             }
             let (text, pod) = (row.text(names), row.uid);
             let told = |explanation: &&Explanation| match &explanation.outcome {
-                Result::Nowhere { message, .. } => explanation.pod.uid == pod && event_text(message) == text,
-                Result::Chosen { .. } => false,
+                Decided::Nowhere { message, .. } => explanation.pod.uid == pod && event_text(message) == text,
+                Decided::Chosen { .. } => false,
             };
             if text.starts_with("running PreBind plugin") {
                 continue;
@@ -108,7 +108,7 @@ fn every_decision_of_every_scene_is_the_one_explained() {
             let (Some(spec), Some(status)) = (run.sim.state::<Pod>(explanation.pod), run.sim.state::<PodStatus>(explanation.pod)) else {
                 continue;
             };
-            if let (true, Result::Nowhere { message, .. }) = (spec.node.is_empty(), &explanation.outcome) {
+            if let (true, Decided::Nowhere { message, .. }) = (spec.node.is_empty(), &explanation.outcome) {
                 let condition = condition(&status.conditions, words::POD_SCHEDULED).unwrap();
                 assert_eq!(run.sim.get::<Names>().text(condition.message), message, "{at}");
             }
@@ -124,7 +124,7 @@ fn last_of_each(explanations: &[Explanation]) -> impl Iterator<Item = &Explanati
 
 /// Whether an attempt made room as explained: the nomination and the victims. The number of such attempts, 0 or 1.
 fn room_as_made(explanation: &Explanation, lines: &[Line], at: &str) -> usize {
-    let Result::Nowhere { preemption: Preemption::Room { candidates, chosen, .. }, .. } = &explanation.outcome else { return 0 };
+    let Decided::Nowhere { preemption: Preemption::Room { candidates, chosen, .. }, .. } = &explanation.outcome else { return 0 };
     let of = |object: &str, field: &str| {
         lines
             .iter()
@@ -178,8 +178,8 @@ fn outcome(scene: Scene) -> (Vec<Change>, bool) {
     let explanations = run.sim.get::<SchedulerCache>().explanations();
     let own = explanations.iter().find(|explanation| explanation.name == "waits").unwrap();
     let changes = match &own.outcome {
-        Result::Nowhere { would_fit, .. } => would_fit.clone(),
-        Result::Chosen { .. } => Vec::new(),
+        Decided::Nowhere { would_fit, .. } => would_fit.clone(),
+        Decided::Chosen { .. } => Vec::new(),
     };
     (changes, run.sim.state::<Pod>(own.pod).is_some_and(|pod| !pod.node.is_empty()))
 }

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`time`], [`agenda`], [`names`], [`ids`] (what everything is made of), [`model`] (objects as components), [`api`] (store,
 //! requests, watch log, work queues), [`simulation`] (rounds and time), [`source`] and [`scene`] (files in), [`record`] (journal, events,
-//! summary, checkpoints out), [`invariants`].
+//! summary, checkpoints out, and why things happened), [`invariants`].
 //!
 //! Invariants of absence: nothing here reads a clock, opens a file, starts a thread, or walks a hash table into an output.
 

@@ -2,7 +2,7 @@
 
 use crate::render::table::Table;
 use serde_json::{Value, json};
-use wavetank_systems::scheduler::explain::{Candidate, Change, Explanation, Finding, NodeVerdict, Preemption, Result};
+use wavetank_systems::scheduler::explain::{Candidate, Change, Decided, Explanation, Finding, NodeVerdict, Preemption};
 
 /// Most nodes of a kind that are listed one by one.
 const NODES_MAX: usize = 20;
@@ -31,22 +31,22 @@ pub fn json(scene: &str, name: &str, attempts: &[Explanation], note: Option<&str
 }
 
 fn preempts(attempt: &Explanation) -> bool {
-    matches!(&attempt.outcome, Result::Nowhere { preemption: Preemption::Room { .. }, .. })
+    matches!(&attempt.outcome, Decided::Nowhere { preemption: Preemption::Room { .. }, .. })
 }
 
-fn outcome(outcome: &Result) -> String {
+fn outcome(outcome: &Decided) -> String {
     match outcome {
-        Result::Chosen { node, tied, how } if tied.len() > 1 => format!("node {node} of {} with the best score: {how}", tied.len()),
-        Result::Chosen { node, how, .. } => format!("node {node}: {how}"),
-        Result::Nowhere { message, .. } => message.clone(),
+        Decided::Chosen { node, tied, how } if tied.len() > 1 => format!("node {node} of {} with the best score: {how}", tied.len()),
+        Decided::Chosen { node, how, .. } => format!("node {node}: {how}"),
+        Decided::Nowhere { message, .. } => message.clone(),
     }
 }
 
 /// Tables of the nodes: those that fit with their scores, the others with what refused them.
-fn nodes(nodes: &[NodeVerdict], outcome: &Result) -> String {
+fn nodes(nodes: &[NodeVerdict], outcome: &Decided) -> String {
     let chosen = match outcome {
-        Result::Chosen { node, .. } => node.as_str(),
-        Result::Nowhere { .. } => "",
+        Decided::Chosen { node, .. } => node.as_str(),
+        Decided::Nowhere { .. } => "",
     };
     let (mut fits, mut others): (Vec<&NodeVerdict>, Vec<&NodeVerdict>) =
         nodes.iter().partition(|node| matches!(node.finding, Finding::Fits { .. }));
@@ -111,8 +111,8 @@ fn refusal(finding: &Finding) -> String {
 }
 
 /// What follows an attempt that found no node.
-fn after(outcome: &Result) -> String {
-    let Result::Nowhere { preemption, would_fit, .. } = outcome else { return String::new() };
+fn after(outcome: &Decided) -> String {
+    let Decided::Nowhere { preemption, would_fit, .. } = outcome else { return String::new() };
     let mut text = String::new();
     if let Preemption::Room { candidates, chosen, because } = preemption {
         text += &format!("  It makes room on node {chosen} ({because}):\n");
