@@ -71,7 +71,7 @@ spec.replicas, status.phase, conditions.Ready, ...; object stands for its creati
 const EXPLAIN_HELP: &str = "\
 Examples:
   wavetank explain pod/web-1 --scene scenes/hello.ron          why it is where it is
-  wavetank explain pod/big --scene shop.yaml --at 1m           why it waits, and what would let it in
+  wavetank explain pod/big --scene shop.yaml --at 1m           why it waits, and what would help
   wavetank explain pod/web-1 --scene my.ron -o json            all attempts, with every node
 
 The last attempt is shown whole, and those that preempted others; of the rest one line each.";
