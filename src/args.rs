@@ -89,6 +89,15 @@ SchedulingPreferredPodAffinity, SchedulingPreferredPodAntiAffinity, TopologySpre
 PreferredTopologySpreading, PreemptionBasic, Unschedulable, SchedulingWithMixedChurn, SchedulingWithNodesAdded,
 SchedulingDaemonset.";
 
+const IMPORT_HELP: &str = "\
+Examples:
+  kubectl get nodes,pods,deploy,rs,sts,ds,jobs,cronjobs,hpa,pdb,svc,pvc,pv,sc -A -o yaml > cluster.yaml
+  wavetank import cluster.yaml -o cluster.ron       the cluster as it was, its pods where they were
+  wavetank import cluster.yaml -o cluster/          the same as a scene with its objects in a file beside it
+  wavetank import rendered/ --nodes 5 -o shop.ron   what `helm template --output-dir rendered` wrote
+  wavetank import cronjob.sktrace --run             a trace of SimKube, run at once
+  wavetank import stages.yaml app.yaml --run        KWOK's stages as programs of the app's images";
+
 const COMPLETIONS_HELP: &str = "\
 Examples:
   wavetank completions bash > /etc/bash_completion.d/wavetank
@@ -134,6 +143,9 @@ pub enum Command {
     /// Say why an object changed: the chain of causes back to the scene or its script
     #[command(after_help = WHY_HELP)]
     Why(WhyArgs),
+    /// Make a scene of a dump of a cluster, of rendered charts, of a SimKube trace or of KWOK stages
+    #[command(after_help = IMPORT_HELP)]
+    Import(ImportArgs),
     /// Measure the scheduler on workloads named and shaped as those of kube-scheduler's own benchmarks
     #[command(after_help = BENCH_HELP)]
     Bench(Box<BenchArgs>),
@@ -186,7 +198,7 @@ pub struct WorldArgs {
 }
 
 /// Arguments of `run`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct RunArgs {
     /// A scene (.ron), or manifests: YAML and JSON files, or directories of them
     #[arg(value_name = "FILE", required_unless_present = "resume")]
@@ -231,6 +243,32 @@ pub struct RunArgs {
     /// Call only systems that have work, or whole bevy schedules (the results are the same)
     #[arg(long, value_name = "MODE", default_value = "mask")]
     pub dispatch: DispatchMode,
+}
+
+/// Arguments of `import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Dumps and manifests (YAML, JSON), folders of them, SimKube traces (.sktrace), or - for standard input
+    #[arg(value_name = "SOURCE", required = true)]
+    pub sources: Vec<PathBuf>,
+    /// Where the scene goes: a .ron file, a folder, or - for standard output [default: -]
+    #[arg(short, long, value_name = "SCENE.ron|DIR|-")]
+    pub output: Option<Output>,
+    /// Run the scene at once instead of writing it
+    #[arg(long, conflicts_with = "output")]
+    pub run: bool,
+    /// Virtual time at which the run ends [default: 5m, of a trace 5m after its last event]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub until: Option<SimDuration>,
+    /// Nodes where the sources have none [default: 5]
+    #[arg(long, value_name = "COUNT", value_parser = positive)]
+    pub nodes: Option<u32>,
+    /// Allocatable resources of those nodes [default: cpu=8,memory=32Gi]
+    #[arg(long, value_name = "NAME=QUANTITY,...")]
+    pub node_size: Option<NodeSize>,
+    /// Do not say what was left out
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 /// Arguments of `test`.
@@ -436,6 +474,7 @@ impl Cli {
             Command::Get(_)
             | Command::Test(_)
             | Command::Check(_)
+            | Command::Import(_)
             | Command::Bench(_)
             | Command::Schedule
             | Command::Completions { .. } => None,
@@ -489,6 +528,8 @@ mod tests {
             "wavetank describe no/node-0 --scene a.ron",
             "wavetank why pod/web-1 --scene a.ron --at 42s --field deletion -o mermaid",
             "wavetank explain pod/web-1 --scene a.ron --at 42s -o json",
+            "wavetank import a.yaml b/ - -o out.ron --nodes 3 --node-size cpu=1",
+            "wavetank import a.sktrace --run --until 10m",
             "wavetank schedule",
             "wavetank bench",
             "wavetank bench SchedulingBasic --nodes 100 --pods 50 --json - --percentage 100 --ties random --set init=3",
@@ -524,6 +565,8 @@ mod tests {
             ("wavetank explain po --scene a", "NAME is missing"),
             ("wavetank why po --scene a", "NAME is missing"),
             ("wavetank why po/x --scene a -o svg", "mermaid"),
+            ("wavetank import", "SOURCE"),
+            ("wavetank import a --run -o b", "cannot be used with"),
             ("wavetank sing", "unrecognized"),
         ] {
             let error = read(line).expect_err(line);

@@ -1,7 +1,7 @@
 //! The `wavetank` command line: arguments, files, terminal and exit codes. It decides nothing about Kubernetes.
 //!
-//! Reading order: [`args`] (what a person may ask), [`kinds`] (names of kinds), [`render`] (tables and texts for
-//! people), [`test_runner`] (scenes against golden journals), [`exit`] (exit codes and the note of a bug), [`terminal`]
+//! Reading order: [`args`] (what a person may ask), [`kinds`] (names of kinds), [`import`] (recordings of others as scenes),
+//! [`render`] (tables and texts for people), [`test_runner`] (scenes against golden journals), [`exit`] (exit codes and the note of a bug), [`terminal`]
 //! and [`usage`] (the world outside), [`program`] (all of it).
 //!
 //! Invariant of absence: nothing here changes a simulated world except by running it.
@@ -10,6 +10,7 @@ pub mod args;
 pub mod commands;
 pub mod exit;
 pub mod files;
+pub mod import;
 pub mod kinds;
 pub mod program;
 pub mod render;

@@ -20,6 +20,7 @@ pub fn program() -> ExitCode {
         Command::Rollout { command } => commands::rollout::rollout(&command),
         Command::Explain(args) => commands::explain::explain(&args),
         Command::Why(args) => commands::why::why(&args),
+        Command::Import(args) => commands::import::import(&args),
         Command::Bench(args) => commands::bench::bench(&args),
         Command::Schedule => commands::schedule::schedule(),
     };

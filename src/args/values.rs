@@ -125,20 +125,22 @@ pub enum Ties {
 }
 
 /// How the systems of an instant are called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DispatchMode {
     /// Only systems that have work
+    #[default]
     Mask,
     /// Whole bevy schedules
     Schedule,
 }
 
 /// Form of the summary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SummaryFormat {
     /// One JSON object on one line
     Json,
     /// For people
+    #[default]
     Text,
 }
 

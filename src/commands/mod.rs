@@ -5,6 +5,7 @@ pub mod check;
 pub mod describe;
 pub mod explain;
 pub mod get;
+pub mod import;
 pub mod rollout;
 pub mod run;
 pub mod schedule;
@@ -23,11 +24,12 @@ use wavetank_engine::scene::model::{self, Scene};
 use wavetank_engine::scene::run::{Run, RunError, RunOptions};
 use wavetank_engine::simulation::dispatch::Dispatcher;
 use wavetank_engine::simulation::latency::{self, LatencyTable};
+use wavetank_engine::source::Files;
 use wavetank_engine::time::SimDuration;
 use wavetank_systems::scheduler::registry;
 
 /// Nodes that manifests run on unless `--nodes` says otherwise.
-const NODES: u32 = 5;
+pub(crate) const NODES: u32 = 5;
 
 /// What the command line changes of a scene.
 pub(crate) fn overrides(world: &WorldArgs, until: Option<SimDuration>) -> Overrides {
@@ -92,8 +94,13 @@ pub(crate) fn dispatcher(mode: DispatchMode) -> Dispatcher {
 
 /// Loads a scene or manifests, and prints mistakes and warnings on standard error. `None` when there were mistakes.
 pub(crate) fn load_files(paths: &[PathBuf], overrides: &Overrides, quiet: bool) -> Option<(Scene, Loaded)> {
+    load_from(&Disk, paths, overrides, quiet)
+}
+
+/// The same from files that need not be on the disk.
+pub(crate) fn load_from(files: &dyn Files, paths: &[PathBuf], overrides: &Overrides, quiet: bool) -> Option<(Scene, Loaded)> {
     let paths: Vec<String> = paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-    let mut loaded = load(&Disk, &paths, overrides);
+    let mut loaded = load(files, &paths, overrides);
     let text = problems(&loaded.problems, &loaded.sources, std::io::stderr().is_terminal());
     if !text.is_empty() && (loaded.problems.has_errors() || !quiet) {
         eprint!("{text}");

@@ -1,8 +1,9 @@
 //! `run`: a scene or manifests from beginning to end, with a summary.
 
 use crate::args::{Output, RunArgs, SummaryFormat};
-use crate::commands::{build, dispatcher, failed, load_files, overrides};
+use crate::commands::{build, dispatcher, failed, load_from, overrides};
 use crate::exit::{self, Outcome, Running};
+use crate::files::Disk;
 use crate::render;
 use crate::render::story::Story;
 use crate::terminal::{self, Progress};
@@ -23,7 +24,7 @@ use wavetank_engine::scene::load::{Overrides, load};
 use wavetank_engine::scene::model::{Scene, SceneObject};
 use wavetank_engine::scene::run::{Run, RunOptions};
 use wavetank_engine::scene::traces::ReadingWatch;
-use wavetank_engine::source::{MemoryFiles, Sources};
+use wavetank_engine::source::{Files, MemoryFiles, Sources};
 use wavetank_engine::time::{SimDuration, SimTime};
 use wavetank_systems::kubelet::probes::EveryTick;
 
@@ -54,6 +55,11 @@ struct Saved {
 
 /// Runs what the arguments say.
 pub fn run(args: &RunArgs) -> Outcome {
+    run_from(args, &Disk)
+}
+
+/// The same from files that need not be on the disk.
+pub(crate) fn run_from(args: &RunArgs, files: &dyn Files) -> Outcome {
     if args.journal == Some(Output::Stdout) && args.summary == SummaryFormat::Json {
         eprintln!(
             "error: --summary json prints one object and nothing else on standard output; send the journal to a file with --journal FILE"
@@ -63,7 +69,7 @@ pub fn run(args: &RunArgs) -> Outcome {
     let clock = Stopwatch::start();
     let started = match &args.resume {
         Some(path) => resume(args, path),
-        None => begin(args),
+        None => begin(args, files),
     };
     let (mut run, sources) = match started {
         Ok(started) => started,
@@ -103,8 +109,8 @@ fn options(args: &RunArgs, scene: &Scene) -> RunOptions {
     }
 }
 
-fn begin(args: &RunArgs) -> Result<(Run, Option<Sources>), Outcome> {
-    let (scene, loaded) = load_files(&args.files, &overrides(&args.world, args.until), args.quiet).ok_or(Outcome::BadInput)?;
+fn begin(args: &RunArgs, files: &dyn Files) -> Result<(Run, Option<Sources>), Outcome> {
+    let (scene, loaded) = load_from(files, &args.files, &overrides(&args.world, args.until), args.quiet).ok_or(Outcome::BadInput)?;
     let options = options(args, &scene);
     let run = build(scene, &options).map_err(|error| failed(&error))?;
     Ok((run, Some(loaded.sources)))

@@ -149,7 +149,8 @@ fn fill_in(new: &mut NewObject) {
         _ => {}
     }
     if has_generation(new.meta.kind) {
-        new.meta.generation = 1;
+        // An object of time zero may have a past.
+        new.meta.generation = new.meta.generation.max(1);
     }
 }
 

@@ -23,7 +23,9 @@ pub(crate) fn prepare(world: &mut World, act: Act, new: &mut NewObject) {
     let name = names.render(new.meta.name);
     let uid = uid_text(seed, "job", names.text(new.meta.namespace), &name, act.now);
     let Some(StateValue::Job(job)) = new.states.iter_mut().find(|state| matches!(state, StateValue::Job(_))) else { return };
-    if job.raw.at(&["manualSelector"]).and_then(Value::as_bool) == Some(true) {
+    // A Job of time zero that was stored before has them already.
+    let stored_before = new.meta.generation > 0 && job.raw.at(&["selector"]).is_some_and(Value::is_object);
+    if stored_before || job.raw.at(&["manualSelector"]).and_then(Value::as_bool) == Some(true) {
         return;
     }
     let mut spec = job.raw.value().clone();

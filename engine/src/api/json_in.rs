@@ -3,6 +3,7 @@
 mod batch;
 mod disruption;
 mod revisioned;
+mod status;
 mod storage;
 
 use crate::api::request::NewObject;

@@ -9,6 +9,7 @@ mod storage;
 
 pub use leases::leases_json;
 
+use crate::api::given::Given;
 use crate::api::objects::{Objects, Row};
 use crate::api::state::StateValue;
 use crate::ids::{Kind, ObjRef, ObjectKey, Uid, uid_text};
@@ -95,6 +96,9 @@ impl<'s> Cx<'s> {
     }
 
     fn uid_of(&self, uid: Uid) -> Option<String> {
+        if let Some(given) = self.sim.get::<Given>().uid(uid) {
+            return Some(given.to_string());
+        }
         let object = self.sim.get::<Objects>().by_uid(uid)?;
         let row = self.sim.get::<Objects>().row(object)?;
         let meta = self.sim.state::<Meta>(object)?;
@@ -109,7 +113,9 @@ impl<'s> Cx<'s> {
         for part in parts {
             self.part(&mut object, row, part);
         }
-        Value::Object(object)
+        let mut object = Value::Object(object);
+        self.sim.get::<Given>().overlay(row.object.uid, &mut object, &self.time(SimTime::ZERO));
+        object
     }
 
     fn part(&self, object: &mut Map<String, Value>, row: &Row, part: &StateValue) {
@@ -194,7 +200,8 @@ impl<'s> Cx<'s> {
         put(&mut out, "name", self.names.render(meta.name));
         self.put_text(&mut out, "generateName", meta.generate_name);
         self.put_text(&mut out, "namespace", meta.namespace);
-        put(&mut out, "uid", self.uid(row.key, meta.created_at));
+        let given = self.sim.get::<Given>().uid(meta.uid).map(str::to_string);
+        put(&mut out, "uid", given.unwrap_or_else(|| self.uid(row.key, meta.created_at)));
         put(&mut out, "resourceVersion", row.revision.0.to_string());
         if meta.generation > 0 {
             put(&mut out, "generation", meta.generation);

@@ -45,6 +45,7 @@ pub mod commit;
 pub mod create;
 pub mod defaults;
 pub(crate) mod eviction;
+pub mod given;
 pub(crate) mod job_strategy;
 pub mod json_in;
 pub mod json_out;

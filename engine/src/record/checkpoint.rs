@@ -4,6 +4,7 @@
 //! crate. It is read only by the version of Wavetank that wrote it: [`VERSION`] and the names are checked.
 
 use crate::api::commit;
+use crate::api::given::Given;
 use crate::api::log::Log;
 use crate::api::objects::{Objects, ObjectsDump};
 use crate::api::queue::{Cursors, Queues, Requests};
@@ -83,7 +84,7 @@ struct State {
 /// The engine's own resources that are written as they are.
 macro_rules! plain_resources {
     ($then:ident) => {
-        $then!(Kinds, Log, Journal, Events, Refusals, Queues, Cursors, Requests, Delivered, Promised, Clock, Tally)
+        $then!(Kinds, Log, Journal, Events, Refusals, Queues, Cursors, Requests, Delivered, Promised, Clock, Tally, Given)
     };
 }
 

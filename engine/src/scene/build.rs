@@ -11,9 +11,9 @@ use crate::model::meta::{Condition, ConditionStatus, Meta};
 use crate::model::opaque::Namespace;
 use crate::model::pod_class::Classes;
 use crate::model::select::Selectors;
-use crate::model::storage::VolumePhase;
 use crate::names::{Names, Sym};
 use crate::scene::model::SceneObject;
+use crate::scene::past;
 use crate::simulation::{Epoch, Simulation};
 use crate::words;
 use bevy_ecs::prelude::ResMut;
@@ -49,25 +49,29 @@ pub fn with_tables<R>(sim: &mut Simulation, work: impl FnOnce(&mut Tables) -> R)
 /// # Errors
 /// What the API server refused, one sentence for each object.
 pub(crate) fn create_all(sim: &mut Simulation, objects: &[SceneObject]) -> Result<Vec<String>, Vec<String>> {
-    let made = create_namespaces(sim, objects);
+    let mut reader = Reader::with_past();
+    let mut unfinished = Vec::new();
+    let made = create_namespaces(sim, objects, &mut reader, &mut unfinished);
     let actor = sim.get_mut::<Names>().sym(SCRIPT);
     let mut refused = Vec::new();
-    let mut reader = Reader::default();
     let mut address = NODES_FROM;
     for object in objects {
         let new = reader.read(sim, object);
-        let new = match new.meta.kind {
+        let mut new = match new.meta.kind {
             Kind::Node => registered(sim, new, &mut address),
-            Kind::PersistentVolume => seen(new),
             _ => new,
         };
         if new.meta.kind == Kind::Namespace && exists(sim, &new) {
             continue;
         }
-        if let Err(refusal) = sim.ask(actor, Verb::Create(Box::new(new))) {
-            refused.push(format!("{}/{}: {}", object.kind().to_ascii_lowercase(), object.name(), refusal.message));
+        past::connect(sim, &mut new);
+        match sim.ask(actor, Verb::Create(Box::new(new))) {
+            Ok(Reply::Created(created)) => past::note(sim, created, object, &mut unfinished),
+            Ok(_) => {}
+            Err(refusal) => refused.push(format!("{}/{}: {}", object.kind().to_ascii_lowercase(), object.name(), refusal.message)),
         }
     }
+    past::finish(sim, unfinished);
     if refused.is_empty() { Ok(made) } else { Err(refused) }
 }
 
@@ -79,17 +83,24 @@ fn exists(sim: &Simulation, new: &NewObject) -> bool {
 /// Reads scene objects; a body that is shared is read once.
 #[derive(Default)]
 pub(crate) struct Reader {
+    /// Whether objects keep the status and the past that they are written with: those of time zero alone.
+    brings_status: bool,
     bodies: LookupMap<usize, (Arc<serde_json::Value>, Vec<StateValue>)>,
 }
 
 impl Reader {
+    /// A reader of objects of time zero.
+    pub(super) fn with_past() -> Reader {
+        Reader { brings_status: true, ..Reader::default() }
+    }
+
     pub(crate) fn read(&mut self, sim: &mut Simulation, object: &SceneObject) -> NewObject {
         with_tables(sim, |tables| {
             let text = |field: &str| object.body.get(field).and_then(serde_json::Value::as_str).unwrap_or("").to_string();
             let kind = tables.kinds.kind_of(&text("apiVersion"), &text("kind"));
-            let meta = tables.meta(kind, &object.metadata);
+            let mut meta = tables.meta(kind, &object.metadata);
             let address = Arc::as_ptr(&object.body) as usize;
-            let states = match self.bodies.get(&address) {
+            let mut states = match self.bodies.get(&address) {
                 Some((_, states)) => states.clone(),
                 None => {
                     let states = tables.states(kind, &object.body);
@@ -97,22 +108,36 @@ impl Reader {
                     states
                 }
             };
+            if self.brings_status {
+                tables.bring_status(&mut meta, &mut states, &object.metadata, &object.body);
+            }
             NewObject { meta, states }
         })
     }
 }
 
-fn create_namespaces(sim: &mut Simulation, objects: &[SceneObject]) -> Vec<String> {
-    let defined = |name: &str| objects.iter().any(|object| object.kind() == "Namespace" && object.name() == name);
+fn create_namespaces<'o>(
+    sim: &mut Simulation,
+    objects: &'o [SceneObject],
+    reader: &mut Reader,
+    unfinished: &mut Vec<past::Unfinished<'o>>,
+) -> Vec<String> {
+    let defined = |name: &str| objects.iter().find(|object| object.kind() == "Namespace" && object.name() == name);
     let mut used: Vec<&str> = objects.iter().filter_map(SceneObject::namespace).collect();
     used.sort_unstable();
     used.dedup();
-    let missing: Vec<String> = used.into_iter().filter(|name| !defined(name) && !NAMESPACES.contains(name)).map(str::to_string).collect();
+    let missing: Vec<String> =
+        used.into_iter().filter(|name| defined(name).is_none() && !NAMESPACES.contains(name)).map(str::to_string).collect();
     let all = NAMESPACES.iter().copied().map(str::to_string).chain(missing.iter().cloned());
     let wanted: Vec<String> =
         all.chain(objects.iter().filter(|object| object.kind() == "Namespace").map(|object| object.name().to_string())).collect();
     for name in wanted {
-        ensure_namespace(sim, &name);
+        match defined(&name).filter(|object| past::has_past(object)) {
+            None => {
+                ensure_namespace(sim, &name);
+            }
+            Some(object) => past::namespace(sim, object, reader, unfinished),
+        }
     }
     missing
 }
@@ -134,16 +159,6 @@ pub(crate) fn ensure_namespace(sim: &mut Simulation, name: &str) -> bool {
     let created = sim.ask(actor, Verb::Create(Box::new(new)));
     assert!(matches!(created, Ok(Reply::Created(_))), "a namespace that is not there can be created: {created:?}");
     true
-}
-
-/// A volume of time zero has been seen by its controller: claims of time zero find it. Source: `spec/storage.md` §4.
-fn seen(mut new: NewObject) -> NewObject {
-    for state in &mut new.states {
-        if let StateValue::PersistentVolumeStatus(status) = state {
-            status.phase = VolumePhase::Available;
-        }
-    }
-    new
 }
 
 /// A node of time zero is registered and Ready, and has a kubelet that reports. Source: `design.md` §5, `spec/kubelet.md` §2.

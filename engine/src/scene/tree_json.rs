@@ -4,7 +4,7 @@ use crate::source::{Tree, TreeValue};
 use serde_json::{Map, Number, Value};
 
 /// The tree as JSON; names of RON structs are left out.
-pub(crate) fn json_of(tree: &Tree) -> Value {
+pub fn json_of(tree: &Tree) -> Value {
     match &tree.value {
         TreeValue::Null => Value::Null,
         TreeValue::Bool(flag) => Value::Bool(*flag),

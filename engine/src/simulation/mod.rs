@@ -171,6 +171,7 @@ impl Simulation {
         world.insert_resource(Fights::default());
         world.insert_resource(Refusals::default());
         world.insert_resource(Tally::default());
+        world.insert_resource(crate::api::given::Given::default());
         world.insert_resource(Queues::default());
         world.insert_resource(Cursors { routed: Vec::new(), live });
         world.insert_resource(Requests::default());

@@ -10,6 +10,7 @@
 //! One queue for all kubelets; its key is the pod (or the node, for what happens to nodes). [`pod_run`] decides, this file fetches and asks.
 
 pub mod admit;
+mod adopt;
 mod change;
 pub mod conditions;
 pub mod eviction_rank;
@@ -225,6 +226,13 @@ fn begin(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, heard: &H
     }
     let node = node_of(cluster, heard.node)?;
     let mut run = Box::new(PodRun::new(item.object, heard.class, cluster.classes.get(heard.class), node, work.now()));
+    let before = cluster.statuses.get(item.object).filter(|status| work.now() == SimTime::ZERO && adopt::was_run(status)).cloned();
+    if let Some(status) = before {
+        run.counted = true;
+        cluster.kubelets.nodes[node as usize].count(&cluster.classes.get(heard.class).requests);
+        let (_, ()) = with_cx(cluster, work, &mut run, heard, |run, cx| run.adopt(&status, cx));
+        return Some(run);
+    }
     if let Some(rejection) = rejection(cluster, heard, node) {
         reject(work, cluster, item, &mut run, heard, &rejection);
         return Some(run);

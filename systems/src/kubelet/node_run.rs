@@ -51,6 +51,16 @@ impl Range {
         }
     }
 
+    fn keep(&mut self, address: u32) -> bool {
+        let Some(at) = address.checked_sub(self.base).filter(|&at| at < self.len) else { return false };
+        let word = &mut self.used[(at / 64) as usize];
+        if *word & 1 << (at % 64) == 0 && (2..self.len.saturating_sub(1)).contains(&at) {
+            *word |= 1 << (at % 64);
+            self.free -= 1;
+        }
+        true
+    }
+
     fn give_back(&mut self, address: u32) -> bool {
         let Some(at) = address.checked_sub(self.base).filter(|&at| at < self.len) else { return false };
         let word = &mut self.used[(at / 64) as usize];
@@ -137,6 +147,11 @@ impl NodeRun {
         address
     }
 
+    /// Takes the address that a pod has already; one outside the node's ranges is nobody else's.
+    pub fn keep_address(&mut self, address: u32) {
+        let _found = self.ranges.iter_mut().any(|range| range.keep(address));
+    }
+
     /// Takes a pod's address back.
     pub fn free_address(&mut self, address: u32) {
         let _found = self.ranges.iter_mut().any(|range| range.give_back(address));
@@ -176,6 +191,16 @@ mod tests {
         assert_eq!(node.take_address() & 0xFF, 3);
         let further = node.take_address();
         assert_eq!(node.ranges_taken, 1, "{further}");
+    }
+
+    #[test]
+    fn addresses_of_pods_that_were_there_before_are_not_given_again() {
+        let mut node = NodeRun::new(Sym(1), ObjRef::default(), 0, 0, (10 << 24, 29));
+        for address in [10 << 24 | 3, 10 << 24 | 3, 10 << 24 | 7, 192 << 24 | 3] {
+            node.keep_address(address);
+        }
+        let next: Vec<u32> = (0..4).map(|_| node.take_address() & 0xFF).collect();
+        assert_eq!((next, node.ranges_taken), (vec![2, 4, 5, 6], 0));
     }
 
     #[test]

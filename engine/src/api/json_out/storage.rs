@@ -38,7 +38,8 @@ impl Cx<'_> {
             let (namespace, name) = (self.text(claim.namespace), self.names.render(claim.name));
             let kind = "PersistentVolumeClaim";
             let mut reference = map_of(&json!({"apiVersion": "v1", "kind": kind, "namespace": namespace, "name": name}));
-            if let Some(uid) = self.uid_of(uid) {
+            let written = || volume.raw.at(&["claimRef", "uid"]).and_then(Value::as_str).map(str::to_string);
+            if let Some(uid) = self.uid_of(uid).or_else(written) {
                 put(&mut reference, "uid", uid);
             }
             put(&mut spec, "claimRef", reference);
