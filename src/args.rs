@@ -1,8 +1,12 @@
 //! The arguments of every sub-command. Nothing here opens a file: only what can be judged from the words themselves.
 
+mod sides;
 mod values;
 
-pub use values::{ChainFormat, DispatchMode, ExplainFormat, Latency, NodeSize, ObjectFormat, Output, Setting, SummaryFormat, Ties};
+pub use sides::{CompareArgs, Seeds, SideArgs, Vary};
+pub use values::{
+    ChainFormat, DispatchMode, ExplainFormat, Latency, NodeSize, ObjectFormat, Output, Setting, SummaryFormat, Template, Ties,
+};
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -89,6 +93,12 @@ SchedulingPreferredPodAffinity, SchedulingPreferredPodAntiAffinity, TopologySpre
 PreferredTopologySpreading, PreemptionBasic, Unschedulable, SchedulingWithMixedChurn, SchedulingWithNodesAdded,
 SchedulingDaemonset.";
 
+const NEW_HELP: &str = "\
+Examples:
+  wavetank new                                      scene.ron, a rollout
+  wavetank new hpa.ron --template autoscaling
+  wavetank new - --template failure                 print it";
+
 const IMPORT_HELP: &str = "\
 Examples:
   kubectl get nodes,pods,deploy,rs,sts,ds,jobs,cronjobs,hpa,pdb,svc,pvc,pv,sc -A -o yaml > cluster.yaml
@@ -97,6 +107,16 @@ Examples:
   wavetank import rendered/ --nodes 5 -o shop.ron   what `helm template --output-dir rendered` wrote
   wavetank import cronjob.sktrace --run             a trace of SimKube, run at once
   wavetank import stages.yaml app.yaml --run        KWOK's stages as programs of the app's images";
+
+const COMPARE_HELP: &str = "\
+Examples:
+  wavetank compare today.ron tomorrow.ron --seeds 1..20
+  wavetank compare scenes/hello.ron --vary replicas=3,6
+  wavetank compare web.ron --b-patch 'hpa/web={\"spec\":{\"maxReplicas\":20}}' --html compare.html
+  wavetank compare scenes/bench/openb.ron --b-policy FGD --set dir=openb --json -
+
+Both sides run with the same seeds. The table has what came of A, of B, and the difference seed by seed; below it stand the
+first change that only one of them has, in what the scenes say and in what becomes of it.";
 
 const COMPLETIONS_HELP: &str = "\
 Examples:
@@ -143,9 +163,15 @@ pub enum Command {
     /// Say why an object changed: the chain of causes back to the scene or its script
     #[command(after_help = WHY_HELP)]
     Why(WhyArgs),
+    /// Write a commented scene to begin with
+    #[command(after_help = NEW_HELP)]
+    New(NewArgs),
     /// Make a scene of a dump of a cluster, of rendered charts, of a SimKube trace or of KWOK stages
     #[command(after_help = IMPORT_HELP)]
     Import(ImportArgs),
+    /// Run two scenes, or one scene with two settings, over the same seeds, and say how they differ
+    #[command(after_help = COMPARE_HELP)]
+    Compare(Box<CompareArgs>),
     /// Measure the scheduler on workloads named and shaped as those of kube-scheduler's own benchmarks
     #[command(after_help = BENCH_HELP)]
     Bench(Box<BenchArgs>),
@@ -243,6 +269,20 @@ pub struct RunArgs {
     /// Call only systems that have work, or whole bevy schedules (the results are the same)
     #[arg(long, value_name = "MODE", default_value = "mask")]
     pub dispatch: DispatchMode,
+}
+
+/// Arguments of `new`.
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// The file to write, or - for standard output
+    #[arg(value_name = "FILE|-", default_value = "scene.ron")]
+    pub file: Output,
+    /// What the scene is about
+    #[arg(long, short, value_name = "NAME", default_value = "rollout")]
+    pub template: Template,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Arguments of `import`.
@@ -474,7 +514,9 @@ impl Cli {
             Command::Get(_)
             | Command::Test(_)
             | Command::Check(_)
+            | Command::Compare(_)
             | Command::Import(_)
+            | Command::New(_)
             | Command::Bench(_)
             | Command::Schedule
             | Command::Completions { .. } => None,
@@ -530,6 +572,11 @@ mod tests {
             "wavetank explain pod/web-1 --scene a.ron --at 42s -o json",
             "wavetank import a.yaml b/ - -o out.ron --nodes 3 --node-size cpu=1",
             "wavetank import a.sktrace --run --until 10m",
+            "wavetank compare a.ron b.ron --seeds 1..20 --set n=3 --json -",
+            "wavetank compare a.ron --vary n=1,2 --a-set m=1 --b-policy FGD --html c.html --jobs 2",
+            "wavetank compare a.yaml --nodes 3 --b-latency typical",
+            "wavetank new",
+            "wavetank new a.ron --template failure --force",
             "wavetank schedule",
             "wavetank bench",
             "wavetank bench SchedulingBasic --nodes 100 --pods 50 --json - --percentage 100 --ties random --set init=3",
@@ -567,6 +614,13 @@ mod tests {
             ("wavetank why po/x --scene a -o svg", "mermaid"),
             ("wavetank import", "SOURCE"),
             ("wavetank import a --run -o b", "cannot be used with"),
+            ("wavetank compare", "SCENE"),
+            ("wavetank compare a b c", "c"),
+            ("wavetank compare a --seeds 5..1", "no seed"),
+            ("wavetank compare a --seed 1 --seeds 1..2", "cannot be used with"),
+            ("wavetank compare a --vary n=1", "two values"),
+            ("wavetank compare a --b-patch web", "no patch"),
+            ("wavetank new a.ron --template x", "possible values"),
             ("wavetank sing", "unrecognized"),
         ] {
             let error = read(line).expect_err(line);

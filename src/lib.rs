@@ -1,6 +1,7 @@
 //! The `wavetank` command line: arguments, files, terminal and exit codes. It decides nothing about Kubernetes.
 //!
 //! Reading order: [`args`] (what a person may ask), [`kinds`] (names of kinds), [`import`] (recordings of others as scenes),
+//! [`compare`](mod@compare) (two worlds side by side),
 //! [`render`] (tables and texts for people), [`test_runner`] (scenes against golden journals), [`exit`] (exit codes and the note of a bug), [`terminal`]
 //! and [`usage`] (the world outside), [`program`] (all of it).
 //!
@@ -8,6 +9,7 @@
 
 pub mod args;
 pub mod commands;
+pub mod compare;
 pub mod exit;
 pub mod files;
 pub mod import;

@@ -21,6 +21,8 @@ pub fn program() -> ExitCode {
         Command::Explain(args) => commands::explain::explain(&args),
         Command::Why(args) => commands::why::why(&args),
         Command::Import(args) => commands::import::import(&args),
+        Command::Compare(args) => commands::compare::compare(&args),
+        Command::New(args) => commands::new::new(&args),
         Command::Bench(args) => commands::bench::bench(&args),
         Command::Schedule => commands::schedule::schedule(),
     };

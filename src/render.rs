@@ -4,6 +4,8 @@
 
 pub mod age;
 pub mod bench;
+pub mod compare;
+pub mod compare_html;
 pub mod describe;
 pub mod explain;
 pub mod get;

@@ -174,3 +174,16 @@ pub enum ObjectFormat {
     /// JSON
     Json,
 }
+
+/// What a new scene is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Template {
+    /// A Deployment rolls out a new version
+    Rollout,
+    /// An autoscaler under a wave of requests
+    Autoscaling,
+    /// A node dies, another is drained
+    Failure,
+    /// Many pods at once, for `wavetank bench`
+    Bench,
+}

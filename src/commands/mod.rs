@@ -2,10 +2,12 @@
 
 pub mod bench;
 pub mod check;
+pub mod compare;
 pub mod describe;
 pub mod explain;
 pub mod get;
 pub mod import;
+pub mod new;
 pub mod rollout;
 pub mod run;
 pub mod schedule;

@@ -78,6 +78,11 @@ impl Journal {
         self.on = on;
     }
 
+    /// The lines kept so far.
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
     /// Takes the lines kept so far.
     pub fn take(&mut self) -> Vec<Line> {
         std::mem::take(&mut self.lines)

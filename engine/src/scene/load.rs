@@ -204,7 +204,7 @@ impl Loader<'_> {
                 self.problems.push(
                     Severity::Error,
                     Problem::new(Span::new(file, 0, 0), "the file is empty")
-                        .with_help("`wavetank new` is not there yet; scenes/README.md shows the format"),
+                        .with_help("`wavetank new` writes a scene to begin with; scenes/README.md shows the format"),
                 );
                 return None;
             }
