@@ -325,3 +325,45 @@ fn what_cannot_be_imported_is_told() {
         ended.out
     );
 }
+
+#[test]
+fn a_dump_of_a_real_cluster_stays_as_it_was() {
+    let folder = folder("import_cluster");
+    let dump = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import/cluster.yaml");
+    let ended = wavetank(&["import", dump.to_str().unwrap(), "-o", "s.ron"], &folder, "");
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let lost = "status.conditions.observedGeneration, status.containerStatuses.containerID";
+    assert!(
+        ended.err.contains(lost) && ended.err.contains("Service that nothing here simulates: status.loadBalancer.ingress"),
+        "{}",
+        ended.err
+    );
+    // Every field that is shown is as it was; those that are not shown were told, or are written by a server again.
+    let kinds = "nodes,pods,deploy,rs,sts,ds,jobs,hpa,pdb,svc,pvc,pv,sc";
+    let shown = wavetank(&["get", kinds, "-A", "-o", "json", "--scene", "s.ron", "--at", "0s"], &folder, "");
+    let shown: Value = serde_json::from_str(&shown.out).unwrap();
+    let given = wavetank(&["import", dump.to_str().unwrap(), "-o", "many", "--quiet"], &folder, "");
+    assert_eq!((given.code, given.err.as_str()), (0, ""));
+    let mut draft = Draft::default();
+    let found = wavetank::import::read::read(&[dump.to_string_lossy().into_owned()], &mut draft).unwrap();
+    assert!(!found.problems.has_errors() && found.documents.len() == 18, "{}", found.documents.len());
+    let mut wrong = Vec::new();
+    for object in found.documents {
+        let is =
+            |other: &&Value| ["/kind", "/metadata/name", "/metadata/namespace"].iter().all(|at| other.pointer(at) == object.pointer(at));
+        let shown = shown["items"].as_array().unwrap().iter().find(is).unwrap_or_else(|| panic!("{object} is not shown"));
+        let name = format!("{} {}", object["kind"], object["metadata"]["name"]);
+        let mut all = Vec::new();
+        differences(&name, &comparable(object), &comparable(shown.clone()), &mut all);
+        // A container runtime writes the whole name of an image.
+        let told =
+            |difference: &String| difference.ends_with("-> null") || difference.contains(": null ->") || difference.contains(".image: ");
+        wrong.extend(all.into_iter().filter(|difference| !told(difference)));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // In ten minutes nothing comes, goes or moves.
+    let run = wavetank(&["run", "s.ron", "--until", "10m", "--summary", "json"], &folder, "");
+    let summary: Value = serde_json::from_str(&run.out).unwrap();
+    let counts = ["deleted", "created", "running", "ready"].map(|field| summary["pods"][field].as_u64().unwrap());
+    assert_eq!((counts, &summary["bindings"], &summary["restarts"]), ([0, 5, 5, 5], &0.into(), &0.into()), "{summary}");
+}

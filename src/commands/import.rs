@@ -1,10 +1,10 @@
 //! `import`: recordings of others as a scene.
 
 use crate::args::{ImportArgs, Output, RunArgs};
-use crate::commands::{NODES, load_from, run};
+use crate::commands::{NODES, build, failed, load_from, run};
 use crate::exit::Outcome;
 use crate::import::text::{Nodes, scene};
-use crate::import::{Draft, Happening, clean, read, target, trace};
+use crate::import::{Draft, Happening, clean, lost, read, target, trace};
 use crate::render::print::yaml;
 use crate::render::problems::problems;
 use crate::terminal;
@@ -12,6 +12,7 @@ use serde_json::Value;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use wavetank_engine::scene::load::{Overrides, load};
+use wavetank_engine::scene::run::RunOptions;
 use wavetank_engine::source::MemoryFiles;
 
 /// How long a run lasts of which nothing says how long. Unit: seconds.
@@ -23,7 +24,7 @@ const OBJECTS: &str = "objects.yaml";
 /// Makes a scene of what the arguments name; writes it, or runs it.
 pub fn import(args: &ImportArgs) -> Outcome {
     match draft(args) {
-        Ok(draft) => finish(args, &draft),
+        Ok(draft) => finish(args, draft),
         Err(outcome) => outcome,
     }
 }
@@ -86,14 +87,17 @@ fn mistake(manifest: &Value) -> Option<String> {
     loaded.problems.errors(&loaded.sources).first().map(|error| error.what.clone())
 }
 
-fn finish(args: &ImportArgs, draft: &Draft) -> Outcome {
+fn finish(args: &ImportArgs, mut draft: Draft) -> Outcome {
     let nodes = Nodes { count: args.nodes.unwrap_or(NODES), size: args.node_size.clone().unwrap_or_default().0 };
-    let whole = scene(draft, &nodes, None);
-    let files = MemoryFiles::default().with(SCENE, whole.clone());
     // Whatever is written runs: mistakes show now, not later.
-    if load_from(&files, &[PathBuf::from(SCENE)], &Overrides::default(), true).is_none() {
-        return Outcome::BadInput;
+    let files = MemoryFiles::default().with(SCENE, scene(&draft, &nodes, None));
+    let Some((loaded, _)) = load_from(&files, &[PathBuf::from(SCENE)], &Overrides::default(), true) else { return Outcome::BadInput };
+    match build(loaded, &RunOptions::default()) {
+        Ok(run) => lost::note(&draft.objects, &run.sim, &mut draft.left_out),
+        Err(error) => return failed(&error),
     }
+    let draft = &draft;
+    let whole = scene(draft, &nodes, None);
     if !args.quiet {
         tell(args, draft);
     }

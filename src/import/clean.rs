@@ -256,7 +256,8 @@ fn revision_of(set: &Value, revision: &str) -> Value {
     let hash = revision.strip_prefix(name).map_or(revision, |rest| rest.trim_start_matches('-'));
     let mut labels: Map<String, Value> =
         set.pointer("/spec/template/metadata/labels").and_then(Value::as_object).cloned().unwrap_or_default();
-    labels.insert("controller.kubernetes.io/hash".to_string(), hash.into());
+    let label = if text_at(set, "/kind") == "DaemonSet" { "controller-revision-hash" } else { "controller.kubernetes.io/hash" };
+    labels.insert(label.to_string(), hash.into());
     let mut template = set.pointer("/spec/template").cloned().unwrap_or_default();
     template["$patch"] = "replace".into();
     json!({

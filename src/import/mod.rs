@@ -1,9 +1,11 @@
 //! Other people's recordings as scenes: dumps of live clusters, rendered charts, SimKube's traces, KWOK's stages.
 //!
 //! Reading order: [`read`] (files into documents), [`clean`] (what of a dump a scene can begin with), [`trace`] and [`stages`] (what other
-//! simulators say), [`text`] (the scene as RON). What is left out is told with its reason, never dropped in silence.
+//! simulators say), [`text`] (the scene as RON), [`lost`] (what of a
+//! status is not given back). What is left out is told with its reason, never dropped in silence.
 
 pub mod clean;
+pub mod lost;
 pub mod read;
 pub mod stages;
 pub mod text;
