@@ -1,8 +1,10 @@
 //! The arguments of every sub-command. Nothing here opens a file: only what can be judged from the words themselves.
 
+mod scenes;
 mod sides;
 mod values;
 
+pub use scenes::{ImportArgs, NewArgs};
 pub use sides::{CompareArgs, Seeds, SideArgs, Vary};
 pub use values::{
     ChainFormat, DispatchMode, ExplainFormat, Latency, NodeSize, ObjectFormat, Output, Setting, SummaryFormat, Template, Ties,
@@ -93,31 +95,6 @@ SchedulingPreferredPodAffinity, SchedulingPreferredPodAntiAffinity, TopologySpre
 PreferredTopologySpreading, PreemptionBasic, Unschedulable, SchedulingWithMixedChurn, SchedulingWithNodesAdded,
 SchedulingDaemonset.";
 
-const NEW_HELP: &str = "\
-Examples:
-  wavetank new                                      scene.ron, a rollout
-  wavetank new hpa.ron --template autoscaling
-  wavetank new - --template failure                 print it";
-
-const IMPORT_HELP: &str = "\
-Examples:
-  kubectl get nodes,pods,deploy,rs,sts,ds,jobs,cronjobs,hpa,pdb,svc,pvc,pv,sc -A -o yaml > cluster.yaml
-  wavetank import cluster.yaml -o cluster.ron       the cluster as it was, its pods where they were
-  wavetank import cluster.yaml -o cluster/          the same as a scene with its objects in a file beside it
-  wavetank import rendered/ --nodes 5 -o shop.ron   what `helm template --output-dir rendered` wrote
-  wavetank import cronjob.sktrace --run             a trace of SimKube, run at once
-  wavetank import stages.yaml app.yaml --run        KWOK's stages as programs of the app's images";
-
-const COMPARE_HELP: &str = "\
-Examples:
-  wavetank compare today.ron tomorrow.ron --seeds 1..20
-  wavetank compare scenes/hello.ron --vary replicas=3,6
-  wavetank compare web.ron --b-patch 'hpa/web={\"spec\":{\"maxReplicas\":20}}' --html compare.html
-  wavetank compare scenes/bench/openb.ron --b-policy FGD --set dir=openb --json -
-
-Both sides run with the same seeds. The table has what came of A, of B, and the difference seed by seed; below it stand the
-first change that only one of them has, in what the scenes say and in what becomes of it.";
-
 const COMPLETIONS_HELP: &str = "\
 Examples:
   wavetank completions bash > /etc/bash_completion.d/wavetank
@@ -164,13 +141,13 @@ pub enum Command {
     #[command(after_help = WHY_HELP)]
     Why(WhyArgs),
     /// Write a commented scene to begin with
-    #[command(after_help = NEW_HELP)]
+    #[command(after_help = scenes::NEW_HELP)]
     New(NewArgs),
     /// Make a scene of a dump of a cluster, of rendered charts, of a SimKube trace or of KWOK stages
-    #[command(after_help = IMPORT_HELP)]
+    #[command(after_help = scenes::IMPORT_HELP)]
     Import(ImportArgs),
     /// Run two scenes, or one scene with two settings, over the same seeds, and say how they differ
-    #[command(after_help = COMPARE_HELP)]
+    #[command(after_help = sides::COMPARE_HELP)]
     Compare(Box<CompareArgs>),
     /// Measure the scheduler on workloads named and shaped as those of kube-scheduler's own benchmarks
     #[command(after_help = BENCH_HELP)]
@@ -269,46 +246,6 @@ pub struct RunArgs {
     /// Call only systems that have work, or whole bevy schedules (the results are the same)
     #[arg(long, value_name = "MODE", default_value = "mask")]
     pub dispatch: DispatchMode,
-}
-
-/// Arguments of `new`.
-#[derive(Debug, Args)]
-pub struct NewArgs {
-    /// The file to write, or - for standard output
-    #[arg(value_name = "FILE|-", default_value = "scene.ron")]
-    pub file: Output,
-    /// What the scene is about
-    #[arg(long, short, value_name = "NAME", default_value = "rollout")]
-    pub template: Template,
-    /// Replace a file that is there
-    #[arg(long)]
-    pub force: bool,
-}
-
-/// Arguments of `import`.
-#[derive(Debug, Args)]
-pub struct ImportArgs {
-    /// Dumps and manifests (YAML, JSON), folders of them, SimKube traces (.sktrace), or - for standard input
-    #[arg(value_name = "SOURCE", required = true)]
-    pub sources: Vec<PathBuf>,
-    /// Where the scene goes: a .ron file, a folder, or - for standard output [default: -]
-    #[arg(short, long, value_name = "SCENE.ron|DIR|-")]
-    pub output: Option<Output>,
-    /// Run the scene at once instead of writing it
-    #[arg(long, conflicts_with = "output")]
-    pub run: bool,
-    /// Virtual time at which the run ends [default: 5m, of a trace 5m after its last event]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub until: Option<SimDuration>,
-    /// Nodes where the sources have none [default: 5]
-    #[arg(long, value_name = "COUNT", value_parser = positive)]
-    pub nodes: Option<u32>,
-    /// Allocatable resources of those nodes [default: cpu=8,memory=32Gi]
-    #[arg(long, value_name = "NAME=QUANTITY,...")]
-    pub node_size: Option<NodeSize>,
-    /// Do not say what was left out
-    #[arg(long, short)]
-    pub quiet: bool,
 }
 
 /// Arguments of `test`.

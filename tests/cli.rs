@@ -1,30 +1,16 @@
 //! The command line as a person uses it: what it prints, where, and how it ends.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use serde_json::Value;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod common;
 
-struct Ended {
-    code: i32,
-    out: String,
-    err: String,
-}
+use common::{Ended, folder};
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
 
 /// Runs `wavetank` with words between spaces, in the folder of the repository.
 fn wavetank(words: &str) -> Ended {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
-    let output = command.args(words.split(' ')).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ended { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
-}
-
-/// An empty folder of this test alone.
-fn folder(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = std::fs::remove_dir_all(&path);
-    std::fs::create_dir_all(&path).unwrap();
-    path
+    common::wavetank(Path::new(env!("CARGO_MANIFEST_DIR")), &words.split(' ').collect::<Vec<_>>(), "")
 }
 
 const SHOP: &str = r#"Scene(

@@ -1,27 +1,14 @@
 //! Two worlds side by side, and scenes to begin with, as a person asks for them.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use serde_json::Value;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod common;
 
-struct Ended {
-    code: i32,
-    out: String,
-    err: String,
-}
+use common::{Ended, folder};
+use serde_json::Value;
+use std::path::Path;
 
 fn wavetank(folder: &Path, words: &[&str]) -> Ended {
-    let output = Command::new(env!("CARGO_BIN_EXE_wavetank")).args(words).current_dir(folder).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ended { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
-}
-
-fn folder(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = std::fs::remove_dir_all(&path);
-    std::fs::create_dir_all(&path).unwrap();
-    path
+    common::wavetank(folder, words, "")
 }
 
 /// Four pods of one CPU on a node of two; a second node comes at 40 s.

@@ -1,6 +1,9 @@
 //! A world written out and imported is the world that it was.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+mod common;
+
+use common::{folder, wavetank};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -201,31 +204,6 @@ fn a_world_imported_is_the_world_that_it_was() {
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-struct Ended {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-fn wavetank(words: &[&str], folder: &Path, input: &str) -> Ended {
-    use std::io::Write;
-    use std::process::{Command, Stdio};
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wavetank"));
-    command.args(words).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ended { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
-}
-
-fn folder(name: &str) -> std::path::PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = std::fs::remove_dir_all(&path);
-    std::fs::create_dir_all(&path).unwrap();
-    path
-}
-
 const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: c, image: 'web:1'}]}\n";
 
 #[test]
@@ -233,25 +211,25 @@ fn a_dump_becomes_a_scene_in_every_form_of_output() {
     let folder = folder("import_forms");
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
     let kinds = "nodes,pods,deploy,rs,svc,events";
-    let dump = wavetank(&["get", kinds, "-A", "-o", "yaml", "--scene", "scenes/hello.ron", "--at", "50s"], repository, "");
+    let dump = wavetank(repository, &["get", kinds, "-A", "-o", "yaml", "--scene", "scenes/hello.ron", "--at", "50s"], "");
     let pods = |scene: &[&str]| {
-        let ended = wavetank(&[&["get", "pods", "-o", "wide", "-A", "--at", "0s", "--scene"], scene].concat(), &folder, "");
+        let ended = wavetank(&folder, &[&["get", "pods", "-o", "wide", "-A", "--at", "0s", "--scene"], scene].concat(), "");
         assert_eq!(ended.code, 0, "{}", ended.err);
         ended.out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|line| line.contains("Running")).count()
     };
-    let piped = wavetank(&["import", "-"], &folder, &dump.out);
+    let piped = wavetank(&folder, &["import", "-"], &dump.out);
     assert_eq!(piped.code, 0, "{}", piped.err);
     assert!(piped.err.contains("left out: events are made by the run: event/default/"), "{}", piped.err);
     std::fs::write(folder.join("piped.ron"), &piped.out).unwrap();
     std::fs::write(folder.join("dump.yaml"), &dump.out).unwrap();
     for words in [["import", "dump.yaml", "-o", "one.ron"], ["import", "dump.yaml", "-o", "many"]] {
-        let ended = wavetank(&words, &folder, "");
+        let ended = wavetank(&folder, &words, "");
         assert_eq!((ended.code, ended.out.as_str()), (0, ""), "{}", ended.err);
     }
     assert_eq!([pods(&["piped.ron"]), pods(&["one.ron"]), pods(&["many/scene.ron"])], [3, 3, 3]);
     assert_eq!(std::fs::read_to_string(folder.join("one.ron")).unwrap().replace("dump.yaml", "standard input"), piped.out);
     // In a quiet cluster nothing comes, goes or moves.
-    let run = wavetank(&["run", "one.ron", "--until", "10m", "--summary", "json"], &folder, "");
+    let run = wavetank(&folder, &["run", "one.ron", "--until", "10m", "--summary", "json"], "");
     let summary: Value = serde_json::from_str(&run.out).unwrap();
     assert_eq!(
         (&summary["pods"]["running"], &summary["pods"]["deleted"], &summary["bindings"]),
@@ -268,15 +246,15 @@ fn charts_and_stages_and_traces_run_at_once() {
     std::fs::write(chart.join("pod.yaml"), POD).unwrap();
     std::fs::write(folder.join("shop/values.yaml"), "replicas: 3\n").unwrap();
     std::fs::write(folder.join("shop/README.md"), "# Shop\n").unwrap();
-    let ended = wavetank(&["import", "shop", "--run", "--nodes", "2"], &folder, "");
+    let ended = wavetank(&folder, &["import", "shop", "--run", "--nodes", "2"], "");
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert!(ended.out.contains("1 running (1 ready)") && ended.out.contains("2 ready"), "{}", ended.out);
     assert!(ended.err.contains("values.yaml") && ended.err.contains("README.md"), "{}", ended.err);
     let stage = "apiVersion: kwok.x-k8s.io/v1alpha1\nkind: Stage\nmetadata: {name: ready}\nspec:\n  resourceRef: {apiGroup: v1, kind: Pod}\n  \
                  delay: {durationMilliseconds: 7000}\n  next: {statusTemplate: 'phase: Running'}\n";
-    let ended = wavetank(&["import", "-"], &folder, &format!("{POD}---\n{stage}"));
+    let ended = wavetank(&folder, &["import", "-"], &format!("{POD}---\n{stage}"));
     std::fs::write(folder.join("staged.ron"), &ended.out).unwrap();
-    let phase = |at: &str| wavetank(&["get", "pods", "--scene", "staged.ron", "--at", at], &folder, "").out;
+    let phase = |at: &str| wavetank(&folder, &["get", "pods", "--scene", "staged.ron", "--at", at], "").out;
     assert!(phase("6s").contains("ContainerCreating") && phase("8s").contains("Running"), "{}{}", phase("6s"), phase("8s"));
     let event = |ts: u64, pods: Value| serde_json::json!({"ts": ts, "applied_objs": pods, "deleted_objs": []});
     let pod = |name: &str| {
@@ -285,7 +263,7 @@ fn charts_and_stages_and_traces_run_at_once() {
     };
     let trace = serde_json::json!({"version": 2, "events": [event(100, pod("a")), event(160, pod("b"))]});
     std::fs::write(folder.join("t.sktrace"), rmp_serde::to_vec_named(&trace).unwrap()).unwrap();
-    let ended = wavetank(&["import", "t.sktrace", "--run"], &folder, "");
+    let ended = wavetank(&folder, &["import", "t.sktrace", "--run"], "");
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert!(ended.out.contains("360 s virtual") && ended.out.contains("2 succeeded"), "{}", ended.out);
 }
@@ -312,11 +290,11 @@ fn what_cannot_be_imported_is_told() {
         ("short.sktrace", "this is no trace of SimKube"),
         ("values.yaml", "there is no object for a scene"),
     ] {
-        let ended = wavetank(&["import", source], &folder, "");
+        let ended = wavetank(&folder, &["import", source], "");
         assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{source}: {}", ended.err);
         assert!(ended.err.contains(message), "{source}: {}", ended.err);
     }
-    let ended = wavetank(&["import", "half.yaml", "--run"], &folder, "");
+    let ended = wavetank(&folder, &["import", "half.yaml", "--run"], "");
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert!(
         ended.err.contains("refused: ") && ended.err.contains("pod/bad") && ended.out.contains("1 running"),
@@ -330,7 +308,7 @@ fn what_cannot_be_imported_is_told() {
 fn a_dump_of_a_real_cluster_stays_as_it_was() {
     let folder = folder("import_cluster");
     let dump = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import/cluster.yaml");
-    let ended = wavetank(&["import", dump.to_str().unwrap(), "-o", "s.ron"], &folder, "");
+    let ended = wavetank(&folder, &["import", dump.to_str().unwrap(), "-o", "s.ron"], "");
     assert_eq!(ended.code, 0, "{}", ended.err);
     let lost = "status.conditions.observedGeneration, status.containerStatuses.containerID";
     assert!(
@@ -340,9 +318,9 @@ fn a_dump_of_a_real_cluster_stays_as_it_was() {
     );
     // Every field that is shown is as it was; those that are not shown were told, or are written by a server again.
     let kinds = "nodes,pods,deploy,rs,sts,ds,jobs,hpa,pdb,svc,pvc,pv,sc";
-    let shown = wavetank(&["get", kinds, "-A", "-o", "json", "--scene", "s.ron", "--at", "0s"], &folder, "");
+    let shown = wavetank(&folder, &["get", kinds, "-A", "-o", "json", "--scene", "s.ron", "--at", "0s"], "");
     let shown: Value = serde_json::from_str(&shown.out).unwrap();
-    let given = wavetank(&["import", dump.to_str().unwrap(), "-o", "many", "--quiet"], &folder, "");
+    let given = wavetank(&folder, &["import", dump.to_str().unwrap(), "-o", "many", "--quiet"], "");
     assert_eq!((given.code, given.err.as_str()), (0, ""));
     let mut draft = Draft::default();
     let found = wavetank::import::read::read(&[dump.to_string_lossy().into_owned()], &mut draft).unwrap();
@@ -362,7 +340,7 @@ fn a_dump_of_a_real_cluster_stays_as_it_was() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     // In ten minutes nothing comes, goes or moves.
-    let run = wavetank(&["run", "s.ron", "--until", "10m", "--summary", "json"], &folder, "");
+    let run = wavetank(&folder, &["run", "s.ron", "--until", "10m", "--summary", "json"], "");
     let summary: Value = serde_json::from_str(&run.out).unwrap();
     let counts = ["deleted", "created", "running", "ready"].map(|field| summary["pods"][field].as_u64().unwrap());
     assert_eq!((counts, &summary["bindings"], &summary["restarts"]), ([0, 5, 5, 5], &0.into(), &0.into()), "{summary}");

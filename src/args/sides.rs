@@ -9,6 +9,16 @@ use std::str::FromStr;
 use wavetank_engine::scene::policies::PolicyChoice;
 use wavetank_engine::time::SimDuration;
 
+pub(super) const COMPARE_HELP: &str = "\
+Examples:
+  wavetank compare today.ron tomorrow.ron --seeds 1..20
+  wavetank compare scenes/hello.ron --vary replicas=3,6
+  wavetank compare web.ron --b-patch 'hpa/web={\"spec\":{\"maxReplicas\":20}}' --html compare.html
+  wavetank compare scenes/bench/openb.ron --b-policy FGD --set dir=openb --json -
+
+Both sides run with the same seeds. The table has what came of A, of B, and the difference seed by seed; below it stand the
+first change that only one of them has, in what the scenes say and in what becomes of it.";
+
 /// Most seeds of one comparison.
 const SEEDS_MAX: u64 = 100_000;
 
