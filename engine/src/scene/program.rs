@@ -41,6 +41,10 @@ pub struct ProgramText {
     pub pre_stop: DurationText,
     /// How long its postStart hook takes.
     pub post_start: DurationText,
+    /// Its preStop hook fails when it returns.
+    pub pre_stop_fails: bool,
+    /// The postStart hooks of the first so many starts of each container fail.
+    pub post_start_failures: u32,
     /// CPU that it uses without requests. Unit: milli-cores.
     pub cpu_millicores: u64,
     /// CPU time of one request. Unit: microseconds.
@@ -66,6 +70,8 @@ impl Default for ProgramText {
             on_term: OnTermText::ExitsAfter(DurationText(SimDuration::ZERO)),
             pre_stop: DurationText(SimDuration::ZERO),
             post_start: DurationText(SimDuration::ZERO),
+            pre_stop_fails: false,
+            post_start_failures: 0,
             cpu_millicores: 0,
             cpu_us_per_request: 0,
             memory_mib: 0,
@@ -84,6 +90,8 @@ pub enum AnswerText {
     TimesOut(DurationText, DurationText),
     /// Nobody listens.
     Refuses(DurationText, DurationText),
+    /// The probe cannot be made: it neither succeeds nor fails.
+    Errors(DurationText, DurationText),
     /// From this time on it answers with a failure.
     FailsFrom(DurationText),
 }
@@ -122,6 +130,10 @@ pub struct Program {
     pub pre_stop: SimDuration,
     /// How long its postStart hook takes.
     pub post_start: SimDuration,
+    /// The preStop hook fails when it returns.
+    pub pre_stop_fails: bool,
+    /// The postStart hooks of the first so many starts fail.
+    pub post_start_failures: u32,
     /// CPU used without requests. Unit: milli-cores.
     pub cpu_millicores: u64,
     /// CPU time of one request. Unit: microseconds.
@@ -154,6 +166,8 @@ pub enum Failure {
     Timeout,
     /// The connection is refused.
     Refused,
+    /// The probe cannot be made: its result is Unknown, and does not count.
+    Error,
 }
 
 impl Program {
@@ -184,6 +198,8 @@ impl Program {
             },
             pre_stop: text.pre_stop.0,
             post_start: text.post_start.0,
+            pre_stop_fails: text.pre_stop_fails,
+            post_start_failures: text.post_start_failures,
             cpu_millicores: text.cpu_millicores,
             cpu_us_per_request: text.cpu_us_per_request,
             memory_bytes: text.memory_mib << 20,
@@ -198,6 +214,7 @@ fn outage(text: &AnswerText) -> Outage {
         AnswerText::Fails(from, until) => Outage { from: from.0, until: Some(until.0), how: Failure::Answer },
         AnswerText::TimesOut(from, until) => Outage { from: from.0, until: Some(until.0), how: Failure::Timeout },
         AnswerText::Refuses(from, until) => Outage { from: from.0, until: Some(until.0), how: Failure::Refused },
+        AnswerText::Errors(from, until) => Outage { from: from.0, until: Some(until.0), how: Failure::Error },
         AnswerText::FailsFrom(from) => Outage { from: from.0, until: None, how: Failure::Answer },
     }
 }

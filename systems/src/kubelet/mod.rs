@@ -14,6 +14,7 @@ mod adopt;
 mod change;
 pub mod conditions;
 pub mod eviction_rank;
+mod hooks;
 mod images;
 mod init;
 pub mod node_run;

@@ -41,6 +41,8 @@ pub enum Op {
     Pull(u16),
     Create(u16),
     PostStart(u16),
+    /// Its postStart hook has failed; it is being killed.
+    Unhook(u16),
 }
 
 /// Something that takes the worker until a time.
@@ -94,6 +96,8 @@ pub struct More {
     pub image: Option<BackOff>,
     /// Probe workers.
     pub workers: Vec<Worker>,
+    /// When its preStop hook returns that fails.
+    pub pre_stop_fails_at: Option<SimTime>,
 }
 
 /// A container on its kubelet.
@@ -339,6 +343,7 @@ impl PodRun {
         loop {
             self.deadline_exceeded(cx);
             self.run_probes(cx);
+            self.fail_pre_stops(cx);
             let ended = self.end_containers(cx);
             let moved = match self.stage {
                 Stage::Syncing => self.sync(cx),
@@ -368,7 +373,7 @@ impl PodRun {
     }
 
     /// Ends the containers whose time has come. Whether any did.
-    fn end_containers(&mut self, cx: &mut Cx) -> bool {
+    pub(super) fn end_containers(&mut self, cx: &mut Cx) -> bool {
         let mut any = false;
         for container in &mut self.containers {
             let (Process::Running { since }, Some(exit)) = (container.process, container.exit) else { continue };
@@ -403,6 +408,7 @@ impl PodRun {
             sooner(Some(ending.begins_at));
         }
         for container in &self.containers {
+            sooner(container.more.as_ref().and_then(|more| more.pre_stop_fails_at));
             if container.running_since().is_some() {
                 sooner(container.exit.map(|exit| exit.at));
             } else if self.stage == Stage::Syncing {

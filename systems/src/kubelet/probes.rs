@@ -197,6 +197,10 @@ impl Worker {
             self.timing_out = Some(now + SimDuration::from_secs(u64::from(scope.probe.timeout_s.max(1))));
             return None;
         }
+        // After three attempts the run is given up; it counts neither way.
+        if failure == Some(Failure::Error) {
+            return Some(Ticked { failure, changed: false });
+        }
         Some(self.take(scope.probe, failure))
     }
 

@@ -105,10 +105,13 @@ impl PodRun {
         if let Some(failure) = ticked.failure {
             let output = output(probe, failure, cx.container(at), self.ip, cx.names);
             let output = cx.names.sym(&output);
-            let prefix = match kind {
-                ProbeKind::Startup => cx.texts.startup,
-                ProbeKind::Liveness => cx.texts.liveness,
-                ProbeKind::Readiness => cx.texts.readiness,
+            let prefix = match (kind, failure) {
+                (ProbeKind::Startup, Failure::Error) => cx.texts.startup_errored,
+                (ProbeKind::Liveness, Failure::Error) => cx.texts.liveness_errored,
+                (ProbeKind::Readiness, Failure::Error) => cx.texts.readiness_errored,
+                (ProbeKind::Startup, _) => cx.texts.startup,
+                (ProbeKind::Liveness, _) => cx.texts.liveness,
+                (ProbeKind::Readiness, _) => cx.texts.readiness,
             };
             cx.note(true, cx.texts.unhealthy, cx.texts.unhealthy_words, &[text(prefix), text(output)]);
         }
@@ -192,26 +195,29 @@ fn output(probe: &Probe, failure: Failure, container: &Container, ip: u32, names
         named.map_or_else(|| names.text(port).to_string(), |found| found.port.to_string())
     };
     let timeout_s = probe.timeout_s;
+    if failure == Failure::Error {
+        return "rpc error: code = Unavailable desc = error reading from server: EOF".to_string();
+    }
     match probe.handler {
         Handler::Exec(command) => match failure {
             Failure::Timeout => format!("command timed out: {:?} timed out after {timeout_s}s", names.text(command)),
-            Failure::Answer | Failure::Refused => String::new(),
+            Failure::Answer | Failure::Refused | Failure::Error => String::new(),
         },
         Handler::Http { path, port } => {
             let port = number(port);
             let url = format!("http://{ip}:{port}{}", names.text(path));
             match failure {
-                Failure::Answer => "HTTP probe failed with statuscode: 500".to_string(),
+                Failure::Answer | Failure::Error => "HTTP probe failed with statuscode: 500".to_string(),
                 Failure::Timeout => format!("Get {url:?}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)"),
                 Failure::Refused => format!("Get {url:?}: dial tcp {ip}:{port}: connect: connection refused"),
             }
         }
         Handler::Tcp(port) => match failure {
             Failure::Timeout => format!("dial tcp {ip}:{}: i/o timeout", number(port)),
-            Failure::Answer | Failure::Refused => format!("dial tcp {ip}:{}: connect: connection refused", number(port)),
+            Failure::Answer | Failure::Refused | Failure::Error => format!("dial tcp {ip}:{}: connect: connection refused", number(port)),
         },
         Handler::Grpc(port) => match failure {
-            Failure::Answer => "service unhealthy (responded with \"NOT_SERVING\")".to_string(),
+            Failure::Answer | Failure::Error => "service unhealthy (responded with \"NOT_SERVING\")".to_string(),
             Failure::Timeout => format!("timeout: health rpc did not complete within {timeout_s}s"),
             Failure::Refused => {
                 format!("timeout: failed to connect service \"{ip}:{port}\" within {timeout_s}s: context deadline exceeded")

@@ -66,7 +66,7 @@ impl PodRun {
         false
     }
 
-    fn uid(&self, cx: &mut Cx) -> Sym {
+    pub(super) fn uid(&self, cx: &mut Cx) -> Sym {
         let (seed, created_at) = cx.identity;
         let name = cx.names.render(cx.key.name);
         let uid = uid_text(seed, "pod", cx.names.text(cx.key.namespace), &name, created_at);

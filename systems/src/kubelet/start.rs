@@ -57,6 +57,7 @@ impl PodRun {
             Op::Sandbox => cx.now + cx.latency.sandbox,
             Op::Create(_) => cx.now + cx.latency.container_start,
             Op::PostStart(at) => cx.now + self.post_start_takes(at as usize, cx),
+            Op::Unhook(at) => self.containers[at as usize].exit.map_or(cx.now, |exit| exit.at),
             Op::Pull(at) => {
                 let (from, until) = self.begin_pull(at as usize, cx);
                 began_at = from;
@@ -89,10 +90,8 @@ impl PodRun {
             }
             Op::Pull(at) => self.pulled(at as usize, busy, cx),
             Op::Create(at) => self.start_container(at as usize, cx),
-            Op::PostStart(at) => {
-                self.containers[at as usize].post_start = false;
-                self.look_at_container(at as usize, cx);
-            }
+            Op::PostStart(at) => self.post_start_returned(at as usize, cx),
+            Op::Unhook(at) => self.unhooked(at as usize, cx),
         }
     }
 

@@ -107,6 +107,9 @@ impl PodRun {
             Some(_) => program.pre_stop,
             None => SimDuration::ZERO,
         };
+        if cx.container(at).pre_stop.is_some() && grace_s > 0 && program.pre_stop_fails {
+            self.containers[at].more().pre_stop_fails_at = Some(since + pre_stop);
+        }
         let exit = exit_of(&program, pre_stop, grace_s, since, turn);
         let container = &mut self.containers[at];
         container.killing = true;
