@@ -1,10 +1,11 @@
-//! Faults of nodes, as the script makes them.
+//! Faults of nodes and volumes, as the script makes them.
 
 use crate::names::Sym;
+use crate::scene::targets::glob;
 use crate::time::SimTime;
 use bevy_ecs::resource::Resource;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is wrong with a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,5 +56,30 @@ impl NodeFaults {
     /// Nodes whose fault changed since the last call.
     pub fn take_changed(&mut self) -> Vec<Sym> {
         std::mem::take(&mut self.changed)
+    }
+}
+
+/// Volumes that cannot be mounted and unmounted, by the names that pods give them; patterns with `*`. ECS resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Resource)]
+pub struct BrokenVolumes(BTreeSet<String>);
+
+impl BrokenVolumes {
+    /// Breaks volumes, or mends them.
+    pub fn set(&mut self, pattern: &str, broken: bool) {
+        if broken {
+            self.0.insert(pattern.to_string());
+        } else {
+            self.0.remove(pattern);
+        }
+    }
+
+    /// Whether any volume is broken.
+    pub fn any(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// Whether a volume with this name is broken.
+    pub fn is_broken(&self, name: &str) -> bool {
+        self.0.iter().any(|pattern| glob(pattern, name))
     }
 }

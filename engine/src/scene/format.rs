@@ -140,6 +140,10 @@ pub enum Step {
     BreakImage(String),
     /// Pulls of an image succeed again.
     FixImage(String),
+    /// Volumes that pods call so can neither be mounted nor unmounted from now on: `BreakVolume("data")`.
+    BreakVolume(String),
+    /// They can again, at the next attempt.
+    FixVolume(String),
     /// Stops a Deployment's rollout.
     Pause(String),
     /// Lets a Deployment's rollout go on.

@@ -111,6 +111,7 @@ impl Run {
         sim.resource(crate::scene::traffic::TrafficSources(scene.traffic.clone()));
         sim.resource(crate::scene::series::MetricSeries(scene.metrics.clone()));
         sim.keep(crate::scene::faults::NodeFaults::default());
+        sim.keep(crate::scene::faults::BrokenVolumes::default());
         sim.keep(Drains::default());
         sim.keep(RollingUpdates::default());
         sim.keep(RunTimes::default());

@@ -11,7 +11,7 @@ use crate::model::workload::{Deployment, ReplicaSet};
 use crate::names::{Names, Sym};
 use crate::record::refusals::Refusals;
 use crate::scene::build::{self, Reader, with_tables};
-use crate::scene::faults::{Fault, NodeFaults};
+use crate::scene::faults::{BrokenVolumes, Fault, NodeFaults};
 use crate::scene::format::{DrainOptions, PropagationText, Step};
 use crate::scene::model::{Action, SceneObject};
 use crate::scene::pools::parse_taint;
@@ -93,6 +93,14 @@ fn step(sim: &mut Simulation, step: &Step) -> Result<(), Refusal> {
         }
         Step::FixImage(image) => {
             sim.get_mut::<Programs>().set_broken(image, false);
+            Ok(())
+        }
+        Step::BreakVolume(name) => {
+            sim.get_mut::<BrokenVolumes>().set(name, true);
+            Ok(())
+        }
+        Step::FixVolume(name) => {
+            sim.get_mut::<BrokenVolumes>().set(name, false);
             Ok(())
         }
         Step::Pause(target) => each(sim, target, |sim, object| pause(sim, object, true)),

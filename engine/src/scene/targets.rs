@@ -61,7 +61,7 @@ impl Target {
             | Step::CutOffNode(name)
             | Step::RestoreNode(name) => node(name),
             Step::Taint(name, _) | Step::Untaint(name, _) => node(name),
-            Step::BreakImage(_) | Step::FixImage(_) | Step::AddNodes(_) => Vec::new(),
+            Step::BreakImage(_) | Step::FixImage(_) | Step::BreakVolume(_) | Step::FixVolume(_) | Step::AddNodes(_) => Vec::new(),
         }
     }
 

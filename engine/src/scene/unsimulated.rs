@@ -39,8 +39,10 @@ const POD_FIELDS: &[&str] =
     &["securityContext", "serviceAccountName", "runtimeClassName", "hostAliases", "dnsConfig", "resourceClaims", "ephemeralContainers"];
 
 /// The same of a container.
-const CONTAINER_FIELDS: &[&str] =
-    &["volumeMounts", "volumeDevices", "securityContext", "env", "envFrom", "resizePolicy", "restartPolicyRules"];
+const CONTAINER_FIELDS: &[&str] = &["securityContext", "resizePolicy", "restartPolicyRules"];
+
+/// Sources of volumes that are simulated.
+const VOLUMES: &[&str] = &["persistentVolumeClaim", "ephemeral", "configMap", "secret", "projected", "downwardAPI", "emptyDir", "hostPath"];
 
 /// The same of a Service.
 const SERVICE_FIELDS: &[&str] =
@@ -107,8 +109,8 @@ fn note(body: &KubeBody, found: &mut BTreeSet<String>) {
 
 fn pod(spec: Option<&Value>, found: &mut BTreeSet<String>) {
     fields(spec, POD_FIELDS, "Pod spec.", found);
-    // Of claims it is simulated where a pod may run; what is in volumes is not.
-    if volumes(spec).any(|volume| volume.get("persistentVolumeClaim").is_none() && volume.get("ephemeral").is_none()) {
+    // Of volumes it is simulated what has to be there, and where a pod may run; what is in them is not.
+    if volumes(spec).any(|volume| !VOLUMES.iter().any(|source| volume.get(source).is_some())) {
         found.insert("Pod spec.volumes".into());
     }
     for list in ["containers", "initContainers"] {

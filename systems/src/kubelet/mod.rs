@@ -17,6 +17,8 @@ pub mod eviction_rank;
 mod hooks;
 mod images;
 mod init;
+pub mod mounts;
+pub mod needs;
 pub mod node_run;
 mod node_turn;
 pub mod phase;
@@ -31,6 +33,8 @@ pub mod terminate;
 mod texts;
 
 use crate::kubelet::admit::{Placement, Rejection, Room, Wants};
+use crate::kubelet::mounts::Waits;
+use crate::kubelet::needs::{Lacks, Needs};
 use crate::kubelet::node_run::NodeRun;
 use crate::kubelet::pod_run::{Cx, Op, Out, PodRun, Stage};
 use crate::kubelet::probes::EveryTick;
@@ -46,14 +50,17 @@ use wavetank_engine::api::state::Changes;
 use wavetank_engine::api::store::{Listing, View};
 use wavetank_engine::hash::LookupMap;
 use wavetank_engine::ids::{Kind, ObjRef, ObjectKey};
+use wavetank_engine::model::kinds::Kinds;
 use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::model::meta::{Deletion, Meta};
 use wavetank_engine::model::node::{Node, NodeStatus};
+use wavetank_engine::model::opaque::Opaque;
 use wavetank_engine::model::pod::{Pod, PodPhase, PodStatus};
 use wavetank_engine::model::pod_class::{ClassId, Classes, PodClass};
+use wavetank_engine::model::storage::PersistentVolumeClaimStatus;
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::record::events::{Events, Report};
-use wavetank_engine::scene::faults::{Fault, NodeFaults};
+use wavetank_engine::scene::faults::{BrokenVolumes, Fault, NodeFaults};
 use wavetank_engine::scene::program::{Programs, RunTimes};
 use wavetank_engine::simulation::latency::Latency;
 use wavetank_engine::simulation::route::{Wake, Whom};
@@ -78,6 +85,7 @@ pub fn install(sim: &mut Simulation) {
     sim.ensure::<Programs>();
     sim.ensure::<RunTimes>();
     sim.ensure::<NodeFaults>();
+    sim.ensure::<BrokenVolumes>();
     sim.ensure::<EveryTick>();
     let texts = Texts::new(&mut sim.get_mut::<Names>());
     sim.resource(texts);
@@ -95,6 +103,8 @@ pub struct Kubelets {
     nodes: Vec<NodeRun>,
     by_name: LookupMap<Sym, u32>,
     ranges_taken: u32,
+    /// Pods that wait for volumes.
+    waits: Waits,
 }
 
 impl Kubelets {
@@ -119,8 +129,17 @@ impl Kubelets {
 /// Readiness gates and placement by class. Follows from the classes. ECS resource.
 #[derive(Debug, Default, Resource)]
 struct Gates {
-    by_class: LookupMap<ClassId, Box<[Sym]>>,
+    by_class: LookupMap<ClassId, Asks>,
     placements: LookupMap<ClassId, Arc<Placement>>,
+}
+
+/// What a spec asks for beside its containers.
+#[derive(Debug)]
+struct Asks {
+    /// Readiness gates.
+    gates: Box<[Sym]>,
+    /// Objects that its containers need.
+    needs: Option<Arc<Needs>>,
 }
 
 impl Gates {
@@ -128,10 +147,11 @@ impl Gates {
         self.placements.entry(id).or_insert_with(|| Arc::new(Placement::of(names, class))).clone()
     }
 
-    fn of(&mut self, id: ClassId, class: &PodClass, names: &mut Names) -> &[Sym] {
+    fn of(&mut self, id: ClassId, class: &PodClass, names: &mut Names) -> &Asks {
         self.by_class.entry(id).or_insert_with(|| {
             let list = class.raw.at(&["readinessGates"]).and_then(|list| list.as_array()).into_iter().flatten();
-            list.filter_map(|gate| gate.get("conditionType")?.as_str()).map(|gate| names.sym(gate)).collect()
+            let gates = list.filter_map(|gate| gate.get("conditionType")?.as_str()).map(|gate| names.sym(gate)).collect();
+            Asks { gates, needs: Needs::of(names, class).map(Arc::new) }
         })
     }
 }
@@ -145,6 +165,10 @@ struct Cluster<'w, 's> {
     statuses: View<'w, 's, Kubelet, PodStatus>,
     nodes: View<'w, 's, Kubelet, Node>,
     node_statuses: View<'w, 's, Kubelet, NodeStatus>,
+    opaques: View<'w, 's, Kubelet, Opaque>,
+    claims: View<'w, 's, Kubelet, PersistentVolumeClaimStatus>,
+    kinds: Res<'w, Kinds>,
+    broken: Res<'w, BrokenVolumes>,
     classes: Res<'w, Classes>,
     labels: Res<'w, LabelSets>,
     latency: Res<'w, Latency>,
@@ -321,7 +345,10 @@ fn live(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, run: &mut 
     // The reply to the last report comes before the watch that tells of it.
     let stored = heard.ended || item.replies.iter().any(Reply::ok);
     if run.reported_end && stored && !silent {
-        let_go(work, item, heard);
+        match cluster.held(run, work.now()) {
+            Some(again) => work.wake_at(item.object, again),
+            None => let_go(work, item, heard),
+        }
     }
     if let Some(next) = next {
         work.wake_at(item.object, next);
@@ -347,6 +374,9 @@ fn forget(cluster: &mut Cluster, run: Option<Box<PodRun>>) {
     let Some(mut run) = run else { return };
     cluster.run_times.forget(run.object.uid);
     discount(cluster, &mut run);
+    if !cluster.kubelets.waits.is_empty() {
+        cluster.kubelets.waits.remove(&run.object.uid);
+    }
     if run.sandbox && !cluster.classes.get(run.class).host_network {
         cluster.kubelets.nodes[run.node as usize].free_address(run.ip);
     }
@@ -361,10 +391,13 @@ fn with_cx<R>(
     act: impl FnOnce(&mut PodRun, &mut Cx) -> R,
 ) -> (Out, R) {
     let class = cluster.classes.get(run.class);
+    let needs = cluster.gates.of(run.class, class, &mut cluster.names).needs.clone();
+    let lacks = needs.map_or(Lacks::default(), |needs| cluster.lacks(&needs, heard, run));
+    let class = cluster.classes.get(run.class);
     let kubelets = &mut *cluster.kubelets;
     let node = &mut kubelets.nodes[run.node as usize];
     node.ranges_taken = kubelets.ranges_taken;
-    let gates = cluster.gates.of(run.class, class, &mut cluster.names);
+    let gates = &cluster.gates.of(run.class, class, &mut cluster.names).gates;
     let stored = if gates.is_empty() { &[][..] } else { cluster.statuses.get(run.object).map_or(&[][..], |status| &status.conditions) };
     let mut cx = Cx {
         now: work.now(),
@@ -381,6 +414,8 @@ fn with_cx<R>(
         gates,
         stored,
         every_tick: cluster.every_tick.0,
+        lacks,
+        waits: &mut kubelets.waits,
         out: Out::default(),
     };
     let result = act(run, &mut cx);

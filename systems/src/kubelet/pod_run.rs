@@ -3,6 +3,8 @@
 //! [`PodRun::step`] is a state machine without clock or store: it takes the moment and what the kubelet knows ([`Cx`]) and leaves what is
 //! to be reported, what is to be said as events, and when it must be looked at again ([`Out`]).
 
+use crate::kubelet::mounts::Waits;
+use crate::kubelet::needs::Lacks;
 use crate::kubelet::node_run::NodeRun;
 use crate::kubelet::phase::restarts;
 use crate::kubelet::probes::Worker;
@@ -37,6 +39,8 @@ pub enum Stage {
 #[allow(missing_docs)]
 pub enum Op {
     Admit,
+    /// A volume could not be mounted; until it is tried again.
+    Mount,
     Sandbox,
     Pull(u16),
     Create(u16),
@@ -276,6 +280,10 @@ pub(crate) struct Cx<'a> {
     pub stored: &'a [Condition],
     /// Whether every tick of every probe runs.
     pub every_tick: bool,
+    /// What of the pod's needs is not there.
+    pub lacks: Lacks,
+    /// Pods that wait for volumes.
+    pub waits: &'a mut Waits,
     /// What the step leaves.
     pub out: Out,
 }

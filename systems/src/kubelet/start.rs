@@ -54,6 +54,7 @@ impl PodRun {
         let mut began_at = cx.now;
         let until = match op {
             Op::Admit => cx.now + cx.latency.kubelet_sync,
+            Op::Mount => self.mounts_fail(cx),
             Op::Sandbox => cx.now + cx.latency.sandbox,
             Op::Create(_) => cx.now + cx.latency.container_start,
             Op::PostStart(at) => cx.now + self.post_start_takes(at as usize, cx),
@@ -80,6 +81,7 @@ impl PodRun {
     fn complete(&mut self, busy: Busy, cx: &mut Cx) {
         match busy.op {
             Op::Admit => self.seen_at = cx.now,
+            Op::Mount => {}
             Op::Sandbox => {
                 self.sandbox = true;
                 if std::mem::replace(&mut self.had_sandbox, true) {
@@ -97,18 +99,18 @@ impl PodRun {
 
     fn next_op(&mut self, cx: &mut Cx) -> Option<Op> {
         if !self.sandbox {
-            return Some(Op::Sandbox);
+            return Some(self.mount_op(cx).unwrap_or(Op::Sandbox));
         }
         if let Some(at) = self.containers.iter().position(|container| container.post_start && container.running_since().is_some()) {
             return Some(Op::PostStart(at as u16));
         }
         loop {
             let at = self.next_container(cx)?;
-            if self.containers[at].image_ready {
-                return Some(Op::Create(at as u16));
-            }
-            if let Some(op) = self.image_op(at, cx) {
-                return Some(op);
+            let op = if self.containers[at].image_ready { Some(Op::Create(at as u16)) } else { self.image_op(at, cx) };
+            match op {
+                Some(Op::Create(_)) if !self.configured(at, cx) => {}
+                Some(op) => return Some(op),
+                None => {}
             }
         }
     }

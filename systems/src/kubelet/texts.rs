@@ -12,6 +12,8 @@ crate::texts::texts! {
         back_off = "BackOff", back_off_pull_words = "Back-off pulling image \"{}\"",
         never_pull = "ErrImageNeverPull", never_pull_words = "Container image \"{}\" is not present with pull policy of Never",
         error_never_pull = "Error: ErrImageNeverPull",
+        failed_mount = "FailedMount", failed_mount_words = "MountVolume.SetUp failed for volume \"{}\" : {}",
+        config_error = "CreateContainerConfigError", error_words = "Error: {}",
         created = "Created", created_words = "Container created",
         started = "Started", started_words = "Container started",
         killing = "Killing", stopping_words = "Stopping container {}",
