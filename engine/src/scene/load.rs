@@ -3,6 +3,7 @@
 mod rates;
 
 use crate::scene::format::{Claim, DurationText, Expectation, LatencyChanges, Pool, ProgramDefaults, Step};
+use crate::scene::kubelet_config::{KubeletConfig, KubeletText};
 use crate::scene::model::{Action, Expected, How, Scene, SceneObject, ScriptEntry, StorageAssumed, Ties};
 use crate::scene::objects::{ObjectLoader, beside};
 use crate::scene::policies::{CheckPolicy, PolicyChoice, read_policies};
@@ -34,6 +35,7 @@ const FIELDS: &[&str] = &[
     "latency",
     "ties",
     "scheduler",
+    "kubelet",
     "policies",
     "nodes",
     "objects",
@@ -176,6 +178,7 @@ impl Loader<'_> {
             latency: self.overrides.latency.clone().unwrap_or_default(),
             ties: self.overrides.ties.unwrap_or_default(),
             scheduler: SchedulerConfig::default(),
+            kubelet: KubeletConfig::default(),
             policies: self.overrides.policies.clone(),
             objects: Vec::new(),
             programs: Programs::default(),
@@ -308,6 +311,17 @@ impl Loader<'_> {
             if from.0 > scene.duration && self.overrides.until.is_none() {
                 let what = format!("measure_from: {} is after the end of the run at {}", from.0, scene.duration);
                 self.problems.error(tree.span_of(&["measure_from"]), what);
+            }
+        }
+        if let Some(given) = tree.get("kubelet") {
+            let fields = match &given.value {
+                TreeValue::Named(named) if named.name == "KubeletConfiguration" => &named.args,
+                _ => given,
+            };
+            match decode::<KubeletText>(fields, "kubelet", &mut self.problems).map(|text| KubeletConfig::of(&text)) {
+                Some(Ok(config)) => scene.kubelet = config,
+                Some(Err(wrong)) => self.problems.error(given.span, format!("kubelet: {wrong}")),
+                None => {}
             }
         }
         if let (Some(ties), None) = (self.field::<Ties>(tree, "ties"), self.overrides.ties) {

@@ -7,6 +7,7 @@ pub mod drain;
 pub(crate) mod expect;
 pub mod faults;
 pub mod format;
+pub mod kubelet_config;
 pub mod load;
 pub mod model;
 mod objects;

@@ -41,6 +41,8 @@ pub struct Scene {
     pub ties: Ties,
     /// The scheduler's profiles, plugins and their arguments.
     pub scheduler: SchedulerConfig,
+    /// The kubelets' configuration.
+    pub kubelet: crate::scene::kubelet_config::KubeletConfig,
     /// Scheduling policies beside kube-scheduler's own plugins, in order.
     pub policies: Vec<crate::scene::policies::PolicyChoice>,
     /// Objects that exist at time zero, nodes of pools first, in the order written; defaults are filled in.

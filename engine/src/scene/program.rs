@@ -51,6 +51,16 @@ pub struct ProgramText {
     pub cpu_us_per_request: u64,
     /// Memory that it uses. Unit: MiB.
     pub memory_mib: u64,
+    /// Memory that it uses from these times since its start on: `[("1m", 300), ("2m", 600)]`. Unit: MiB.
+    pub memory_over_time: Vec<(DurationText, u64)>,
+    /// What it has written to its disk. Unit: MiB.
+    pub disk_mib: u64,
+    /// What it has written to its disk by these times since its start. Unit: MiB.
+    pub disk_over_time: Vec<(DurationText, u64)>,
+    /// The `emptyDir` volume to which it writes; its container's own disk unless given.
+    pub disk_volume: Option<String>,
+    /// Processes that it runs.
+    pub processes: u64,
     /// Size of its image. Unit: MB (10^6 bytes).
     pub image_mb: u64,
     /// Pulls of its image fail.
@@ -75,6 +85,11 @@ impl Default for ProgramText {
             cpu_millicores: 0,
             cpu_us_per_request: 0,
             memory_mib: 0,
+            memory_over_time: Vec::new(),
+            disk_mib: 0,
+            disk_over_time: Vec::new(),
+            disk_volume: None,
+            processes: 0,
             image_mb: 100,
             image_missing: false,
         }
@@ -138,12 +153,53 @@ pub struct Program {
     pub cpu_millicores: u64,
     /// CPU time of one request. Unit: microseconds.
     pub cpu_us_per_request: u64,
-    /// Memory used. Unit: bytes.
-    pub memory_bytes: u64,
+    /// Memory used, by time since the start. Unit: bytes.
+    pub memory_bytes: Levels,
+    /// Disk used. Unit: bytes.
+    pub disk_bytes: Levels,
+    /// The volume to which it writes; `None`: its container's own disk.
+    pub disk_volume: Option<String>,
+    /// Processes.
+    pub processes: u64,
     /// Size of the image. Unit: bytes.
     pub image_bytes: u64,
     /// Pulls of the image fail.
     pub image_missing: bool,
+}
+
+/// An amount that changes at times since a container's start.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Levels(Vec<(SimDuration, u64)>);
+
+impl Levels {
+    fn of_mib(first: u64, later: &[(DurationText, u64)]) -> Levels {
+        let mut levels: Vec<(SimDuration, u64)> = later.iter().map(|(at, mib)| (at.0, mib.saturating_mul(1 << 20))).collect();
+        levels.sort_by_key(|level| level.0);
+        if first > 0 {
+            levels.insert(0, (SimDuration::ZERO, first.saturating_mul(1 << 20)));
+        }
+        Levels(levels)
+    }
+
+    /// Whether it is ever more than nothing.
+    pub fn any(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// The amount at an age.
+    pub fn at(&self, age: SimDuration) -> u64 {
+        self.0.iter().rev().find(|level| level.0 <= age).map_or(0, |level| level.1)
+    }
+
+    /// When it changes next.
+    pub fn next(&self, age: SimDuration) -> Option<SimDuration> {
+        self.0.iter().map(|level| level.0).find(|&at| at > age)
+    }
+
+    /// When it is first more than a limit.
+    pub fn exceeds(&self, limit: u64) -> Option<SimDuration> {
+        self.0.iter().find(|level| level.1 > limit).map(|level| level.0)
+    }
 }
 
 /// A span in which an endpoint does not answer well. `until` is `None` for ever.
@@ -202,7 +258,10 @@ impl Program {
             post_start_failures: text.post_start_failures,
             cpu_millicores: text.cpu_millicores,
             cpu_us_per_request: text.cpu_us_per_request,
-            memory_bytes: text.memory_mib << 20,
+            memory_bytes: Levels::of_mib(text.memory_mib, &text.memory_over_time),
+            disk_bytes: Levels::of_mib(text.disk_mib, &text.disk_over_time),
+            disk_volume: text.disk_volume.clone(),
+            processes: text.processes,
             image_bytes: text.image_mb * 1_000_000,
             image_missing: text.image_missing,
         }
@@ -252,6 +311,11 @@ impl Programs {
     /// Adds a program for the images that match a pattern with `*`; the first that matches counts.
     pub fn add(&mut self, pattern: &str, text: ProgramText) {
         self.by_image.push((pattern.to_string(), Arc::new(Program::of(&text))));
+    }
+
+    /// Whether some program writes to its disk.
+    pub fn write(&self) -> bool {
+        self.by_image.iter().any(|(_, program)| program.disk_bytes.any())
     }
 
     /// Makes pulls of an image fail, or succeed again.

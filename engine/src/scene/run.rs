@@ -105,6 +105,7 @@ impl Run {
         sim.resource(crate::simulation::Checking(options.check));
         sim.resource(scene.ties);
         sim.resource(scene.scheduler.clone());
+        sim.resource(scene.kubelet.clone());
         sim.resource(Policies::of(&scene.policies, &scene.traces));
         sim.resource(scene.storage_assumed);
         sim.resource(scene.programs.clone());

@@ -96,7 +96,11 @@ impl MetricsApi<'_> {
                 }
                 let (name, load, program) = load(names, &mut self.programs, class, pod, init, at)?;
                 let cpu_nanocores = self.arrivals.cpu_nanocores(&self.flows, uid, load, from, scrape);
-                metrics.containers.push(ContainerMetrics { name, cpu_nanocores, memory_bytes: program.memory_bytes });
+                metrics.containers.push(ContainerMetrics {
+                    name,
+                    cpu_nanocores,
+                    memory_bytes: program.memory_bytes.at(age(container, scrape)),
+                });
             }
         }
         Some(metrics).filter(|metrics| !metrics.containers.is_empty())
@@ -105,6 +109,14 @@ impl MetricsApi<'_> {
     /// The shared specs of pods.
     pub fn classes(&self) -> &Classes {
         &self.classes
+    }
+}
+
+/// How long a container has run at a moment.
+fn age(container: &ContainerStatus, at: SimTime) -> SimDuration {
+    match container.state {
+        ContainerState::Running { since } => at.since(since),
+        ContainerState::Waiting { .. } | ContainerState::Terminated(_) => SimDuration::ZERO,
     }
 }
 

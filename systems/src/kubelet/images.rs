@@ -63,7 +63,7 @@ impl PodRun {
         }
         let (from, until) = cx.node.queue_pull(cx.now, takes);
         if !fails {
-            cx.node.add_image(image, until);
+            cx.node.add_image(image, until, program.image_bytes);
         }
         (from, until)
     }
@@ -75,7 +75,8 @@ impl PodRun {
             self.pull_failed(at, image, cx);
             return;
         }
-        cx.node.add_image(image, cx.now);
+        cx.node.add_image(image, cx.now, program.image_bytes);
+        cx.node.pressure.pulled = true;
         let (took, waited) = (round_ms(busy.until.since(busy.began_at)), round_ms(busy.until.since(busy.since)));
         let (took, waited) = (cx.names.sym(&took.to_string()), cx.names.sym(&waited.to_string()));
         let size = Arg::Int(i64::try_from(program.image_bytes).unwrap_or(i64::MAX));

@@ -37,12 +37,14 @@ use crate::kubelet::mounts::Waits;
 use crate::kubelet::needs::{Lacks, Needs};
 use crate::kubelet::node_run::NodeRun;
 use crate::kubelet::pod_run::{Cx, Op, Out, PodRun, Stage};
+use crate::kubelet::pressure::judge::Shortages;
 use crate::kubelet::probes::EveryTick;
 use crate::kubelet::texts::Texts;
 use bevy_ecs::prelude::{Res, ResMut};
 use bevy_ecs::resource::Resource;
 use bevy_ecs::system::SystemParam;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use wavetank_engine::api::queue::{Item, Work};
 use wavetank_engine::api::request::{Reply, Verb};
@@ -61,6 +63,7 @@ use wavetank_engine::model::storage::PersistentVolumeClaimStatus;
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::record::events::{Events, Report};
 use wavetank_engine::scene::faults::{BrokenVolumes, Fault, NodeFaults};
+use wavetank_engine::scene::kubelet_config::KubeletConfig;
 use wavetank_engine::scene::program::{Programs, RunTimes};
 use wavetank_engine::simulation::latency::Latency;
 use wavetank_engine::simulation::route::{Wake, Whom};
@@ -86,6 +89,7 @@ pub fn install(sim: &mut Simulation) {
     sim.ensure::<RunTimes>();
     sim.ensure::<NodeFaults>();
     sim.ensure::<BrokenVolumes>();
+    sim.ensure::<KubeletConfig>();
     sim.ensure::<EveryTick>();
     let texts = Texts::new(&mut sim.get_mut::<Names>());
     sim.resource(texts);
@@ -105,6 +109,8 @@ pub struct Kubelets {
     ranges_taken: u32,
     /// Pods that wait for volumes.
     waits: Waits,
+    /// Nodes that are short of something, or were a while ago, by number.
+    shortages: BTreeMap<u32, Shortages>,
 }
 
 impl Kubelets {
@@ -169,6 +175,7 @@ struct Cluster<'w, 's> {
     claims: View<'w, 's, Kubelet, PersistentVolumeClaimStatus>,
     kinds: Res<'w, Kinds>,
     broken: Res<'w, BrokenVolumes>,
+    config: Res<'w, KubeletConfig>,
     classes: Res<'w, Classes>,
     labels: Res<'w, LabelSets>,
     latency: Res<'w, Latency>,

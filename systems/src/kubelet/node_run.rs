@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use wavetank_engine::ids::ObjRef;
 use wavetank_engine::model::resources::Resources;
 use wavetank_engine::names::Sym;
+use wavetank_engine::scene::program::Program;
 use wavetank_engine::time::{SimDuration, SimTime};
 
 /// Where pod addresses begin when nodes have no `podCIDR`: 10.244.0.0.
@@ -84,8 +85,8 @@ pub struct NodeRun {
     ranges: SmallVec<[Range; 1]>,
     /// Number of the next range without `podCIDR`, counted for all nodes; taken over from and given back to the kubelets.
     pub(super) ranges_taken: u32,
-    /// Images on the node, and from when on they are there.
-    images: SmallVec<[(Sym, SimTime); 1]>,
+    /// Images on the node, from when on they are there, and their sizes.
+    images: SmallVec<[(Sym, SimTime, u64); 1]>,
     pulls_done_at: SimTime,
     /// It has failed and not come back.
     pub(super) failed: bool,
@@ -159,15 +160,44 @@ impl NodeRun {
 
     /// Whether an image is on the node by a time.
     pub fn has_image(&self, image: Sym, by: SimTime) -> bool {
-        self.images.iter().any(|&(name, from)| name == image && from <= by)
+        self.images.iter().any(|&(name, from, _)| name == image && from <= by)
     }
 
-    /// Notes that an image is on the node from a time on.
-    pub fn add_image(&mut self, image: Sym, from: SimTime) {
+    /// Notes that an image is on the node from a time on. `size`: unit bytes.
+    pub fn add_image(&mut self, image: Sym, from: SimTime, size: u64) {
         match self.images.iter_mut().find(|known| known.0 == image) {
             Some(known) => known.1 = known.1.min(from),
-            None => self.images.push((image, from)),
+            None => self.images.push((image, from, size)),
         }
+    }
+
+    /// What the images take. Unit: bytes.
+    pub(super) fn image_bytes(&self) -> u64 {
+        self.images.iter().map(|image| image.2).sum()
+    }
+
+    /// Deletes images that are not `used` (sorted) and came by a time until so many bytes are free; how many were freed.
+    pub(super) fn delete_images(&mut self, used: &[Sym], wanted: i64, came_by: SimTime) -> i64 {
+        let mut freed = 0;
+        self.images.sort_by_key(|image| image.1);
+        self.images.retain(|&(name, from, size)| {
+            let goes = freed < wanted && from <= came_by && used.binary_search(&name).is_err();
+            freed += if goes { i64::try_from(size).unwrap_or(i64::MAX) } else { 0 };
+            !goes
+        });
+        freed
+    }
+
+    /// A container starts whose program may use memory, disk or processes.
+    pub(super) fn starts(&mut self, program: &Program, now: SimTime) {
+        if !program.memory_bytes.any() && !program.disk_bytes.any() && program.processes == 0 {
+            return;
+        }
+        let pressure = &mut self.pressure;
+        pressure.grown = true;
+        pressure.memory_bound = pressure.memory_bound.saturating_add(program.memory_bytes.at(SimDuration::ZERO));
+        let next = program.memory_bytes.next(SimDuration::ZERO).into_iter().chain(program.disk_bytes.next(SimDuration::ZERO));
+        pressure.changes_at = pressure.changes_at.into_iter().chain(next.map(|age| now + age)).min();
     }
 
     /// Puts a pull at the end of the node's queue, which pulls one image at a time: when it begins and when it ends.

@@ -118,7 +118,7 @@ impl PodRun {
     fn start_container(&mut self, at: usize, cx: &mut Cx) {
         let program = cx.program(at);
         let memory_limit = cx.container(at).limits.memory_bytes;
-        cx.node.pressure.grown |= program.memory_bytes > 0;
+        cx.node.starts(&program, cx.now);
         let has_hook = cx.container(at).post_start.is_some();
         let now = cx.now;
         let container = &mut self.containers[at];
@@ -130,8 +130,9 @@ impl PodRun {
         let exits = if later { program.exits_later } else { program.exits };
         let of_trace = cx.runs_for.filter(|_| at >= self.init as usize).map(|span| (span, 0));
         container.exit = of_trace.or(exits).map(|(after, code)| Exit { at: now + after, code, reason: exit_reason(code) });
-        if memory_limit > 0 && program.memory_bytes > memory_limit as u64 {
-            container.exit = Some(Exit { at: now, code: 137, reason: words::OOM_KILLED });
+        let killed = u64::try_from(memory_limit).ok().filter(|&limit| limit > 0).and_then(|limit| program.memory_bytes.exceeds(limit));
+        if let Some(after) = killed.filter(|&after| container.exit.is_none_or(|exit| now + after <= exit.at)) {
+            container.exit = Some(Exit { at: now + after, code: 137, reason: words::OOM_KILLED });
         }
         (container.post_start, container.hidden) = (has_hook, true);
         self.dirty = true;
