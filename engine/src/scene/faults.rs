@@ -20,7 +20,11 @@ pub enum Fault {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Resource)]
 pub struct NodeFaults {
     nodes: BTreeMap<Sym, (Fault, SimTime)>,
-    /// Nodes whose fault changed and whose behaviours have not looked yet.
+    /// Nodes that have been told to shut down and still run.
+    shutting_down: BTreeSet<Sym>,
+    /// Nodes on which everything takes so many times as long.
+    slow: BTreeMap<Sym, u32>,
+    /// Nodes that went off by themselves, and whose behaviours have not looked yet.
     changed: Vec<Sym>,
 }
 
@@ -35,7 +39,42 @@ impl NodeFaults {
                 self.nodes.remove(&node);
             }
         }
+        self.shutting_down.remove(&node);
+    }
+
+    /// Tells a node to shut down.
+    pub fn shut_down(&mut self, node: Sym) {
+        self.shutting_down.insert(node);
+    }
+
+    /// Whether a node has been told to shut down and still runs.
+    pub fn shuts_down(&self, node: Sym) -> bool {
+        !self.shutting_down.is_empty() && self.shutting_down.contains(&node)
+    }
+
+    /// Whether any node is shutting down.
+    pub fn any_shutdown(&self) -> bool {
+        !self.shutting_down.is_empty()
+    }
+
+    /// A node that was told to shut down is off.
+    pub fn power_off(&mut self, node: Sym, now: SimTime) {
+        self.set(node, Some(Fault::Failed), now);
         self.changed.push(node);
+    }
+
+    /// Has everything on a node take so many times as long; 1 ends that.
+    pub fn slow_down(&mut self, node: Sym, times: u32) {
+        if times > 1 {
+            self.slow.insert(node, times);
+        } else {
+            self.slow.remove(&node);
+        }
+    }
+
+    /// How many times as long everything takes on a node.
+    pub fn slowness(&self, node: Sym) -> u32 {
+        if self.slow.is_empty() { 1 } else { self.slow.get(&node).copied().unwrap_or(1) }
     }
 
     /// A node's fault and its beginning.
@@ -53,7 +92,7 @@ impl NodeFaults {
         !self.nodes.is_empty()
     }
 
-    /// Nodes whose fault changed since the last call.
+    /// Nodes that went off by themselves since the last call.
     pub fn take_changed(&mut self) -> Vec<Sym> {
         std::mem::take(&mut self.changed)
     }

@@ -134,7 +134,11 @@ pub enum Step {
     FailNode(String),
     /// A node is cut off the API server; its containers run on.
     CutOffNode(String),
-    /// A failed or cut-off node comes back.
+    /// A node is shut down: its pods end within the kubelets' `shutdownGracePeriod`, then it is off. Without one it is off at once.
+    ShutDownNode(String),
+    /// Everything that a node's kubelet does takes so many times as long: `SlowNode("node-1", 5)`.
+    SlowNode(String, u32),
+    /// A failed, cut-off, shut-down or slow node is well again.
     RestoreNode(String),
     /// Pulls of an image fail from now on.
     BreakImage(String),

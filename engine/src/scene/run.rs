@@ -1,9 +1,13 @@
 //! A run of a scene: the script's moments, the expectations, and the clock between them.
 
 use crate::record::causes::Origin;
+use crate::api::objects::Objects;
+use crate::ids::ObjRef;
+use crate::names::Names;
 use crate::scene::build;
 use crate::scene::drain::{self, Drains};
 use crate::scene::expect::Judge;
+use crate::scene::faults::NodeFaults;
 use crate::scene::model::{Scene, ScriptEntry};
 use crate::scene::policies::Policies;
 use crate::scene::program::RunTimes;
@@ -12,6 +16,7 @@ use crate::scene::script;
 use crate::scene::traces::play::{self, Player};
 use crate::scene::traces::{ReadingWatch, TraceReport, TraceState};
 use crate::simulation::dispatch::Dispatcher;
+use crate::simulation::route::node_object;
 use crate::simulation::{Restless, Settings, Simulation};
 use crate::time::SimTime;
 use serde::{Deserialize, Serialize};
@@ -111,7 +116,7 @@ impl Run {
         sim.resource(scene.programs.clone());
         sim.resource(crate::scene::traffic::TrafficSources(scene.traffic.clone()));
         sim.resource(crate::scene::series::MetricSeries(scene.metrics.clone()));
-        sim.keep(crate::scene::faults::NodeFaults::default());
+        sim.keep(NodeFaults::default());
         sim.keep(crate::scene::faults::BrokenVolumes::default());
         sim.keep(Drains::default());
         sim.keep(RollingUpdates::default());
@@ -185,6 +190,10 @@ impl Run {
 
     fn instant(&mut self, each: &mut dyn FnMut(&Simulation)) -> Result<(), RunError> {
         self.sim.settle()?;
+        while let Some(off) = self.nodes_off() {
+            off.into_iter().for_each(|node| self.sim.wake_for_fault(node));
+            self.sim.settle()?;
+        }
         self.judge.look(&self.sim, &self.scene.expectations);
         if self.check {
             let broken = crate::invariants::broken(&self.sim);
@@ -194,6 +203,17 @@ impl Run {
         }
         each(&self.sim);
         Ok(())
+    }
+
+    /// Nodes that went off by themselves; their behaviours have to look at them.
+    fn nodes_off(&mut self) -> Option<Vec<ObjRef>> {
+        if !self.sim.get::<NodeFaults>().any() {
+            return None;
+        }
+        let off = self.sim.get_mut::<NodeFaults>().take_changed();
+        let (objects, names) = (self.sim.get::<Objects>(), self.sim.get::<Names>());
+        let found: Vec<ObjRef> = off.into_iter().filter_map(|node| node_object(objects, names, node)).collect();
+        (!found.is_empty()).then_some(found)
     }
 
     /// Has the reading of input in the middle of the run watched: manifests of traces are read when their time comes.

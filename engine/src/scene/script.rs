@@ -13,11 +13,13 @@ use crate::record::refusals::Refusals;
 use crate::scene::build::{self, Reader, with_tables};
 use crate::scene::faults::{BrokenVolumes, Fault, NodeFaults};
 use crate::scene::format::{DrainOptions, PropagationText, Step};
+use crate::scene::kubelet_config::KubeletConfig;
 use crate::scene::model::{Action, SceneObject};
 use crate::scene::pools::parse_taint;
 use crate::scene::program::Programs;
 use crate::scene::targets::Target;
 use crate::simulation::Simulation;
+use crate::time::SimTime;
 use serde_json::{Value, json};
 
 /// Plays one action. What the API server refuses is counted under `script` in the run's refusals.
@@ -86,7 +88,17 @@ fn step(sim: &mut Simulation, step: &Step) -> Result<(), Refusal> {
         Step::Unlabel(target, key) => each(sim, target, |sim, object| label(sim, object, key, None)),
         Step::FailNode(name) => fault(sim, name, Some(Fault::Failed)),
         Step::CutOffNode(name) => fault(sim, name, Some(Fault::CutOff)),
-        Step::RestoreNode(name) => fault(sim, name, None),
+        Step::RestoreNode(name) => {
+            slow_down(sim, name, 1)?;
+            fault(sim, name, None)
+        }
+        Step::ShutDownNode(name) if sim.get::<KubeletConfig>().shutdown.0 == 0 => fault(sim, name, Some(Fault::Failed)),
+        Step::ShutDownNode(name) => on_machine(sim, name, |faults, node, _| {
+            if !faults.silent(node) {
+                faults.shut_down(node);
+            }
+        }),
+        Step::SlowNode(name, times) => slow_down(sim, name, *times),
         Step::BreakImage(image) => {
             sim.get_mut::<Programs>().set_broken(image, true);
             Ok(())
@@ -219,13 +231,22 @@ fn remove_taint(names: &mut Names, node: &mut Node, text: &str) {
 }
 
 fn fault(sim: &mut Simulation, name: &str, fault: Option<Fault>) -> Result<(), Refusal> {
+    on_machine(sim, name, |faults, node, now| faults.set(node, fault, now))
+}
+
+fn slow_down(sim: &mut Simulation, name: &str, times: u32) -> Result<(), Refusal> {
+    on_machine(sim, name, |faults, node, _| faults.slow_down(node, times))
+}
+
+/// Does something to the machine of a node.
+fn on_machine(sim: &mut Simulation, name: &str, act: impl FnOnce(&mut NodeFaults, Sym, SimTime)) -> Result<(), Refusal> {
     each(sim, &node_target(name), |sim, object| {
         let now = sim.now();
         let key = sim.get::<crate::api::objects::Objects>().row(object).map(|row| row.key);
         let Some(key) = key else { return Err(Refusal::not_found("nodes", name)) };
         let text = sim.get::<Names>().render(key.name);
         let sym = sim.get_mut::<Names>().sym(&text);
-        sim.get_mut::<NodeFaults>().set(sym, fault, now);
+        act(&mut sim.get_mut::<NodeFaults>(), sym, now);
         sim.wake_for_fault(object);
         Ok(())
     })

@@ -59,6 +59,8 @@ impl Target {
             | Step::DrainWith { node: name, .. }
             | Step::FailNode(name)
             | Step::CutOffNode(name)
+            | Step::ShutDownNode(name)
+            | Step::SlowNode(name, _)
             | Step::RestoreNode(name) => node(name),
             Step::Taint(name, _) | Step::Untaint(name, _) => node(name),
             Step::BreakImage(_) | Step::FixImage(_) | Step::BreakVolume(_) | Step::FixVolume(_) | Step::AddNodes(_) => Vec::new(),

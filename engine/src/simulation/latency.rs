@@ -68,6 +68,21 @@ impl LatencyTable {
     };
 }
 
+impl LatencyTable {
+    /// The same on a node where everything takes so many times as long.
+    pub fn on_slow_node(&self, times: u32) -> LatencyTable {
+        let longer = |span: SimDuration| span.saturating_mul(u64::from(times));
+        LatencyTable {
+            kubelet_sync: longer(self.kubelet_sync),
+            sandbox: longer(self.sandbox),
+            container_start: longer(self.container_start),
+            pull: longer(self.pull),
+            pull_bytes_per_s: (self.pull_bytes_per_s / u64::from(times.max(1))).max(1),
+            ..self.clone()
+        }
+    }
+}
+
 impl Latency {
     /// The latencies.
     pub fn table(&self) -> &LatencyTable {

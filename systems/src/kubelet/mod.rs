@@ -27,6 +27,7 @@ pub mod pressure;
 pub mod probes;
 mod probing;
 pub mod restart;
+pub mod shutdown;
 mod start;
 mod status;
 pub mod terminate;
@@ -39,6 +40,7 @@ use crate::kubelet::node_run::NodeRun;
 use crate::kubelet::pod_run::{Cx, Op, Out, PodRun, Stage};
 use crate::kubelet::pressure::judge::Shortages;
 use crate::kubelet::probes::EveryTick;
+use crate::kubelet::shutdown::Shutdown;
 use crate::kubelet::texts::Texts;
 use bevy_ecs::prelude::{Res, ResMut};
 use bevy_ecs::resource::Resource;
@@ -111,6 +113,8 @@ pub struct Kubelets {
     waits: Waits,
     /// Nodes that are short of something, or were a while ago, by number.
     shortages: BTreeMap<u32, Shortages>,
+    /// Nodes that are shutting down, by number.
+    shutdowns: BTreeMap<u32, Shutdown>,
 }
 
 impl Kubelets {
@@ -182,7 +186,7 @@ struct Cluster<'w, 's> {
     seed: Res<'w, Seed>,
     texts: Res<'w, Texts>,
     every_tick: Res<'w, EveryTick>,
-    faults: Res<'w, NodeFaults>,
+    faults: ResMut<'w, NodeFaults>,
     names: ResMut<'w, Names>,
     programs: ResMut<'w, Programs>,
     run_times: ResMut<'w, RunTimes>,
@@ -306,7 +310,7 @@ fn rejection(cluster: &mut Cluster, heard: &Heard, node: u32) -> Option<Rejectio
         taints: &stored.taints,
         conditions: &status.conditions,
         ports: &ports,
-        shuts_down: false,
+        shuts_down: cluster.faults.shuts_down(heard.node),
     };
     admit::rejection(wants, room)
 }
@@ -347,7 +351,11 @@ fn live(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, run: &mut 
     });
     deliver(work, cluster, item, run, heard.key, out, silent);
     if run.stage == Stage::Finished {
+        let counted = run.counted;
         discount(cluster, run);
+        if counted && cluster.kubelets.shutdowns.contains_key(&run.node) {
+            work.wake(cluster.kubelets.nodes[run.node as usize].object, item.cause);
+        }
     }
     // The reply to the last report comes before the watch that tells of it.
     let stored = heard.ended || item.replies.iter().any(Reply::ok);
@@ -406,6 +414,14 @@ fn with_cx<R>(
     node.ranges_taken = kubelets.ranges_taken;
     let gates = &cluster.gates.of(run.class, class, &mut cluster.names).gates;
     let stored = if gates.is_empty() { &[][..] } else { cluster.statuses.get(run.object).map_or(&[][..], |status| &status.conditions) };
+    let slowed;
+    let latency = match cluster.faults.slowness(node.name) {
+        1 => cluster.latency.table(),
+        times => {
+            slowed = cluster.latency.table().on_slow_node(times);
+            &slowed
+        }
+    };
     let mut cx = Cx {
         now: work.now(),
         class,
@@ -414,7 +430,7 @@ fn with_cx<R>(
         runs_for: cluster.run_times.of(run.object.uid),
         names: &mut cluster.names,
         texts: &cluster.texts,
-        latency: cluster.latency.table(),
+        latency,
         node,
         key: heard.key,
         identity: (cluster.seed.0, heard.created_at),

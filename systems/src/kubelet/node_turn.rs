@@ -2,7 +2,7 @@
 //!
 //! Source: kubernetes v1.36, `pkg/kubelet/kubelet.go`, `HandlePodAdditions`; `spec/kubelet.md` §3, §8, `spec/nodes.md` §6.
 
-use crate::kubelet::{Cluster, Kubelet, add_node, pressure, with_cx};
+use crate::kubelet::{Cluster, Kubelet, add_node, pressure, shutdown, with_cx};
 use wavetank_engine::api::queue::{Item, Work};
 use wavetank_engine::ids::ObjRef;
 use wavetank_engine::names::Sym;
@@ -31,6 +31,11 @@ pub(super) fn turn(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item)
             if !known || !same || rebooted || !item.cause.is_write() {
                 let pods: Vec<ObjRef> = cluster.listing.on_node(sym).collect();
                 pods.into_iter().for_each(|pod| work.wake(pod, item.cause));
+            }
+            if cluster.faults.shuts_down(sym) {
+                shutdown::turn(work, cluster, item, number);
+            } else if !cluster.kubelets.shutdowns.is_empty() {
+                cluster.kubelets.shutdowns.remove(&number);
             }
             pressure::turn(work, cluster, item, number);
         }

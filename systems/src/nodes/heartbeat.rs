@@ -110,6 +110,9 @@ fn sync(
         if fault == Some(Fault::Failed) {
             stopped.0.insert(item.object.uid);
         }
+        if faults.any_shutdown() && shuts_down(&faults, &mut names, meta) {
+            continue;
+        }
         // A node without heartbeats was made by hand: nobody runs there.
         let (None, Some(from)) = (fault, status.heartbeat_from) else { continue };
         let rebooted = stopped.0.remove(&item.object.uid);
@@ -132,6 +135,13 @@ fn fault_of(faults: &NodeFaults, names: &mut Names, meta: &Meta) -> Option<Fault
     let text = names.render(meta.name);
     let name = names.sym(&text);
     faults.of(name).map(|(fault, _)| fault)
+}
+
+/// Whether the node is shutting down: its kubelet says so, and nothing else.
+fn shuts_down(faults: &NodeFaults, names: &mut Names, meta: &Meta) -> bool {
+    let text = names.render(meta.name);
+    let name = names.sym(&text);
+    faults.shuts_down(name)
 }
 
 /// The status as the kubelet would write it, and whether it is stored so.

@@ -198,7 +198,8 @@ fn sync(
         let text = names.render(meta.name);
         let name = names.sym(&text);
         let ready = condition(&status.conditions, words::READY).map(|c| c.status);
-        if let (Some(from), Some((_, silent_from)), Some(ConditionStatus::True)) = (status.heartbeat_from, reads.faults.of(name), ready) {
+        let ready = ready.filter(|&ready| ready != ConditionStatus::Unknown);
+        if let (Some(from), Some((_, silent_from)), Some(_)) = (status.heartbeat_from, reads.faults.of(name), ready) {
             let at = unknown_at(*reads.monitor, from, silent_from);
             if work.now() < at {
                 work.wake_at(item.object, at);
@@ -389,6 +390,10 @@ fn make_unknown(
         );
     }
     work.tell(cause, Verb::Put { object, expect: None, value: fresh.into() });
+    // Pods of a node that said itself that it is not ready are left as they are.
+    if !status.ready() {
+        return;
+    }
     let source = names.sym("node-controller");
     let not_ready = names.sym("NodeNotReady");
     let node_words = names.sym("Node {} status is now: NodeNotReady");
