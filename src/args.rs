@@ -60,6 +60,11 @@ Examples:
   wavetank describe node node-0 --scene scenes/hello.ron --at 35s
   wavetank describe deploy/web --scene shop.yaml --at 1m";
 
+const LOGS_HELP: &str = "\
+Examples:
+  wavetank logs web --scene scenes/pods/logs.ron --at 30s
+  wavetank logs web -c proxy --previous --timestamps --scene scenes/pods/logs.ron";
+
 const ROLLOUT_HELP: &str = "\
 Examples:
   wavetank rollout status deployment/shop --scene scenes/hello.ron --at 10s
@@ -127,6 +132,9 @@ pub enum Command {
     /// Describe one object as it is at a moment of a run, as kubectl does
     #[command(after_help = DESCRIBE_HELP)]
     Describe(DescribeArgs),
+    /// Print what a container has said by a moment of a run, as its program in the scene has it
+    #[command(after_help = LOGS_HELP)]
+    Logs(LogsArgs),
     /// Show how far a rollout is at a moment of a run, or the revisions of a workload, in kubectl's words
     #[command(after_help = ROLLOUT_HELP)]
     Rollout {
@@ -351,6 +359,28 @@ pub struct WhyArgs {
     pub output: ChainFormat,
 }
 
+/// Arguments of `logs`.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// The pod (pod/NAME is understood too)
+    pub pod: String,
+    /// The container [default: the first]
+    #[arg(short, long)]
+    pub container: Option<String>,
+    /// What its run before this one said
+    #[arg(short, long)]
+    pub previous: bool,
+    /// Put the time before each line
+    #[arg(long)]
+    pub timestamps: bool,
+    /// Only the last so many lines
+    #[arg(long, value_name = "COUNT")]
+    pub tail: Option<usize>,
+    /// Where and when.
+    #[command(flatten)]
+    pub moment: MomentArgs,
+}
+
 /// Arguments of `bench`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct BenchArgs {
@@ -449,6 +479,7 @@ impl Cli {
             }
             Command::Why(why) => why.object.conflict("NAME is missing: write why KIND NAME, or why KIND/NAME").map(|what| ("why", what)),
             Command::Get(_)
+            | Command::Logs(_)
             | Command::Test(_)
             | Command::Check(_)
             | Command::Compare(_)

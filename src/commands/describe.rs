@@ -13,6 +13,10 @@ impl Cluster for Run {
     fn list(&self, kind: &str) -> Vec<Value> {
         objects_of(self, kind)
     }
+
+    fn waits_for(&self, namespace: &str, pod: &str) -> Vec<String> {
+        wavetank_systems::kubelet::lingering::waits_for_named(&self.sim, namespace, pod)
+    }
 }
 
 /// Prints the description of the object asked for.

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod get;
 pub mod import;
 pub mod new;
+pub mod logs;
 pub mod rollout;
 pub mod run;
 pub mod schedule;

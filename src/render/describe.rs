@@ -25,13 +25,19 @@ use std::fmt::Display;
 pub trait Cluster {
     /// All objects of a built-in kind, in the order of a LIST; empty when there are none.
     fn list(&self, kind: &str) -> Vec<Value>;
+
+    /// What a pod in Terminating waits for, in sentences.
+    fn waits_for(&self, namespace: &str, pod: &str) -> Vec<String> {
+        let _ = (namespace, pod);
+        Vec::new()
+    }
 }
 
 /// The description of an object. `now` is the present moment, for ages. Unit: Unix seconds.
 pub fn describe(kind: &str, object: &Value, cluster: &dyn Cluster, now: i64) -> String {
     let mut page = Page::default();
     let with_events = match kind {
-        "Pod" => pod::write(&mut page, object, now),
+        "Pod" => pod::write(&mut page, object, cluster, now),
         "Node" => node::write(&mut page, object, cluster, now),
         "Deployment" => workload::deployment(&mut page, object, cluster),
         "ReplicaSet" => workload::replica_set(&mut page, object, cluster),

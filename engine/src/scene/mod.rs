@@ -9,6 +9,7 @@ pub mod faults;
 pub mod format;
 pub mod kubelet_config;
 pub mod load;
+pub mod logs;
 pub mod model;
 mod objects;
 mod past;

@@ -5,6 +5,7 @@ use crate::ids::Uid;
 use crate::model::pod_class::{ClassId, PodClass, RestartPolicy};
 use crate::names::Names;
 use crate::scene::format::DurationText;
+use crate::scene::logs::Says;
 use crate::scene::targets::glob;
 use crate::time::SimDuration;
 use bevy_ecs::resource::Resource;
@@ -61,6 +62,8 @@ pub struct ProgramText {
     pub disk_volume: Option<String>,
     /// Processes that it runs.
     pub processes: u64,
+    /// What it says, for `wavetank logs`.
+    pub says: Vec<Says>,
     /// Size of its image. Unit: MB (10^6 bytes).
     pub image_mb: u64,
     /// Pulls of its image fail.
@@ -90,6 +93,7 @@ impl Default for ProgramText {
             disk_over_time: Vec::new(),
             disk_volume: None,
             processes: 0,
+            says: Vec::new(),
             image_mb: 100,
             image_missing: false,
         }
@@ -161,6 +165,8 @@ pub struct Program {
     pub disk_volume: Option<String>,
     /// Processes.
     pub processes: u64,
+    /// What it says.
+    pub says: Vec<Says>,
     /// Size of the image. Unit: bytes.
     pub image_bytes: u64,
     /// Pulls of the image fail.
@@ -262,6 +268,7 @@ impl Program {
             disk_bytes: Levels::of_mib(text.disk_mib, &text.disk_over_time),
             disk_volume: text.disk_volume.clone(),
             processes: text.processes,
+            says: text.says.clone(),
             image_bytes: text.image_mb * 1_000_000,
             image_missing: text.image_missing,
         }

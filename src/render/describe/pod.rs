@@ -2,17 +2,22 @@
 //!
 //! Source: kubernetes v1.36, `kubectl/pkg/describe/describe.go`, `describePod`.
 
-use super::{Events, Page};
+use super::{Cluster, Events, Page};
 use crate::render::age::{rfc1123, since};
 use crate::render::look::{controller, has, int, list, scalar, selector_cell, text};
 use serde_json::Value;
 use wavetank_engine::model::pod_class::Qos;
 use wavetank_engine::model::pod_resources::qos_class;
 
-pub(super) fn write(page: &mut Page, pod: &Value, now: i64) -> Events {
+pub(super) fn write(page: &mut Page, pod: &Value, cluster: &dyn Cluster, now: i64) -> Events {
     head(page, pod);
     page.labels_and_annotations(pod);
     status(page, pod, now);
+    // kubectl does not know this.
+    let waits = cluster.waits_for(text(pod, "/metadata/namespace"), text(pod, "/metadata/name"));
+    if !waits.is_empty() {
+        page.column(0, "Waits For", &waits);
+    }
     network_and_owner(page, pod);
     let spec = pod.get("spec").unwrap_or(&Value::Null);
     if has(spec, "/resources") {

@@ -17,6 +17,7 @@ pub mod eviction_rank;
 mod hooks;
 mod images;
 mod init;
+pub mod lingering;
 pub mod mounts;
 pub mod needs;
 pub mod node_run;
@@ -61,6 +62,7 @@ use wavetank_engine::model::node::{Node, NodeStatus};
 use wavetank_engine::model::opaque::Opaque;
 use wavetank_engine::model::pod::{Pod, PodPhase, PodStatus};
 use wavetank_engine::model::pod_class::{ClassId, Classes, PodClass};
+use wavetank_engine::model::resources::Resources;
 use wavetank_engine::model::storage::PersistentVolumeClaimStatus;
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::record::events::{Events, Report};
@@ -121,6 +123,31 @@ impl Kubelets {
     /// The run of a pod, if its kubelet has one.
     pub fn run(&self, pod: ObjRef) -> Option<&PodRun> {
         self.runs.get(pod.slot.at())?.as_deref().filter(|run| run.object == pod)
+    }
+
+    /// Sentences about what kubelets hold for pods that do not need it any more, or do not hold for those that do; empty when all is well.
+    pub fn leaks(&self, names: &Names, classes: &Classes) -> Vec<String> {
+        let mut leaks = Vec::new();
+        for (number, node) in self.nodes.iter().enumerate() {
+            let name = names.text(node.name);
+            let runs = || self.runs.iter().flatten().filter(|run| run.node as usize == number);
+            let own_address = |run: &&Box<PodRun>| run.sandbox && !classes.get(run.class).host_network;
+            let (counted, sandboxes) = (runs().filter(|run| run.counted).count(), runs().filter(own_address).count());
+            if node.used.pods != counted as i64 {
+                leaks.push(format!("node/{name} counts {} pods and has {counted}", node.used.pods));
+            }
+            if counted == 0 && node.used != Resources::default() {
+                leaks.push(format!("node/{name} has no pod, and counts {:?}", node.used));
+            }
+            if node.addresses_taken() != sandboxes as u32 {
+                leaks.push(format!("node/{name} has given {} addresses to {sandboxes} sandboxes", node.addresses_taken()));
+            }
+        }
+        let waiting = self.runs.iter().flatten().filter(|run| self.waits.contains_key(&run.object.uid)).count();
+        if waiting != self.waits.len() {
+            leaks.push(format!("{} pods wait for volumes, {waiting} of them are there", self.waits.len()));
+        }
+        leaks
     }
 
     fn take(&mut self, pod: ObjRef) -> Option<Box<PodRun>> {

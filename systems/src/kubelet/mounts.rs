@@ -31,6 +31,11 @@ pub struct Wait {
 }
 
 impl Wait {
+    /// When it is tried again.
+    pub fn next_at(&self) -> SimTime {
+        self.next_at
+    }
+
     /// Counts a failure: when it is tried again.
     fn failed(&mut self, now: SimTime) -> SimTime {
         let delay = RETRY_FIRST.saturating_mul(1 << self.failures.min(16)).min(RETRY_MAX);

@@ -158,6 +158,11 @@ impl NodeRun {
         let _found = self.ranges.iter_mut().any(|range| range.give_back(address));
     }
 
+    /// How many addresses pods have.
+    pub(super) fn addresses_taken(&self) -> u32 {
+        self.ranges.iter().map(|range| range.len.saturating_sub(3) - range.free).sum()
+    }
+
     /// Whether an image is on the node by a time.
     pub fn has_image(&self, image: Sym, by: SimTime) -> bool {
         self.images.iter().any(|&(name, from, _)| name == image && from <= by)
