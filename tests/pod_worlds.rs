@@ -69,7 +69,7 @@ fn pod(number: usize, drawn: &Drawn) -> (String, String) {
     let mounts = if bit(features, 6) { r#"volumeMounts: [(name: "data", mountPath: "/data")],"# } else { "" };
     let volumes = if bit(features, 6) { r#"volumes: [(name: "data", emptyDir: (sizeLimit: "50Mi"))],"# } else { "" };
     let ports = |at: u8| if bit(features, 7) && at == 0 { "ports: [(containerPort: 80, hostPort: 8080)]," } else { "" };
-    let limits = if bit(features, 8) { r#"resources: (requests: {"cpu": "300m"}, limits: {"memory": "64Mi"}),"# } else { "" };
+    let limits = if bit(features, 8) { r#"resources: (requests: {"cpu": "100m"}, limits: {"memory": "64Mi"}),"# } else { "" };
     let list: String = (0..containers % 3 + 1)
         .map(|at| {
             let ports = ports(at);

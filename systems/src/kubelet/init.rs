@@ -2,19 +2,19 @@
 //!
 //! Source: kubernetes v1.36, `pkg/kubelet/kuberuntime/kuberuntime_container.go`, `computeInitContainerActions`; `spec/kubelet.md` §8.
 
-use crate::kubelet::pod_run::{Cx, PodRun, Process};
+use crate::kubelet::pod_run::{ContainerRun, Cx, PodRun, Process};
 
 impl PodRun {
     /// The place of the container to start now, if any.
     pub(super) fn next_container(&mut self, cx: &mut Cx) -> Option<usize> {
         let init = self.init as usize;
-        let initialized = self.initialized();
+        let initialized = self.initialized_here(cx);
         for at in 0..init {
             let sidecar = cx.container(at).sidecar();
             let container = &self.containers[at];
             match container.process {
                 Process::Running { .. } if sidecar && container.started => continue,
-                Process::Running { .. } if initialized => continue,
+                Process::Running { .. } if sidecar && initialized => continue,
                 Process::Running { .. } => return None,
                 Process::Ended(end) if !sidecar && end.exit_code == 0 => continue,
                 Process::Ended(_) | Process::Waiting { .. } => {}
@@ -27,6 +27,12 @@ impl PodRun {
             }
         }
         (init..self.containers.len()).find(|&at| self.wants_start(at, cx))
+    }
+
+    /// Whether an app container has run in the present sandbox. Those that were lost with the one before do not count.
+    fn initialized_here(&self, cx: &Cx) -> bool {
+        let lost = |container: &ContainerRun| container.ended().is_some_and(|end| end.reason == cx.texts.unknown);
+        self.containers[self.init as usize..].iter().any(|container| container.starts > 0 && !lost(container))
     }
 
     /// Whether a container that does not run may start now.
