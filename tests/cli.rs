@@ -62,6 +62,35 @@ fn the_json_summary_is_one_line_with_every_field() {
 }
 
 #[test]
+fn logs_are_those_of_the_moment_and_of_the_run_before() {
+    let at = "--scene scenes/pods/logs.ron --at 40s";
+    let logs = wavetank(&format!("logs web {at}"));
+    assert_eq!((logs.code, logs.out.as_str()), (0, "starting\nlistening on :80\nserved 100 requests\n"), "{}", logs.err);
+    assert!(logs.err.contains("Defaulted container \"c\" out of: c, proxy"), "{}", logs.err);
+    let previous = wavetank(&format!("logs pod/web -c c --previous --timestamps --tail 1 {at}"));
+    assert_eq!(previous.out, "2026-01-01T00:00:25Z panic: out of luck\n");
+    let none = wavetank(&format!("logs web -c proxy --previous {at}"));
+    assert_eq!(none.code, 1);
+    assert!(none.err.contains("previous terminated container \"proxy\" in pod \"web\" not found"), "{}", none.err);
+    assert_eq!(wavetank(&format!("logs nobody {at}")).code, 1);
+}
+
+#[test]
+fn describe_says_what_a_pod_in_terminating_waits_for() {
+    let waits = |pod: &str, scene: &str| wavetank(&format!("describe pod {pod} --scene scenes/pods/{scene}.ron --at 1m")).out;
+    for (pod, scene, why) in [
+        ("patient", "long_terminating", "container c still runs: the grace is not over, it ends at 01:10.000"),
+        ("unheard", "long_terminating", "the kubelet of node n-2 is cut off from the API server since 00:08.000"),
+        ("held", "long_terminating", "finalizer example.com/hold"),
+        ("writer", "volume_stays_mounted", "volume nfs is still mounted and cannot be unmounted; it is tried again at 01:23.500"),
+    ] {
+        let out = waits(pod, scene);
+        assert!(out.lines().any(|line| line.starts_with("Waits For:") && line.ends_with(why)), "{pod}: {out}");
+    }
+    assert!(!waits("shop", "missing_configuration").contains("Waits For"), "a pod that nobody deletes");
+}
+
+#[test]
 fn the_first_scene_of_the_readme_tells_its_story_on_one_screen() {
     let ended = wavetank("run scenes/hello.ron");
     assert_eq!(ended.code, 0, "{}", ended.err);

@@ -283,7 +283,7 @@ fn ends_well(seed: u64, latency: &str, pods: &[Drawn], steps: &[(u16, u8, u8)]) 
 /// Every run of the tests draws the same worlds. `PROPTEST_RNG_SEED` and `PROPTEST_CASES` draw others, and more.
 fn drawn() -> ProptestConfig {
     let given = ProptestConfig::default();
-    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { given.cases } else { 40 };
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { given.cases } else { 24 };
     ProptestConfig { cases, max_shrink_iters: 300, failure_persistence: None, ..given }
 }
 

@@ -130,8 +130,8 @@ impl Kubelets {
         let mut leaks = Vec::new();
         for (number, node) in self.nodes.iter().enumerate() {
             let name = names.text(node.name);
-            let runs = || self.runs.iter().flatten().filter(|run| run.node as usize == number);
-            let own_address = |run: &&Box<PodRun>| run.sandbox && !classes.get(run.class).host_network;
+            let runs = || self.runs.iter().flatten().map(|run| &**run).filter(|run| run.node as usize == number);
+            let own_address = |run: &&PodRun| run.sandbox && !classes.get(run.class).host_network;
             let (counted, sandboxes) = (runs().filter(|run| run.counted).count(), runs().filter(own_address).count());
             if node.used.pods != counted as i64 {
                 leaks.push(format!("node/{name} counts {} pods and has {counted}", node.used.pods));

@@ -35,7 +35,7 @@ pub(super) fn collect(cluster: &mut Cluster, number: u32, used: &NodeUse, now: S
         return None;
     }
     let next = SimTime((now.0 / PERIOD.0 + 1) * PERIOD.0);
-    if now.0 % PERIOD.0 != 0 {
+    if !now.0.is_multiple_of(PERIOD.0) {
         return Some(next);
     }
     let wanted = seen.capacity.saturating_mul(100 - low) / 100 - seen.available;
