@@ -30,7 +30,8 @@ impl PodRun {
             if matches!(one.state, ContainerState::Waiting { .. }) && one.last.is_none() {
                 self.adopt_waiting(at, one, cx);
             } else {
-                cx.node.add_image(cx.container(at).image, cx.now);
+                let size = cx.program(at).image_bytes;
+                cx.node.add_image(cx.container(at).image, cx.now, size);
                 self.adopt_container(at, one, cx);
             }
         }
@@ -50,7 +51,7 @@ impl PodRun {
 
     fn adopt_container(&mut self, at: usize, one: &ContainerStatus, cx: &mut Cx) {
         let program = cx.program(at);
-        cx.node.pressure.grown |= program.memory_bytes > 0;
+        cx.node.starts(&program, cx.now);
         let container = &mut self.containers[at];
         container.last = one.last.map(Box::new);
         container.starts = one.restarts + 1;

@@ -185,7 +185,7 @@ impl NodeRun {
     pub(super) fn delete_images(&mut self, used: &[Sym], wanted: i64, came_by: SimTime) -> i64 {
         let mut freed = 0;
         self.images.sort_by_key(|image| image.1);
-        self.images.retain(|&(name, from, size)| {
+        self.images.retain(|&mut (name, from, size)| {
             let goes = freed < wanted && from <= came_by && used.binary_search(&name).is_err();
             freed += if goes { i64::try_from(size).unwrap_or(i64::MAX) } else { 0 };
             !goes
