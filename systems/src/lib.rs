@@ -42,6 +42,8 @@ pub const ALL: &[(&str, Install)] = &[
     ("taint_eviction", nodes::taint_eviction::install),
     ("endpoints", network::endpoints::install),
     ("endpoint_slices", network::endpoint_slices::install),
+    ("endpoint_slice_mirroring", network::endpoint_slice_mirroring::install),
+    ("load_balancers", network::load_balancers::install),
     ("traffic", network::traffic::install),
     ("horizontal_pod_autoscaler", autoscaling::horizontal::controller::install),
     ("volumes", storage::volumes::install),

@@ -52,6 +52,8 @@ impl AdmitCx<'_> {
 pub type AdmitCreate = fn(&mut AdmitCx, &mut NewObject) -> Result<(), Refusal>;
 /// Refuses an update of an object's state.
 pub type AdmitUpdate = fn(&mut AdmitCx, ObjRef, &[StateValue]) -> Result<(), Refusal>;
+/// Completes an update of an object's state, before it is looked at.
+pub type PrepareUpdate = fn(&mut AdmitCx, ObjRef, &mut [StateValue]) -> Result<(), Refusal>;
 /// Refuses a deletion.
 pub type AdmitDelete = fn(&mut AdmitCx, ObjRef) -> Result<(), Refusal>;
 
@@ -59,6 +61,7 @@ pub type AdmitDelete = fn(&mut AdmitCx, ObjRef) -> Result<(), Refusal>;
 #[derive(Default, Resource)]
 pub struct Admission {
     pub(crate) create: Vec<AdmitCreate>,
+    pub(crate) prepare: Vec<PrepareUpdate>,
     pub(crate) update: Vec<AdmitUpdate>,
     pub(crate) delete: Vec<AdmitDelete>,
 }
@@ -82,7 +85,8 @@ pub(crate) fn admit_create(world: &mut World, act: Act, new: &mut NewObject) -> 
     each(world, act, |admission| &admission.create, |plugin, cx| plugin(cx, new))
 }
 
-pub(crate) fn admit_update(world: &mut World, act: Act, object: ObjRef, values: &[StateValue]) -> Result<(), Refusal> {
+pub(crate) fn admit_update(world: &mut World, act: Act, object: ObjRef, values: &mut [StateValue]) -> Result<(), Refusal> {
+    each(world, act, |admission| &admission.prepare, |plugin, cx| plugin(cx, object, values))?;
     each(world, act, |admission| &admission.update, |plugin, cx| plugin(cx, object, values))
 }
 

@@ -83,9 +83,9 @@ pub(crate) fn carry_out(world: &mut World, act: Act, verb: Verb) -> Result<Reply
 }
 
 /// Writes parts of an object; `values` is one value in place or a list.
-fn put<V>(world: &mut World, act: Act, object: ObjRef, expect: Option<Revision>, values: V) -> Result<Reply, Refusal>
+fn put<V>(world: &mut World, act: Act, object: ObjRef, expect: Option<Revision>, mut values: V) -> Result<Reply, Refusal>
 where
-    V: AsRef<[StateValue]> + IntoIterator<Item = StateValue>,
+    V: AsRef<[StateValue]> + AsMut<[StateValue]> + IntoIterator<Item = StateValue>,
 {
     let key = living(world, object)?;
     if let Some(expect) = expect
@@ -94,7 +94,7 @@ where
         let (resource, name) = text_of(world, key);
         return Err(Refusal::conflict(&resource, &name));
     }
-    admit_update(world, act, object, values.as_ref())?;
+    admit_update(world, act, object, values.as_mut())?;
     let may_release = values.as_ref().iter().any(|value| matches!(value, StateValue::Meta(_) | StateValue::Namespace(_)));
     let revision = write(world, act, object, values);
     if may_release {
@@ -371,6 +371,12 @@ fn relist(world: &mut World, object: ObjRef, entity: bevy_ecs::entity::Entity, c
         Some(pod) => (pod.value.node, None),
         None => (Sym::EMPTY, create::selector_of(world, entity)),
     });
+    if let Some((_, selector)) = placed
+        && world.resource::<Objects>().row(object).is_some_and(|row| row.selector != selector)
+    {
+        let demand = create::demand_of(world, selector);
+        world.resource_mut::<Objects>().note_demand(object, demand);
+    }
     move |row| {
         if let Some((controller, labels)) = owned {
             (row.controller, row.labels) = (controller, labels);
@@ -535,7 +541,7 @@ macro_rules! by_part {
 use crate::model::autoscaling::{HorizontalPodAutoscaler, HorizontalPodAutoscalerStatus};
 use crate::model::batch::{CronJob, CronJobStatus, Job, JobStatus};
 use crate::model::disruption::{PodDisruptionBudget, PodDisruptionBudgetStatus};
-use crate::model::network::{EndpointSlice, Endpoints, Service};
+use crate::model::network::{EndpointSlice, Endpoints, Service, ServiceStatus};
 use crate::model::node::{Node, NodeStatus};
 use crate::model::opaque::{Namespace, Opaque};
 use crate::model::revisioned::{ControllerRevision, DaemonSet, DaemonSetStatus, StatefulSet, StatefulSetStatus};

@@ -4,7 +4,7 @@ use crate::api::admit::admit_create;
 use crate::api::commit::{Act, has_claims, insert_value, logged_cause, text_of};
 use crate::api::job_strategy;
 use crate::api::log::{Entry, Log};
-use crate::api::objects::{Objects, Row};
+use crate::api::objects::{Demand, Objects, Row};
 use crate::api::request::{NewObject, Refusal, Reply};
 use crate::api::state::{Changes, StateValue};
 use crate::api::store::Obj;
@@ -16,12 +16,12 @@ use crate::model::batch::{CronJobStatus, Job, JobStatus};
 use crate::model::disruption::{PodDisruptionBudget, PodDisruptionBudgetStatus};
 use crate::model::kinds::Kinds;
 use crate::model::meta::{Condition, ConditionStatus, Meta, OwnerRef, set_condition};
-use crate::model::network::Service;
+use crate::model::network::{Service, ServiceStatus};
 use crate::model::opaque::Namespace;
 use crate::model::pod::{Pod, PodStatus};
 use crate::model::pod_class::{Classes, TemplateId};
 use crate::model::revisioned::{DaemonSet, DaemonSetStatus, StatefulSet, StatefulSetStatus};
-use crate::model::select::SelectorId;
+use crate::model::select::{SelectorId, Selectors};
 use crate::model::storage::{PersistentVolumeClaimStatus, PersistentVolumeStatus};
 use crate::model::workload::{Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus};
 use crate::names::{Name, Names, Sym};
@@ -124,6 +124,7 @@ fn fill_in(new: &mut NewObject) {
         Kind::ReplicaSet | Kind::ReplicationController if !has(new, |s| matches!(s, StateValue::ReplicaSetStatus(_))) => {
             new.states.push(ReplicaSetStatus::default().into());
         }
+        Kind::Service if !has(new, |s| matches!(s, StateValue::ServiceStatus(_))) => new.states.push(ServiceStatus::default().into()),
         Kind::Deployment if !has(new, |s| matches!(s, StateValue::DeploymentStatus(_))) => {
             new.states.push(DeploymentStatus::default().into());
         }
@@ -209,7 +210,12 @@ fn store(world: &mut World, act: Act, mut new: NewObject) -> crate::ids::ObjRef 
     let selector = selector_of(world, entity);
     let versions = (world.resource_mut::<Objects>().instant(act.now), 1);
     let row = Row { entity, object, key, created: revision, gone: Revision::HEAD, revision, controller, node, labels, selector, versions };
-    world.resource_mut::<Objects>().insert(row);
+    let demand = demand_of(world, selector);
+    let mut objects = world.resource_mut::<Objects>();
+    objects.insert(row);
+    if demand.is_some() {
+        objects.note_demand(object, demand);
+    }
     let entry = Entry {
         revision,
         at: act.now,
@@ -262,6 +268,11 @@ fn resolve_owners(objects: &Objects, meta: &mut Meta) {
         let key = |namespace| ObjectKey { kind: owner.kind, namespace, name: owner.name };
         owner.uid = objects.by_key(key(namespace)).or_else(|| objects.by_key(key(Sym::EMPTY))).map(|found| found.uid);
     }
+}
+
+/// What a selector demands, for the index.
+pub(crate) fn demand_of(world: &World, selector: Option<SelectorId>) -> Option<Demand> {
+    selector.map(|selector| world.resource::<Selectors>().demanded(selector).unwrap_or_default())
 }
 
 /// The selector of an object that selects pods.

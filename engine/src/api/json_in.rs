@@ -15,7 +15,9 @@ use crate::model::disruption::PodDisruptionBudgetStatus;
 use crate::model::kinds::Kinds;
 use crate::model::labels::LabelSets;
 use crate::model::meta::{Condition, ConditionStatus, Meta, OwnerRef};
-use crate::model::network::{Endpoint, EndpointPort, EndpointSlice, EndpointSubset, Endpoints, Service, ServicePort, ServiceType};
+use crate::model::network::{
+    Endpoint, EndpointPort, EndpointSlice, EndpointSubset, Endpoints, Service, ServicePort, ServiceStatus, ServiceType,
+};
 use crate::model::node::{Effect, Node, NodeStatus, NodeTaint};
 use crate::model::opaque::{Namespace, Opaque};
 use crate::model::pod::{Pod, PodPhase, PodStatus};
@@ -116,7 +118,7 @@ impl Tables<'_> {
             Kind::ReplicaSet => vec![self.replica_set(spec).into(), ReplicaSetStatus::default().into()],
             Kind::ReplicationController => vec![self.replication_controller(spec).into(), ReplicaSetStatus::default().into()],
             Kind::Deployment => vec![self.deployment(spec).into(), DeploymentStatus::default().into()],
-            Kind::Service => vec![self.service(spec).into()],
+            Kind::Service => vec![self.service(spec).into(), ServiceStatus::default().into()],
             Kind::Endpoints => vec![self.endpoints(object).into()],
             Kind::EndpointSlice => vec![self.endpoint_slice(object).into()],
             Kind::HorizontalPodAutoscaler => vec![self.autoscaler(spec).into(), HorizontalPodAutoscalerStatus::default().into()],

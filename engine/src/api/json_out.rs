@@ -3,6 +3,7 @@
 mod batch;
 mod disruption;
 mod leases;
+mod network;
 mod node;
 mod revisioned;
 mod storage;
@@ -17,7 +18,6 @@ use crate::model::autoscaling::{MetricValue, Reading};
 use crate::model::kinds::Kinds;
 use crate::model::labels::{LabelSetId, LabelSets};
 use crate::model::meta::{Condition, Meta};
-use crate::model::network::{Endpoint, EndpointPort, EndpointSlice, Endpoints, Service};
 use crate::model::pod::{ContainerState, ContainerStatus, Pod, PodStatus, Terminated};
 use crate::model::pod_class::{Classes, Qos};
 use crate::model::quantity::{Format, Quantity};
@@ -148,10 +148,8 @@ impl<'s> Cx<'s> {
                 put(object, "spec", spec);
             }
             StateValue::DeploymentStatus(status) => put(object, "status", self.deployment_status(status)),
-            StateValue::Service(service) => {
-                put(object, "spec", self.service(service));
-                put(object, "status", json!({"loadBalancer": {}}));
-            }
+            StateValue::Service(service) => put(object, "spec", self.service(service)),
+            StateValue::ServiceStatus(status) => put(object, "status", self.service_status(status)),
             StateValue::Endpoints(endpoints) => put(object, "subsets", self.endpoints(row, endpoints)),
             StateValue::EndpointSlice(slice) => self.endpoint_slice(object, row, slice),
             StateValue::HorizontalPodAutoscaler(autoscaler) => put(object, "spec", autoscaler.raw.value().clone()),
@@ -378,91 +376,6 @@ impl<'s> Cx<'s> {
         }
         self.conditions(&mut out, &status.conditions, Some("lastUpdateTime"));
         Value::Object(out)
-    }
-
-    fn service(&self, service: &Service) -> Value {
-        let mut spec = map_of(service.raw.value());
-        if service.cluster_ip != 0 {
-            let ip =
-                if service.cluster_ip == Service::HEADLESS { "None".to_string() } else { Ipv4Addr::from(service.cluster_ip).to_string() };
-            put(&mut spec, "clusterIPs", json!([ip]));
-            put(&mut spec, "clusterIP", ip);
-        }
-        if let Some(Value::Array(ports)) = spec.get_mut("ports") {
-            for (port, stored) in ports.iter_mut().zip(service.ports.iter()).filter(|(_, stored)| stored.node_port > 0) {
-                port["nodePort"] = stored.node_port.into();
-            }
-        }
-        Value::Object(spec)
-    }
-
-    fn endpoint_ports(&self, ports: &[EndpointPort]) -> Vec<Value> {
-        ports
-            .iter()
-            .map(|port| {
-                let mut out = Map::new();
-                self.put_text(&mut out, "name", port.name);
-                put(&mut out, "port", port.port);
-                put(&mut out, "protocol", self.text(port.protocol));
-                self.put_text(&mut out, "appProtocol", port.app_protocol);
-                Value::Object(out)
-            })
-            .collect()
-    }
-
-    fn target(&self, row: &Row, endpoint: &Endpoint) -> Option<Value> {
-        let name = self.names.render(endpoint.pod);
-        let uid = endpoint.pod_uid.and_then(|uid| self.uid_of(uid));
-        (!name.is_empty()).then(|| json!({"kind": "Pod", "namespace": self.text(row.key.namespace), "name": name, "uid": uid}))
-    }
-
-    fn endpoints(&self, row: &Row, endpoints: &Endpoints) -> Value {
-        let side = |list: &[Endpoint]| -> Vec<Value> {
-            list.iter()
-                .map(|endpoint| {
-                    let mut out = Map::new();
-                    put(&mut out, "ip", Ipv4Addr::from(endpoint.ip).to_string());
-                    self.put_text(&mut out, "hostname", endpoint.hostname);
-                    self.put_text(&mut out, "nodeName", endpoint.node);
-                    if let Some(target) = self.target(row, endpoint) {
-                        put(&mut out, "targetRef", target);
-                    }
-                    Value::Object(out)
-                })
-                .collect()
-        };
-        let subsets = endpoints.subsets.iter().map(|subset| {
-            let mut out = Map::new();
-            if !subset.ready.is_empty() {
-                put(&mut out, "addresses", side(&subset.ready));
-            }
-            if !subset.not_ready.is_empty() {
-                put(&mut out, "notReadyAddresses", side(&subset.not_ready));
-            }
-            if !subset.ports.is_empty() {
-                put(&mut out, "ports", self.endpoint_ports(&subset.ports));
-            }
-            Value::Object(out)
-        });
-        Value::Array(subsets.collect())
-    }
-
-    fn endpoint_slice(&self, object: &mut Map<String, Value>, row: &Row, slice: &EndpointSlice) {
-        put(object, "addressType", "IPv4");
-        let endpoints = slice.endpoints.iter().map(|endpoint| {
-            let mut out = Map::new();
-            put(&mut out, "addresses", json!([Ipv4Addr::from(endpoint.ip).to_string()]));
-            put(&mut out, "conditions", json!({"ready": endpoint.ready, "serving": endpoint.serving, "terminating": endpoint.terminating}));
-            self.put_text(&mut out, "hostname", endpoint.hostname);
-            self.put_text(&mut out, "nodeName", endpoint.node);
-            self.put_text(&mut out, "zone", endpoint.zone);
-            if let Some(target) = self.target(row, endpoint) {
-                put(&mut out, "targetRef", target);
-            }
-            Value::Object(out)
-        });
-        put(object, "endpoints", endpoints.collect::<Vec<_>>());
-        put(object, "ports", slice.ports.as_ref().map_or(Value::Null, |ports| self.endpoint_ports(ports).into()));
     }
 
     fn autoscaler_status(&self, status: &crate::model::autoscaling::HorizontalPodAutoscalerStatus) -> Value {

@@ -14,6 +14,7 @@ macro_rules! for_each_state {
             Deployment,
             DeploymentStatus,
             Service,
+            ServiceStatus,
             Endpoints,
             EndpointSlice,
             HorizontalPodAutoscaler,

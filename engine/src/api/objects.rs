@@ -12,7 +12,7 @@ use crate::uid_table::UidTable;
 use bevy_ecs::entity::Entity;
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::hash::BuildHasher;
 
 /// What the index knows of the object in a slot.
@@ -48,6 +48,9 @@ impl Row {
     }
 }
 
+/// A label that a selector demands, as key and value; both empty: it demands none.
+pub(crate) type Demand = (Sym, Sym);
+
 /// The index. ECS resource.
 #[derive(Default, bevy_ecs::resource::Resource)]
 pub struct Objects {
@@ -67,6 +70,10 @@ pub struct Objects {
     uncontrolled: Links<(Kind, Sym)>,
     on_node: Links<Sym>,
     labelled: Links<(Sym, LabelSetId)>,
+    /// Objects with a selector, by a label that it demands.
+    selecting: LookupMap<(Kind, Sym, Demand), BTreeSet<ObjRef>>,
+    /// The label under which an object stands in `selecting`.
+    demands: LookupMap<Uid, Demand>,
     tombstones: VecDeque<ObjRef>,
     alive: usize,
     generated: LookupMap<(Sym, Sym), u64>,
@@ -142,6 +149,48 @@ impl Objects {
     /// Rows of the pods of a namespace with one label set, gone ones included.
     pub fn labelled(&self, namespace: Sym, labels: LabelSetId) -> impl Iterator<Item = &Row> {
         self.rows_of(self.labelled.iter((namespace, labels)))
+    }
+
+    /// Number of objects of a kind in a namespace, gone ones included.
+    pub fn count_in_namespace(&self, kind: Kind, namespace: Sym) -> usize {
+        self.in_namespace.len((kind, namespace))
+    }
+
+    /// Rows of the objects of a kind in a namespace whose selector may match one of these labels, gone ones included, in order of creation.
+    pub fn may_select<'a>(&'a self, kind: Kind, namespace: Sym, labels: impl Iterator<Item = (Sym, Sym)>) -> Vec<&'a Row> {
+        let sets = labels.chain([(Sym::EMPTY, Sym::EMPTY)]).filter_map(|demand| self.selecting.get(&(kind, namespace, demand)));
+        let mut found: Vec<ObjRef> = sets.flatten().copied().collect();
+        found.sort_unstable();
+        found.dedup();
+        found.into_iter().filter_map(|object| self.row(object)).collect()
+    }
+
+    /// Notes what the selector of an object demands; `None`: it has no selector.
+    pub(crate) fn note_demand(&mut self, object: ObjRef, demand: Option<Demand>) {
+        let Some(key) = self.row(object).map(|row| row.key) else { return };
+        let old = match demand {
+            Some(demand) => self.demands.insert(object.uid, demand),
+            None => self.demands.remove(&object.uid),
+        };
+        if old == demand {
+            return;
+        }
+        if let Some(old) = old {
+            self.unlist_demand(object, key, old);
+        }
+        if let Some(demand) = demand {
+            self.selecting.entry((key.kind, key.namespace, demand)).or_default().insert(object);
+        }
+    }
+
+    fn unlist_demand(&mut self, object: ObjRef, key: ObjectKey, demand: Demand) {
+        let place = (key.kind, key.namespace, demand);
+        if let Some(set) = self.selecting.get_mut(&place) {
+            set.remove(&object);
+            if set.is_empty() {
+                self.selecting.remove(&place);
+            }
+        }
     }
 
     /// Objects that name an owner, controlled ones first. Some may have let it go since.
@@ -331,6 +380,9 @@ impl Objects {
             self.by_uid.remove(object.uid);
             self.owned.remove(&object.uid);
             self.absent.remove(&object.uid);
+            if let Some(demand) = self.demands.remove(&object.uid) {
+                self.unlist_demand(object, row.key, demand);
+            }
             self.in_namespace.remove((row.key.kind, row.key.namespace), object.slot);
             self.of_kind.remove(row.key.kind, object.slot);
             self.unlink_controller(&row);
@@ -364,6 +416,7 @@ impl Objects {
             generated: self.generated.iter().map(|(&key, &count)| (key, count)).collect(),
             owned: self.owned.iter().map(|(&owner, list)| (owner, list.clone())).collect(),
             absent: self.absent.iter().copied().collect(),
+            demands: self.demands.iter().map(|(&uid, &demand)| (uid, demand)).collect(),
         }
     }
 
@@ -391,8 +444,15 @@ impl Objects {
             generated: dump.generated.into_iter().collect(),
             owned: dump.owned.into_iter().collect(),
             absent: dump.absent.into_iter().collect(),
+            selecting: LookupMap::default(),
+            demands: LookupMap::default(),
             rows,
         };
+        for (uid, demand) in dump.demands {
+            if let Some(object) = objects.by_uid(uid) {
+                objects.note_demand(object, Some(demand));
+            }
+        }
         living.iter().for_each(|row| objects.list_key(row.object.slot, row.key));
         objects
     }
@@ -415,6 +475,7 @@ pub(crate) struct ObjectsDump {
     generated: Vec<((Sym, Sym), u64)>,
     owned: Vec<(Uid, Vec<ObjRef>)>,
     absent: Vec<Uid>,
+    demands: Vec<(Uid, Demand)>,
 }
 
 /// A row as a checkpoint keeps it.

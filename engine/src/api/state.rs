@@ -4,7 +4,7 @@ use crate::model::autoscaling::{HorizontalPodAutoscaler, HorizontalPodAutoscaler
 use crate::model::batch::{CronJob, CronJobStatus, Job, JobStatus};
 use crate::model::disruption::{PodDisruptionBudget, PodDisruptionBudgetStatus};
 use crate::model::meta::Meta;
-use crate::model::network::{EndpointSlice, Endpoints, Service};
+use crate::model::network::{EndpointSlice, Endpoints, Service, ServiceStatus};
 use crate::model::node::{Node, NodeStatus};
 use crate::model::opaque::{Namespace, Opaque};
 use crate::model::pod::{Pod, PodStatus};
@@ -139,6 +139,7 @@ impl StateValue {
                 | StateValue::DaemonSetStatus(_)
                 | StateValue::PersistentVolumeClaimStatus(_)
                 | StateValue::PersistentVolumeStatus(_)
+                | StateValue::ServiceStatus(_)
                 | StateValue::Namespace(_)
         )
     }
@@ -219,7 +220,7 @@ macro_rules! plain_states {
 }
 
 plain_states! {
-    ReplicaSet => SPEC, ReplicaSetStatus => STATUS, Deployment => SPEC, DeploymentStatus => STATUS, Service => SPEC,
+    ReplicaSet => SPEC, ReplicaSetStatus => STATUS, Deployment => SPEC, DeploymentStatus => STATUS, Service => SPEC, ServiceStatus => STATUS,
     Endpoints => SPEC, EndpointSlice => SPEC, HorizontalPodAutoscaler => SPEC, HorizontalPodAutoscalerStatus => STATUS,
     Job => SPEC, JobStatus => STATUS, CronJob => SPEC, CronJobStatus => STATUS,
     PodDisruptionBudget => SPEC, PodDisruptionBudgetStatus => STATUS,

@@ -5,6 +5,7 @@ use crate::model::raw::Raw;
 use crate::model::select::SelectorId;
 use crate::names::{Name, Sym};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// `spec` of a Service.
@@ -27,6 +28,127 @@ pub struct Service {
 impl Service {
     /// The address of a headless Service.
     pub const HEADLESS: u32 = u32::MAX;
+
+    fn text(&self, path: &[&str]) -> &str {
+        self.raw.at(path).and_then(Value::as_str).unwrap_or("")
+    }
+
+    fn texts(&self, field: &str) -> impl Iterator<Item = &str> {
+        self.raw.at(&[field]).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    }
+
+    /// `internalTrafficPolicy` is `Local`.
+    pub fn internal_local(&self) -> bool {
+        self.text(&["internalTrafficPolicy"]) == "Local"
+    }
+
+    /// `externalTrafficPolicy` is `Local`.
+    pub fn external_local(&self) -> bool {
+        self.text(&["externalTrafficPolicy"]) == "Local"
+    }
+
+    /// How long a client stays with its endpoint; `None` without `sessionAffinity: ClientIP`. Unit: seconds.
+    pub fn affinity_s(&self) -> Option<u64> {
+        let sticky = self.text(&["sessionAffinity"]) == "ClientIP";
+        sticky.then(|| self.raw.at(&["sessionAffinityConfig", "clientIP", "timeoutSeconds"]).and_then(Value::as_u64).unwrap_or(10_800))
+    }
+
+    /// `externalName`.
+    pub fn external_name(&self) -> &str {
+        self.text(&["externalName"])
+    }
+
+    /// `externalIPs`.
+    pub fn external_ips(&self) -> impl Iterator<Item = &str> {
+        self.texts("externalIPs")
+    }
+
+    /// `loadBalancerSourceRanges`.
+    pub fn source_ranges(&self) -> impl Iterator<Item = &str> {
+        self.texts("loadBalancerSourceRanges").map(str::trim)
+    }
+
+    /// `loadBalancerClass`; empty: the cloud's own.
+    pub fn balancer_class(&self) -> &str {
+        self.text(&["loadBalancerClass"])
+    }
+
+    /// `allocateLoadBalancerNodePorts` is not `false`.
+    pub fn wants_node_ports(&self) -> bool {
+        self.raw.at(&["allocateLoadBalancerNodePorts"]) != Some(&Value::Bool(false))
+    }
+
+    /// `healthCheckNodePort`; 0: none.
+    pub fn health_check_port(&self) -> u16 {
+        let port = self.raw.at(&["healthCheckNodePort"]).and_then(Value::as_u64);
+        port.and_then(|port| u16::try_from(port).ok()).unwrap_or(0)
+    }
+
+    /// Sets `healthCheckNodePort`; 0 takes it away.
+    pub fn set_health_check_port(&mut self, port: u16) {
+        let mut spec = self.raw.value().clone();
+        if let Some(fields) = spec.as_object_mut() {
+            match port {
+                0 => fields.shift_remove("healthCheckNodePort"),
+                port => fields.insert("healthCheckNodePort".into(), port.into()),
+            };
+        }
+        self.raw = Raw::new(spec);
+    }
+
+    /// Whether nodes answer for its health: a load balancer must know which of them have an endpoint.
+    pub fn needs_health_check(&self) -> bool {
+        self.kind == ServiceType::LoadBalancer && self.external_local()
+    }
+
+    /// `trafficDistribution`.
+    pub fn distribution(&self) -> Distribution {
+        match self.text(&["trafficDistribution"]) {
+            "PreferClose" | "PreferSameZone" => Distribution::PreferSameZone,
+            "PreferSameNode" => Distribution::PreferSameNode,
+            _ => Distribution::Anywhere,
+        }
+    }
+}
+
+/// Which endpoints a client had better use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Distribution {
+    /// Any.
+    #[default]
+    Anywhere,
+    /// Those of its zone.
+    PreferSameZone,
+    /// Those of its node, then those of its zone.
+    PreferSameNode,
+}
+
+impl Endpoint {
+    /// `hints`: the zone and the node whose clients had better use it. Source: `endpointslice/trafficdist/trafficdist.go`, `update`.
+    pub fn hints(&self, distribution: Distribution) -> (Option<Sym>, Option<Sym>) {
+        let named = |name: Sym| (!name.is_empty() && self.ready).then_some(name);
+        match distribution {
+            Distribution::Anywhere => (None, None),
+            Distribution::PreferSameZone => (named(self.zone), None),
+            Distribution::PreferSameNode => (named(self.zone), named(self.node)),
+        }
+    }
+}
+
+/// `status` of a Service.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// `loadBalancer.ingress`.
+    pub ingress: Vec<BalancerIngress>,
+}
+
+/// Where a load balancer can be reached: one of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct BalancerIngress {
+    /// `ip` as a big-endian number; 0: none.
+    pub ip: u32,
+    /// `hostname`; empty: none.
+    pub hostname: Sym,
 }
 
 /// `type` of a Service.
@@ -37,6 +159,18 @@ pub enum ServiceType {
     NodePort,
     LoadBalancer,
     ExternalName,
+}
+
+impl ServiceType {
+    /// The word.
+    pub const fn text(self) -> &'static str {
+        match self {
+            ServiceType::ClusterIP => "ClusterIP",
+            ServiceType::NodePort => "NodePort",
+            ServiceType::LoadBalancer => "LoadBalancer",
+            ServiceType::ExternalName => "ExternalName",
+        }
+    }
 }
 
 /// One entry of `ports` of a Service.

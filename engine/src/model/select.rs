@@ -80,6 +80,14 @@ impl Selectors {
         &self.list[id.0 as usize]
     }
 
+    /// The first label that a selector demands with one value, if it demands any so.
+    pub fn demanded(&self, id: SelectorId) -> Option<(Sym, Sym)> {
+        self.get(id).iter().find_map(|requirement| match (requirement.operator, &requirement.values[..]) {
+            (Operator::In, &[value]) => Some((requirement.key, value)),
+            _ => None,
+        })
+    }
+
     /// Whether a label set meets every requirement.
     pub fn matches(&self, id: SelectorId, labels: &LabelSets, set: LabelSetId) -> bool {
         self.get(id).iter().all(|requirement| requirement.met_by(labels, set))

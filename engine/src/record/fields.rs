@@ -9,7 +9,7 @@ use crate::api::state::StateValue;
 use crate::model::autoscaling::Reading;
 use crate::model::labels::{LabelSetId, LabelSets};
 use crate::model::meta::{Condition, Meta};
-use crate::model::network::{Endpoint, EndpointSlice, Endpoints, Service};
+use crate::model::network::{BalancerIngress, Endpoint, EndpointSlice, Endpoints, Service, ServiceStatus, ServiceType};
 use crate::model::node::{Node, NodeStatus};
 use crate::model::pod::{ContainerState, ContainerStatus, Pod, PodStatus};
 use crate::model::pod_class::{Classes, TemplateId};
@@ -61,6 +61,7 @@ pub(crate) fn fields(cx: &Cx, value: &StateValue) -> Fields {
         StateValue::Deployment(deployment) => self::deployment(cx, deployment),
         StateValue::DeploymentStatus(status) => deployment_status(cx, status),
         StateValue::Service(service) => self::service(service),
+        StateValue::ServiceStatus(status) => service_status(cx, status),
         StateValue::Endpoints(endpoints) => self::endpoints(cx, endpoints),
         StateValue::EndpointSlice(slice) => endpoint_slice(cx, slice),
         StateValue::HorizontalPodAutoscaler(autoscaler) => vec![
@@ -236,7 +237,24 @@ fn service(service: &Service) -> Fields {
         Service::HEADLESS => "None".into(),
         ip => Ipv4Addr::from(ip).to_string(),
     };
-    vec![("spec.clusterIP".into(), address)]
+    let mut fields = vec![("spec.clusterIP".into(), address)];
+    let node_ports: Vec<String> = service.ports.iter().filter(|port| port.node_port > 0).map(|port| port.node_port.to_string()).collect();
+    if !node_ports.is_empty() {
+        fields.push(("spec.nodePorts".into(), node_ports.join(",")));
+    }
+    if service.kind != ServiceType::ClusterIP {
+        fields.push(("spec.type".into(), service.kind.text().into()));
+    }
+    fields
+}
+
+fn service_status(cx: &Cx, status: &ServiceStatus) -> Fields {
+    let place = |ingress: &BalancerIngress| match ingress.ip {
+        0 => cx.names.text(ingress.hostname).to_string(),
+        ip => Ipv4Addr::from(ip).to_string(),
+    };
+    let places: Vec<String> = status.ingress.iter().map(place).collect();
+    if places.is_empty() { Vec::new() } else { vec![("status.loadBalancer".into(), places.join(","))] }
 }
 
 fn addresses(cx: &Cx, list: &[Endpoint]) -> String {

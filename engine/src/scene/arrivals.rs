@@ -17,11 +17,15 @@ const LOAD_MAX: u128 = 1_000_000_000_000_000_000_000_000;
 /// One milli-core in the unit of [`Load`].
 const PER_MILLICORE: u128 = 1_000_000_000_000;
 
-/// A Service with the rates of all sources into it.
+/// Requests from one place to one other, with the rates of all sources between them.
 #[derive(Debug, Clone)]
 pub struct Flow {
-    /// The Service.
-    pub service: ObjectKey,
+    /// Where they go, as the scene writes it: `service/web` or `http://shop.example.com/cart`.
+    pub to: String,
+    /// The Service, when that is where they go.
+    pub service: Option<ObjectKey>,
+    /// The pod that they come from, as the scene writes it; `None`: from outside.
+    pub from: Option<String>,
     /// The rates, which add up.
     pub rates: Vec<Rate>,
 }
@@ -35,14 +39,158 @@ pub struct Flows(pub Vec<Flow>);
 pub struct Arrivals {
     /// By the place of the flow; in order of time.
     spreads: Vec<Vec<Spread>>,
+    /// What became of the requests of each flow until its last spread began.
+    counts: Vec<Counts>,
 }
 
-/// From a moment on, these pods share the rate.
+/// From a moment on, the rate is shared so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Spread {
     from: SimTime,
-    /// Sorted.
-    pods: Vec<Uid>,
+    share: Share,
+}
+
+/// Who gets which part of a rate.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    /// Pods that get a part each, sorted.
+    pub pods: Vec<Uid>,
+    /// Parts that nobody gets, of the size of a pod's; where there are no pods all is lost.
+    pub lost_parts: u32,
+    /// What becomes of what nobody gets.
+    pub lost: Lost,
+    /// What pods can serve, and how many can serve so much. Those that are not named serve all that comes. Unit: thousandths of a request
+    /// per second.
+    pub limits_milli: Vec<(u64, u32)>,
+}
+
+/// What becomes of requests that no pod gets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Lost {
+    /// They are refused: by the proxy, by the name service, or with an error of the Ingress controller.
+    #[default]
+    Refused,
+    /// They are dropped: the client waits in vain.
+    Dropped,
+    /// Their source is not there: nobody sends them.
+    Unsent,
+}
+
+/// What became of requests. Unit: 10⁻¹⁸ of a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    sent: u128,
+    refused: u128,
+    dropped: u128,
+    timed_out: u128,
+}
+
+/// One request in the unit of [`Counts`].
+const REQUEST: u128 = 1_000_000_000_000_000_000;
+
+impl Counts {
+    /// Requests that were sent: all others together.
+    pub fn sent(&self) -> u64 {
+        whole(self.sent)
+    }
+
+    /// Requests that nothing took.
+    pub fn refused(&self) -> u64 {
+        whole(self.refused)
+    }
+
+    /// Requests that got lost on their way.
+    pub fn dropped(&self) -> u64 {
+        whole(self.dropped)
+    }
+
+    /// Requests beyond what programs could do at that time.
+    pub fn timed_out(&self) -> u64 {
+        whole(self.timed_out)
+    }
+
+    /// Requests that were answered.
+    pub fn served(&self) -> u64 {
+        self.sent() - self.refused() - self.dropped() - self.timed_out()
+    }
+
+    /// By the word of an outcome: `sent`, `served`, `refused`, `timed out`, `dropped`.
+    pub fn of(&self, outcome: &str) -> Option<u64> {
+        match outcome {
+            "sent" => Some(self.sent()),
+            "served" => Some(self.served()),
+            "refused" => Some(self.refused()),
+            "timed out" => Some(self.timed_out()),
+            "dropped" => Some(self.dropped()),
+            _ => None,
+        }
+    }
+
+    fn add(&mut self, other: Counts) {
+        let Counts { sent, refused, dropped, timed_out } = self;
+        let sums = [(sent, other.sent), (refused, other.refused), (dropped, other.dropped), (timed_out, other.timed_out)];
+        sums.into_iter().for_each(|(sum, more)| *sum = sum.saturating_add(more));
+    }
+}
+
+/// The outcomes of requests, in words.
+pub const OUTCOMES: [&str; 5] = ["sent", "served", "refused", "timed out", "dropped"];
+
+fn whole(requests: u128) -> u64 {
+    u64::try_from(requests / REQUEST).unwrap_or(u64::MAX)
+}
+
+impl Share {
+    /// These pods get all.
+    pub fn among(mut pods: Vec<Uid>) -> Share {
+        pods.sort_unstable();
+        pods.dedup();
+        Share { pods, ..Share::default() }
+    }
+
+    /// Nobody gets any.
+    pub fn lost(lost: Lost) -> Share {
+        Share { lost, ..Share::default() }
+    }
+
+    /// Into how many parts the rate is divided.
+    fn parts(&self) -> u128 {
+        (self.pods.len() as u128 + u128::from(self.lost_parts)).max(1)
+    }
+
+    /// What becomes of the requests of these rates between two moments.
+    fn count(&self, rates: &[Rate], from: SimTime, until: SimTime) -> Counts {
+        let mut counts = Counts::default();
+        if until <= from || self.pods.is_empty() && self.lost == Lost::Unsent {
+            return counts;
+        }
+        let mut moments: SmallVec<[SimTime; 8]> = smallvec![from, until];
+        rates.iter().for_each(|rate| rate.bends(from, until, &mut moments));
+        moments.sort_unstable();
+        moments.dedup();
+        let parts = self.parts();
+        for pair in moments.windows(2) {
+            let width = u128::from(pair[1].since(pair[0]).0);
+            let (start, end) =
+                rates.iter().map(|rate| rate.over(pair[0], pair[1])).fold((0, 0), |sum, rate| (sum.0 + rate.0, sum.1 + rate.1));
+            let sent = area_below(start, end, LOAD_MAX, width);
+            let offered = area_below(start / parts, end / parts, LOAD_MAX, width);
+            let mut excess = 0_u128;
+            for &(limit, pods) in &self.limits_milli {
+                let taken = area_below(start / parts, end / parts, u128::from(limit) * 1_000_000, width);
+                excess = excess.saturating_add((offered - taken).saturating_mul(u128::from(pods)));
+            }
+            // What the division by parts cuts off goes with the greater part.
+            let lost = match (self.pods.len() as u128, self.lost_parts) {
+                (0, _) => sent,
+                (_, 0) => 0,
+                (pods, _) => sent.saturating_sub(offered.saturating_mul(pods)),
+            };
+            let (refused, dropped) = if self.lost == Lost::Dropped { (0, lost) } else { (lost, 0) };
+            counts.add(Counts { sent, refused, dropped, timed_out: excess });
+        }
+        counts
+    }
 }
 
 /// What a container does with CPU.
@@ -60,7 +208,7 @@ impl Flows {
     /// The mean rate into a Service between two moments, the second later than the first. Unit: thousandths of a request per second, cut.
     pub fn requests_milli(&self, service: ObjectKey, from: SimTime, until: SimTime) -> u64 {
         let mut area = 0;
-        for rate in self.0.iter().filter(|flow| flow.service == service).flat_map(|flow| &flow.rates) {
+        for rate in self.0.iter().filter(|flow| flow.service == Some(service)).flat_map(|flow| &flow.rates) {
             let mut moments: SmallVec<[SimTime; 8]> = smallvec![from, until];
             rate.bends(from, until, &mut moments);
             moments.sort_unstable();
@@ -82,21 +230,52 @@ impl Arrivals {
         self.cpu_nanocores(flows, pod, load, from, until) / 1000
     }
 
-    /// Notes that from now on these pods share the rate of a flow. What lies too far back to be asked for is dropped.
-    pub fn spread(&mut self, flow: usize, mut pods: Vec<Uid>, now: SimTime) {
-        pods.sort_unstable();
-        pods.dedup();
+    /// Notes how the rate of a flow is shared from now on. What lies too far back to be asked for is dropped.
+    pub fn spread(&mut self, flows: &Flows, flow: usize, share: Share, now: SimTime) {
         if self.spreads.len() <= flow {
             self.spreads.resize_with(flow + 1, Vec::new);
+            self.counts.resize_with(flow + 1, Counts::default);
         }
-        let list = &mut self.spreads[flow];
-        if list.last().is_some_and(|last| last.pods == pods) {
+        if self.share_of(flow) == Some(&share) {
             return;
         }
+        let since = self.since(flow, flows, now);
+        self.counts[flow].add(since);
+        let list = &mut self.spreads[flow];
         list.retain(|spread| spread.from < now);
-        list.push(Spread { from: now, pods });
+        list.push(Spread { from: now, share });
         let old = list.partition_point(|spread| spread.from + KEPT < now);
         list.drain(..old.saturating_sub(1));
+    }
+
+    /// How the rate of a flow is shared at present.
+    pub fn share_of(&self, flow: usize) -> Option<&Share> {
+        Some(&self.spreads.get(flow)?.last()?.share)
+    }
+
+    /// What became of a flow's requests since its rate was last shared anew.
+    fn since(&self, flow: usize, flows: &Flows, now: SimTime) -> Counts {
+        let rates = &flows.0[flow].rates;
+        match self.spreads.get(flow).and_then(|list| list.last()) {
+            Some(last) => last.share.count(rates, last.from, now),
+            None => Share::default().count(rates, SimTime::ZERO, now),
+        }
+    }
+
+    /// What became of a flow's requests so far.
+    pub fn counts(&self, flows: &Flows, flow: usize, now: SimTime) -> Counts {
+        let mut counts = self.counts.get(flow).copied().unwrap_or_default();
+        counts.add(self.since(flow, flows, now));
+        counts
+    }
+
+    /// The same of all flows to one place, as the scene writes it; `None` when nothing goes there.
+    pub fn counts_to(&self, flows: &Flows, to: &str, now: SimTime) -> Option<Counts> {
+        let mut sum: Option<Counts> = None;
+        for (flow, _) in flows.0.iter().enumerate().filter(|(_, flow)| flow.to == to) {
+            sum.get_or_insert_default().add(self.counts(flows, flow, now));
+        }
+        sum
     }
 
     /// The mean CPU that a container of a pod used between two moments, the second later than the first. Unit: nano-cores, cut.
@@ -121,9 +300,9 @@ impl Arrivals {
     fn share(&self, flows: &Flows, pod: Uid, from: SimTime, until: SimTime) -> (u128, u128) {
         let (mut start, mut end) = (0, 0);
         for (flow, spreads) in flows.0.iter().zip(&self.spreads) {
-            let present = spreads.partition_point(|spread| spread.from <= from).checked_sub(1).map(|at| &spreads[at].pods);
-            let Some(pods) = present.filter(|pods| pods.binary_search(&pod).is_ok()) else { continue };
-            let of = pods.len() as u128;
+            let present = spreads.partition_point(|spread| spread.from <= from).checked_sub(1).map(|at| &spreads[at].share);
+            let Some(share) = present.filter(|share| share.pods.binary_search(&pod).is_ok()) else { continue };
+            let of = share.parts();
             for rate in &flow.rates {
                 let (first, last) = rate.over(from, until);
                 (start, end) = (start + first / of, end + last / of);
@@ -136,7 +315,7 @@ impl Arrivals {
     fn moments(&self, flows: &Flows, pod: Uid, from: SimTime, until: SimTime) -> SmallVec<[SimTime; 8]> {
         let mut moments = smallvec![from, until];
         for (flow, spreads) in flows.0.iter().zip(&self.spreads) {
-            if spreads.iter().any(|spread| spread.pods.binary_search(&pod).is_ok()) {
+            if spreads.iter().any(|spread| spread.share.pods.binary_search(&pod).is_ok()) {
                 moments.extend(spreads.iter().map(|spread| spread.from).filter(|&at| from < at && at < until));
                 flow.rates.iter().for_each(|rate| rate.bends(from, until, &mut moments));
             }
@@ -151,7 +330,7 @@ impl Arrivals {
 fn area_below(start: u128, end: u128, limit: u128, width: u128) -> u128 {
     let (low, high) = (start.min(end), start.max(end));
     if high <= limit {
-        (low + high) * width / 2
+        (low + high).saturating_mul(width) / 2
     } else if low >= limit {
         limit * width
     } else {
@@ -172,7 +351,8 @@ mod tests {
     }
 
     fn flows(rate: Rate) -> Flows {
-        Flows(vec![Flow { service: ObjectKey { kind: Kind::Service, namespace: Sym::EMPTY, name: Name::default() }, rates: vec![rate] }])
+        let service = ObjectKey { kind: Kind::Service, namespace: Sym::EMPTY, name: Name::default() };
+        Flows(vec![Flow { to: "service/web".into(), service: Some(service), from: None, rates: vec![rate] }])
     }
 
     /// 5 ms for each request.
@@ -181,9 +361,9 @@ mod tests {
     #[test]
     fn mean_cpu_table() {
         let mut arrivals = Arrivals::default();
-        arrivals.spread(0, vec![Uid(2), Uid(1)], s(0));
-        arrivals.spread(0, vec![Uid(1)], s(40));
         let step = flows(Rate::Steps(vec![(s(0), 20_000), (s(30), 200_000)]));
+        arrivals.spread(&step, 0, Share::among(vec![Uid(2), Uid(1)]), s(0));
+        arrivals.spread(&step, 0, Share::among(vec![Uid(1)]), s(40));
         let ramp = flows(Rate::Ramp(vec![(s(0), 0), (s(30), 120_000)]));
         let limited = Load { limit_millicores: Some(150), ..LOAD };
         let based = Load { base_millicores: 7, ..LOAD };
@@ -235,9 +415,12 @@ mod tests {
                 (at as u64 * 9, pods.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect())
             }).collect();
             let mut arrivals = Arrivals::default();
-            changes.iter().for_each(|(at, pods)| arrivals.spread(0, pods.iter().copied().map(Uid).collect(), s(*at)));
+            let flows = flows(rate.clone());
+            changes.iter().for_each(|(at, pods)| {
+                arrivals.spread(&flows, 0, Share::among(pods.iter().copied().map(Uid).collect()), s(*at));
+            });
             let load = Load { limit_millicores: limit, ..LOAD };
-            let got = arrivals.cpu_nanocores(&flows(rate.clone()), Uid(1), load, s(from), s(from + length)) as f64;
+            let got = arrivals.cpu_nanocores(&flows, Uid(1), load, s(from), s(from + length)) as f64;
             let steps = length * 1000;
             let moment = |step: u64| SimTime(s(from).0 + step * 1_000_000 + 500_000);
             let want = (0..steps).map(|step| at_moment(&changes, &rate, limit, moment(step))).sum::<f64>() / steps as f64;
@@ -248,18 +431,46 @@ mod tests {
     #[test]
     fn mean_rates() {
         let mut arrivals = Arrivals::default();
-        arrivals.spread(0, vec![Uid(1), Uid(2)], s(0));
         let flows = flows(Rate::Steps(vec![(s(0), 20_000), (s(30), 200_000)]));
+        arrivals.spread(&flows, 0, Share::among(vec![Uid(1), Uid(2)]), s(0));
         assert_eq!(arrivals.requests_milli(&flows, Uid(1), s(20), s(40)), 55_000);
-        assert_eq!(flows.requests_milli(flows.0[0].service, s(20), s(40)), 110_000);
+        assert_eq!(flows.requests_milli(flows.0[0].service.unwrap(), s(20), s(40)), 110_000);
     }
 
     #[test]
     fn what_nobody_can_ask_for_is_dropped() {
         let mut arrivals = Arrivals::default();
-        (0..1000).for_each(|second| arrivals.spread(0, vec![Uid(second)], s(second)));
+        let flows = flows(Rate::Steps(vec![(s(0), 1000)]));
+        (0..1000).for_each(|second| arrivals.spread(&flows, 0, Share::among(vec![Uid(second)]), s(second)));
         assert!(arrivals.spreads[0].len() <= 63, "{}", arrivals.spreads[0].len());
-        arrivals.spread(0, vec![Uid(999)], s(2000));
+        arrivals.spread(&flows, 0, Share::among(vec![Uid(999)]), s(2000));
         assert_eq!(arrivals.spreads[0].last().map(|spread| spread.from), Some(s(999)), "an equal spread is no change");
+    }
+
+    #[test]
+    fn every_request_is_accounted_for() {
+        let mut arrivals = Arrivals::default();
+        let flows = flows(Rate::Steps(vec![(s(0), 90_000), (s(50), 0)]));
+        let table = [
+            // Nobody is there.
+            (0, Share::lost(Lost::Refused)),
+            (10, Share::among(vec![Uid(1), Uid(2), Uid(3)])),
+            // A policy denies one of three.
+            (20, Share { lost_parts: 1, lost: Lost::Dropped, ..Share::among(vec![Uid(1), Uid(2)]) }),
+            // Two pods that serve 20/s each get 45/s each.
+            (30, Share { limits_milli: vec![(20_000, 2)], ..Share::among(vec![Uid(1), Uid(2)]) }),
+            (40, Share::lost(Lost::Unsent)),
+        ];
+        for (at, share) in table {
+            arrivals.spread(&flows, 0, share, s(at));
+        }
+        let counts = arrivals.counts(&flows, 0, s(100));
+        assert_eq!(
+            OUTCOMES.map(|outcome| counts.of(outcome).unwrap()),
+            [3600, 900 + 600 + 400, 900, 500, 300],
+            "sent, served, refused, timed out, dropped"
+        );
+        assert_eq!(arrivals.counts_to(&flows, "service/web", s(5)), arrivals.counts_to(&flows, "service/web", s(5)));
+        assert_eq!(arrivals.counts_to(&flows, "service/other", s(5)), None);
     }
 }

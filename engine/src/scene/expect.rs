@@ -9,12 +9,18 @@ use crate::model::pod::{Pod, PodPhase, PodStatus};
 use crate::model::revisioned::{DaemonSetStatus, StatefulSetStatus};
 use crate::model::workload::{DeploymentStatus, ReplicaSetStatus};
 use crate::names::Names;
+use crate::scene::arrivals::{Arrivals, Flows};
 use crate::scene::format::Claim;
 use crate::scene::model::{Expected, How};
 use crate::scene::targets::Target;
 use crate::simulation::Simulation;
 use crate::time::SimTime;
+use bevy_ecs::resource::Resource;
 use serde::{Deserialize, Serialize};
+
+/// Tells what a client sees who connects, in a word: the simulation, from where, to what. ECS resource.
+#[derive(Clone, Copy, Resource)]
+pub struct Connects(pub fn(&Simulation, &str, &str) -> String);
 
 /// What was seen of each expectation, in scene order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +139,18 @@ fn holds(sim: &Simulation, claim: &Claim) -> (bool, String) {
             let status = find(sim, target).first().and_then(|&object| condition(sim, object, kind));
             (status.as_deref() == Some(want), format!("{kind} of {target} was {}", status.as_deref().unwrap_or("not there")))
         }
+        Claim::Reaches(from, to, want) => {
+            let found = match sim.find::<Connects>() {
+                Some(connects) => (connects.0)(sim, from, to),
+                None => "nothing: no behaviour answers".into(),
+            };
+            (found == *want, format!("{from} saw {found} at {to}"))
+        }
+        Claim::Requests(to, outcome, want) => {
+            let counts = sim.get::<Arrivals>().counts_to(sim.get::<Flows>(), to, sim.now());
+            let found = counts.and_then(|counts| counts.of(outcome));
+            count(to, &format!("requests {outcome}"), found.map(|found| found as i64), &|found| found as u64 == *want)
+        }
         Claim::OnNode(target, want) => {
             let node = find(sim, target).first().and_then(|&pod| sim.state::<Pod>(pod)).map(|pod| sim.get::<Names>().text(pod.node));
             (node == Some(want), format!("{target} was on {}", node.filter(|node| !node.is_empty()).unwrap_or("no node")))
@@ -164,15 +182,11 @@ fn ready(sim: &Simulation, target: &str) -> Option<i64> {
     total
 }
 
+/// Ready endpoints of a Service, those made by hand or mirrored included.
 fn ready_endpoints(sim: &Simulation, service: ObjRef) -> Option<i64> {
-    let objects = sim.get::<Objects>();
-    let uid = objects.row(service)?.object.uid;
-    let slices = objects.controlled(uid).filter(|row| row.gone == Revision::HEAD);
-    let ready = slices
-        .filter_map(|row| sim.state::<EndpointSlice>(row.object))
-        .flat_map(|slice| &slice.endpoints)
-        .filter(|endpoint| endpoint.ready);
-    Some(ready.count() as i64)
+    let slices = crate::scene::targets::slices_of(sim, service);
+    let ready = slices.into_iter().filter_map(|slice| sim.state::<EndpointSlice>(slice)).flat_map(|slice| &slice.endpoints);
+    Some(ready.filter(|endpoint| endpoint.ready).count() as i64)
 }
 
 fn replicas(sim: &Simulation, target: &str) -> Option<i64> {

@@ -249,6 +249,10 @@ pub enum Claim {
     Condition(String, String, String),
     /// A pod runs on a node.
     OnNode(String, String),
+    /// What a client sees who connects: `Reaches("pod/client", "web:80", "connected")`. As `wavetank connect` tells.
+    Reaches(String, String, String),
+    /// Requests of the traffic to a target that went so, since the beginning: `Requests("service/web", "refused", 300)`.
+    Requests(String, String, u64),
 }
 
 /// When a claim is expected to hold.

@@ -2,9 +2,11 @@
 
 mod rates;
 
+use crate::scene::arrivals::OUTCOMES;
 use crate::scene::format::{Claim, DurationText, Expectation, LatencyChanges, Pool, ProgramDefaults, Step};
 use crate::scene::kubelet_config::{KubeletConfig, KubeletText};
 use crate::scene::model::{Action, Expected, How, Scene, SceneObject, ScriptEntry, StorageAssumed, Ties};
+use crate::scene::network::NetworkSettings;
 use crate::scene::objects::{ObjectLoader, beside};
 use crate::scene::policies::{CheckPolicy, PolicyChoice, read_policies};
 use crate::scene::pools::nodes_of;
@@ -41,6 +43,7 @@ const FIELDS: &[&str] = &[
     "objects",
     "programs",
     "program_defaults",
+    "network",
     "traffic",
     "metrics",
     "traces",
@@ -182,6 +185,7 @@ impl Loader<'_> {
             policies: self.overrides.policies.clone(),
             objects: Vec::new(),
             programs: Programs::default(),
+            network: NetworkSettings::default(),
             traffic: Vec::new(),
             metrics: Vec::new(),
             traces: Vec::new(),
@@ -226,6 +230,8 @@ impl Loader<'_> {
         }
         self.traces(&tree, path, &mut objects, &mut scene);
         self.broken.extend_from_slice(objects.broken());
+        scene.network = self.field(&tree, "network").unwrap_or_default();
+        objects.not_simulated.network(&scene.network);
         self.traffic(&tree, path, &mut scene);
         self.metrics(&tree, path, &mut scene);
         for item in self.list(&tree, "script") {
@@ -542,6 +548,33 @@ impl Loader<'_> {
         known
     }
 
+    /// Claims about connections and requests: who connects, and in which words it ends.
+    fn check_network_claim(&mut self, expected: &Expected, scene: &Scene, known: &Known) {
+        let (word, words): (&str, &[&str]) = match &expected.claim {
+            Claim::Reaches(from, _, word) => {
+                if from.starts_with("pod/") || from.starts_with("po/") {
+                    known.check_pod(from, expected.span, &mut self.problems);
+                }
+                (word, CONNECTIONS)
+            }
+            Claim::Requests(to, word, _) => {
+                if !scene.traffic.iter().any(|traffic| traffic.to == *to) {
+                    let mut problem = Problem::new(expected.span, format!("{to:?}: no traffic of the scene goes there"));
+                    let targets: Vec<&str> = scene.traffic.iter().map(|traffic| traffic.to.as_str()).collect();
+                    problem.help = crate::source::error::advice(to, &targets);
+                    self.problems.push(Severity::Error, problem);
+                }
+                (word, &OUTCOMES)
+            }
+            _ => return,
+        };
+        if !words.contains(&word) {
+            let mut problem = Problem::new(expected.span, format!("{word:?} is no outcome"));
+            problem.help = crate::source::error::advice(word, words).or_else(|| Some(format!("one of {}", words.join(", "))));
+            self.problems.push(Severity::Error, problem);
+        }
+    }
+
     /// Two objects with one key.
     fn check_objects(&mut self, objects: &[SceneObject]) {
         let mut seen = std::collections::BTreeMap::new();
@@ -587,6 +620,7 @@ impl Loader<'_> {
                 problem.help = crate::source::error::advice(phase, PHASES);
                 self.problems.push(Severity::Error, problem);
             }
+            self.check_network_claim(expected, &scene, &known);
             if let Some(target) = target_of_claim(&expected.claim) {
                 let gone = matches!(expected.claim, Claim::Gone(_)) || expected.how == How::Never;
                 known.check_kind(target, expected.span, &mut self.problems);
@@ -606,6 +640,9 @@ fn with(mut list: Vec<String>, more: Vec<String>) -> Vec<String> {
     list
 }
 
+/// What a client sees who connects.
+const CONNECTIONS: &[&str] = &["connected", "refused", "timed out", "NXDOMAIN", "no address", "404", "503"];
+
 /// Phases of pods, namespaces and claims.
 const PHASES: &[&str] = &["Pending", "Running", "Succeeded", "Failed", "Unknown", "Active", "Terminating", "Bound", "Lost"];
 
@@ -622,7 +659,7 @@ fn target_of_claim(claim: &Claim) -> Option<&str> {
         | Claim::Phase(target, _)
         | Claim::Condition(target, ..)
         | Claim::OnNode(target, _) => Some(target),
-        Claim::Pods(..) => None,
+        Claim::Pods(..) | Claim::Reaches(..) | Claim::Requests(..) => None,
     }
 }
 

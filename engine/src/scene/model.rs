@@ -49,6 +49,8 @@ pub struct Scene {
     pub objects: Vec<SceneObject>,
     /// What containers do.
     pub programs: crate::scene::program::Programs,
+    /// The cluster's network.
+    pub network: crate::scene::network::NetworkSettings,
     /// Request rates into Services.
     pub traffic: Vec<crate::scene::traffic::Traffic>,
     /// Metrics beside those of resources.

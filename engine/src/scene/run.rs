@@ -114,6 +114,7 @@ impl Run {
         sim.resource(Policies::of(&scene.policies, &scene.traces));
         sim.resource(scene.storage_assumed);
         sim.resource(scene.programs.clone());
+        sim.resource(scene.network.clone());
         sim.resource(crate::scene::traffic::TrafficSources(scene.traffic.clone()));
         sim.resource(crate::scene::series::MetricSeries(scene.metrics.clone()));
         sim.keep(NodeFaults::default());

@@ -1,5 +1,6 @@
 //! Plays steps of the script: each is a request like everyone's, or a change of the world outside the API server.
 
+use crate::api::defaults::service_update::drop_fields_of_old_type;
 use crate::api::json_out::object_json;
 use crate::api::request::{Propagation, Refusal, Verb};
 use crate::api::state::StateValue;
@@ -279,8 +280,18 @@ fn merge_value(target: &mut Value, patch: &Value) {
 
 /// Writes a whole object over what is stored: spec, labels and annotations; status stays.
 fn replace(sim: &mut Simulation, object: ObjRef, mut whole: Value) -> Result<(), Refusal> {
+    let stored = match whole.get("kind").and_then(Value::as_str) {
+        Some("Service") => object_json(sim, object),
+        _ => None,
+    };
+    if let Some(stored) = &stored {
+        drop_fields_of_old_type(&mut whole, stored);
+    }
     crate::api::defaults::apply_defaults(&mut whole);
-    let errors = crate::api::validation::validate(&whole);
+    let errors = match &stored {
+        Some(stored) => crate::api::validation::validate_update(stored, &whole),
+        None => crate::api::validation::validate(&whole),
+    };
     if !errors.is_empty() {
         let text = |field: &str| whole.get(field).and_then(Value::as_str).unwrap_or("").to_string();
         let (kind, version) = (text("kind"), text("apiVersion"));

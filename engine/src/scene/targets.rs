@@ -1,8 +1,10 @@
 //! Objects as scripts and expectations name them: `kind/name`, `kind/namespace/name`, with one `*` in the name.
 
-use crate::api::objects::Objects;
-use crate::ids::{ObjRef, Revision};
+use crate::api::objects::{Objects, Row};
+use crate::ids::{Kind, ObjRef, Revision};
 use crate::model::kinds::Kinds;
+use crate::model::labels::LabelSets;
+use crate::model::network::Service;
 use crate::names::Names;
 use crate::scene::format::Step;
 use crate::scene::model::SceneObject;
@@ -102,6 +104,24 @@ pub fn glob(pattern: &str, text: &str) -> bool {
     rest.len() >= last.len() && rest.ends_with(last)
 }
 
+/// The living EndpointSlices of a Service: its own, those mirrored from Endpoints of its name, and those that only name it.
+pub fn slices_of(sim: &Simulation, service: ObjRef) -> Vec<ObjRef> {
+    let objects = sim.get::<Objects>();
+    let Some(row) = objects.row(service) else { return Vec::new() };
+    let living = |row: &&Row| row.gone == Revision::HEAD && row.key.kind == Kind::EndpointSlice;
+    let mut found: Vec<ObjRef> = objects.controlled(service.uid).filter(living).map(|row| row.object).collect();
+    if sim.state::<Service>(service).is_some_and(|service| service.selector.is_none()) {
+        let (names, labels) = (sim.get::<Names>(), sim.get::<LabelSets>());
+        let label = names.find("kubernetes.io/service-name");
+        let (Some(label), Some(name)) = (label, names.find(&names.render(row.key.name))) else { return found };
+        let slices = objects.in_namespace(Kind::EndpointSlice, row.key.namespace).filter(living);
+        found.extend(slices.filter(|slice| labels.get(slice.labels, label) == Some(name)).map(|row| row.object));
+        found.sort_unstable();
+        found.dedup();
+    }
+    found
+}
+
 /// Objects that a scene defines, for checking targets.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
@@ -195,7 +215,18 @@ impl Known {
         if Target::parse(text).as_ref().is_some_and(service) {
             self.check(text, span, problems);
         } else {
-            problems.error(span, format!("found {text:?}, expected service/name or service/namespace/name: requests go to one Service"));
+            problems.error(
+                span,
+                format!("found {text:?}, expected service/name, service/namespace/name or http://host/path: requests go to one Service"),
+            );
+        }
+    }
+
+    /// Reports a target that is no pod that the scene can have.
+    pub(crate) fn check_pod(&self, text: &str, span: Span, problems: &mut Problems) {
+        match Target::parse(text) {
+            Some(target) if self.kind(&target.kind).as_deref() == Some("pod") => self.check(text, span, problems),
+            _ => problems.error(span, format!("found {text:?}, expected a pod, such as \"pod/client\" or \"pod/web-*\"")),
         }
     }
 

@@ -8,8 +8,10 @@ use serde::Deserialize;
 /// Requests into a Service: `Traffic(to: "service/shop", rate: Constant(100))`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Traffic {
-    /// The Service, as `service/name` or `service/namespace/name`.
+    /// The Service, as `service/name` or `service/namespace/name`, or an address that an Ingress answers to, as `http://host/path`.
     pub to: String,
+    /// The pod that they come from, as `pod/name` or `pod/namespace/name`; `None`: from outside the cluster.
+    pub from: Option<String>,
     /// How many requests arrive when.
     pub rate: Rate,
 }
@@ -58,8 +60,11 @@ pub enum RateText {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrafficText {
-    /// The Service.
+    /// The Service, or `http://host/path`.
     pub to: String,
+    /// The pod that sends; outside the cluster unless given.
+    #[serde(default)]
+    pub from: Option<String>,
     /// The rate.
     pub rate: RateText,
 }

@@ -1,6 +1,7 @@
 //! What of the input does nothing: named once in the summary, so that nobody takes silence for support.
 
 use crate::scene::model::StorageAssumed;
+use crate::scene::network::{Cni, NetworkSettings};
 use crate::source::KubeBody;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -32,6 +33,9 @@ const SIMULATED: &[&str] = &[
     "CSIStorageCapacity",
     "ConfigMap",
     "Secret",
+    "Ingress",
+    "IngressClass",
+    "NetworkPolicy",
 ];
 
 /// Fields of a pod spec that are kept and do nothing, with what is missing.
@@ -45,8 +49,13 @@ const CONTAINER_FIELDS: &[&str] = &["securityContext", "resizePolicy", "restartP
 const VOLUMES: &[&str] = &["persistentVolumeClaim", "ephemeral", "configMap", "secret", "projected", "downwardAPI", "emptyDir", "hostPath"];
 
 /// The same of a Service.
-const SERVICE_FIELDS: &[&str] =
-    &["sessionAffinity", "externalTrafficPolicy", "loadBalancerSourceRanges", "trafficDistribution", "externalIPs"];
+const SERVICE_FIELDS: &[&str] = &["loadBalancerIP"];
+
+/// Said when a Service waits for a load balancer that no cloud gives.
+const BALANCERS: &str = "load balancers (the scene's network has none: Services of that type stay pending)";
+
+/// Said when policies have no effect.
+const POLICIES: &str = "NetworkPolicy (flannel ignores them)";
 
 /// Said when there are claims, and nothing that says what storage the cluster has.
 const STORAGE: &str = "storage (no StorageClass and no PersistentVolume: claims are bound at once)";
@@ -59,6 +68,10 @@ pub(crate) struct Unsimulated {
     claims: bool,
     /// There are classes or volumes.
     storage: bool,
+    /// There are Services of the type LoadBalancer, and a cloud that serves them.
+    balancers: (bool, bool),
+    /// There are NetworkPolicies, and a plug-in that ignores them.
+    policies: (bool, bool),
 }
 
 impl Unsimulated {
@@ -70,7 +83,15 @@ impl Unsimulated {
         let templates = spec.and_then(|spec| spec.get("volumeClaimTemplates")).and_then(Value::as_array);
         self.claims |= body.kind == "PersistentVolumeClaim" || templates.is_some_and(|list| !list.is_empty()) || own(spec) || own(template);
         self.storage |= matches!(body.kind.as_str(), "StorageClass" | "PersistentVolume");
+        self.balancers.0 |= body.kind == "Service" && spec.and_then(|spec| spec.get("type")) == Some(&Value::from("LoadBalancer"));
+        self.policies.0 |= body.kind == "NetworkPolicy";
         note(body, &mut self.found);
+    }
+
+    /// Notes what network there is.
+    pub(crate) fn network(&mut self, network: &NetworkSettings) {
+        self.balancers.1 = network.load_balancers.is_some();
+        self.policies.1 = network.cni == Cni::Flannel;
     }
 
     /// Whether nothing says what storage there is.
@@ -82,6 +103,12 @@ impl Unsimulated {
     pub(crate) fn list(mut self) -> Vec<String> {
         if self.claims && !self.storage {
             self.found.insert(STORAGE.into());
+        }
+        if self.balancers == (true, false) {
+            self.found.insert(BALANCERS.into());
+        }
+        if self.policies == (true, true) {
+            self.found.insert(POLICIES.into());
         }
         self.found.into_iter().collect()
     }

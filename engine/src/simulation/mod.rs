@@ -5,7 +5,7 @@ pub mod dispatch;
 pub mod latency;
 pub mod route;
 
-use crate::api::admit::{Admission, AdmitCreate, AdmitDelete, AdmitUpdate};
+use crate::api::admit::{Admission, AdmitCreate, AdmitDelete, AdmitUpdate, PrepareUpdate};
 use crate::api::commit;
 use crate::api::log::{Entry, Log};
 use crate::api::objects::Objects;
@@ -264,6 +264,11 @@ impl Simulation {
         admission.delete.extend(delete);
     }
 
+    /// Adds an admission plugin that completes updates, asked before those that may refuse them.
+    pub fn prepare_updates(&mut self, prepare: PrepareUpdate) {
+        self.world.resource_mut::<Admission>().prepare.push(prepare);
+    }
+
     /// Puts a behaviour's private state into the world; it goes into checkpoints and comes back from them.
     pub fn keep<R>(&mut self, resource: R)
     where
@@ -298,6 +303,11 @@ impl Simulation {
     /// When the resource was never put in.
     pub fn get<R: Resource>(&self) -> &R {
         self.world.resource::<R>()
+    }
+
+    /// Reads a resource that may not be there.
+    pub fn find<R: Resource>(&self) -> Option<&R> {
+        self.world.get_resource::<R>()
     }
 
     /// Writes a resource.

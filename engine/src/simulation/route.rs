@@ -1,7 +1,7 @@
 //! Routing: which behaviour hears of which change, as data beside each behaviour.
 
 use crate::api::log::{Entry, Log};
-use crate::api::objects::Objects;
+use crate::api::objects::{Objects, Row};
 use crate::api::queue::{Cursors, Queues};
 use crate::api::request::QueueId;
 use crate::api::state::Changes;
@@ -125,6 +125,9 @@ pub(crate) fn route(
 #[derive(Debug, Default, Clone, Copy, serde::Serialize, serde::Deserialize, Resource)]
 pub struct Delivered(pub Revision);
 
+/// So many selectors are looked at one by one; among more it is looked up whom a label can concern.
+const FEW: usize = 8;
+
 fn wake_by(
     whom: Whom,
     entry: &Entry,
@@ -172,13 +175,20 @@ fn wake_by(
         }
         Whom::SelectingOrphan(_) if entry.controller != Uid(0) => {}
         Whom::Selecting(kind) | Whom::SelectingOrphan(kind) => {
-            for row in objects.in_namespace(kind, entry.key.namespace) {
-                let Some(selector) = row.selector else { continue };
+            let mut look = |row: &Row| {
+                let Some(selector) = row.selector else { return };
                 let matches = selectors.matches(selector, labels, entry.labels)
                     || entry.old_labels != entry.labels && selectors.matches(selector, labels, entry.old_labels);
                 if matches {
                     wake(row.object);
                 }
+            };
+            let namespace = entry.key.namespace;
+            if objects.count_in_namespace(kind, namespace) <= FEW {
+                objects.in_namespace(kind, namespace).for_each(look);
+            } else {
+                let pairs = labels.pairs(entry.labels).iter().chain(labels.pairs(entry.old_labels)).copied();
+                objects.may_select(kind, namespace, pairs).into_iter().for_each(&mut look);
             }
         }
         Whom::NodeOfPod => {

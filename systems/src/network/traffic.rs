@@ -19,7 +19,7 @@ use wavetank_engine::api::store::{Listing, View};
 use wavetank_engine::ids::{Kind, ObjectKey, Uid};
 use wavetank_engine::model::network::{Endpoint, EndpointSlice};
 use wavetank_engine::names::Names;
-use wavetank_engine::scene::arrivals::{Arrivals, Flow, Flows};
+use wavetank_engine::scene::arrivals::{Arrivals, Flow, Flows, Share};
 use wavetank_engine::scene::targets::Target;
 use wavetank_engine::scene::traffic::TrafficSources;
 use wavetank_engine::simulation::Simulation;
@@ -44,15 +44,20 @@ pub fn install(sim: &mut Simulation) {
     sim.behaviour::<TrafficQueue, _, _>("traffic", "kube-proxy", WAKES, sync);
 }
 
-/// The sources by the Service that they go to.
+/// The sources by where they come from and go to.
 fn flows(names: &mut Names, sources: &TrafficSources) -> Flows {
     let mut flows = Flows::default();
     for source in &sources.0 {
-        let Some(target) = Target::parse(&source.to) else { continue };
-        let service = ObjectKey { kind: Kind::Service, namespace: names.sym(&target.namespace), name: names.name(&target.name) };
-        match flows.0.iter_mut().find(|flow| flow.service == service) {
+        match flows.0.iter_mut().find(|flow| flow.to == source.to && flow.from == source.from) {
             Some(flow) => flow.rates.push(source.rate.clone()),
-            None => flows.0.push(Flow { service, rates: vec![source.rate.clone()] }),
+            None => {
+                let service = Target::parse(&source.to).filter(|_| !source.to.starts_with("http://")).map(|target| ObjectKey {
+                    kind: Kind::Service,
+                    namespace: names.sym(&target.namespace),
+                    name: names.name(&target.name),
+                });
+                flows.0.push(Flow { to: source.to.clone(), service, from: source.from.clone(), rates: vec![source.rate.clone()] });
+            }
         }
     }
     flows
@@ -82,11 +87,12 @@ fn sync(
 ) {
     while let Some(item) = work.pop() {
         let Some(key) = listing.answered(item.object).map(|row| row.key) else { continue };
-        let Some(flow) = flows.0.iter().position(|flow| flow.service == key) else { continue };
+        let Some(flow) = flows.0.iter().position(|flow| flow.service == Some(key)) else { continue };
         let lives = listing.knows(item.object);
         let present: Vec<&EndpointSlice> =
             listing.controlled(item.object.uid).filter_map(|slice| slices.get(slice)).filter(|_| lives).collect();
-        arrivals.spread(flow, receivers(present.iter().flat_map(|slice| &slice.endpoints)), work.now());
+        let share = Share::among(receivers(present.iter().flat_map(|slice| &slice.endpoints)));
+        arrivals.spread(&flows, flow, share, work.now());
     }
 }
 

@@ -28,6 +28,7 @@ mod resources;
 mod scheduling;
 mod secret;
 mod service;
+pub(crate) mod service_update;
 mod stateful_set;
 mod storage;
 mod volume;

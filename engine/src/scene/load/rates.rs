@@ -16,10 +16,17 @@ impl Loader<'_> {
                 _ => &item,
             };
             let Some(text) = decode::<TrafficText>(body, "traffic", &mut self.problems) else { continue };
-            known.check_service(&text.to, body.span_of(&["to"]), &mut self.problems);
+            if text.to.starts_with("http://") && text.from.is_some() {
+                self.problems.error(body.span_of(&["from"]), "from: requests through an Ingress come from outside the cluster");
+            } else if !text.to.starts_with("http://") {
+                known.check_service(&text.to, body.span_of(&["to"]), &mut self.problems);
+            }
+            if let Some(from) = &text.from {
+                known.check_pod(from, body.span_of(&["from"]), &mut self.problems);
+            }
             let Ok(csv) = self.csv(Some(&text.rate), path, body.span_of(&["rate"])) else { continue };
             match text.rate.resolve(csv.as_deref()) {
-                Ok(rate) => scene.traffic.push(Traffic { to: text.to, rate }),
+                Ok(rate) => scene.traffic.push(Traffic { to: text.to, from: text.from, rate }),
                 Err(what) => self.problems.error(body.span_of(&["rate"]), what),
             }
         }
