@@ -7,7 +7,7 @@ mod values;
 pub use scenes::{ImportArgs, NewArgs};
 pub use sides::{CompareArgs, Seeds, SideArgs, Vary};
 pub use values::{
-    ChainFormat, DispatchMode, ExplainFormat, Latency, NodeSize, ObjectFormat, Output, Setting, SummaryFormat, Template, Ties,
+    ChainFormat, DispatchMode, ExplainFormat, Latency, Mode, NodeSize, ObjectFormat, Output, Setting, SummaryFormat, Template, Ties,
 };
 
 use clap::error::ErrorKind;
@@ -53,7 +53,9 @@ const GET_HELP: &str = "\
 Examples:
   wavetank get pods --scene scenes/hello.ron --at 35s
   wavetank get po -A -o wide --scene scenes/hello.ron --at 35s
-  wavetank get deploy web -o yaml --scene shop.yaml --at 1m";
+  wavetank get deploy web -o yaml --scene shop.yaml --at 1m
+  wavetank get rules --node n1 --scene shop.ron --at 10s --proxy-mode nftables
+  wavetank get dns web.shop --from pod/client --scene shop.ron --at 10s";
 
 const DESCRIBE_HELP: &str = "\
 Examples:
@@ -64,6 +66,15 @@ const LOGS_HELP: &str = "\
 Examples:
   wavetank logs web --scene scenes/pods/logs.ron --at 30s
   wavetank logs web -c proxy --previous --timestamps --scene scenes/pods/logs.ron";
+const CONNECT_HELP: &str = "\
+Examples:
+  wavetank connect pod/client web:80 --scene shop.ron --at 35s
+  wavetank connect outside http://shop.example.com/cart --scene shop.ron --at 1m
+  wavetank connect node/n1 10.96.0.10:53 --scene shop.ron --proxy-mode nftables
+  wavetank connect pod/client db:5432 --resolved-at 10s --at 40s --scene shop.ron -o json
+
+FROM is pod/NAME, pod/NAMESPACE/NAME, node/NAME, outside or an address. TO is [http://]HOST[:PORT][/PATH];
+HOST is a name, an address, service/NAME, pod/NAME or node/NAME.";
 
 const ROLLOUT_HELP: &str = "\
 Examples:
@@ -135,6 +146,9 @@ pub enum Command {
     /// Print what a container has said by a moment of a run, as its program in the scene has it
     #[command(after_help = LOGS_HELP)]
     Logs(LogsArgs),
+    /// Tell what a client would see who connects at a moment of a run, and why
+    #[command(after_help = CONNECT_HELP)]
+    Connect(ConnectArgs),
     /// Show how far a rollout is at a moment of a run, or the revisions of a workload, in kubectl's words
     #[command(after_help = ROLLOUT_HELP)]
     Rollout {
@@ -320,6 +334,36 @@ pub struct GetArgs {
     /// Look in all namespaces
     #[arg(short = 'A', long)]
     pub all_namespaces: bool,
+    /// Of `get rules`: the node whose proxy is looked at
+    #[arg(long, value_name = "NAME")]
+    pub node: Option<String>,
+    /// Of `get rules`: mode of kube-proxy, in place of the scene's
+    #[arg(long, value_name = "MODE")]
+    pub proxy_mode: Option<Mode>,
+    /// Of `get dns`: the client that asks, such as pod/NAME
+    #[arg(long, value_name = "CLIENT")]
+    pub from: Option<String>,
+}
+
+/// Arguments of `connect`.
+#[derive(Debug, Args)]
+pub struct ConnectArgs {
+    /// Who connects
+    pub from: String,
+    /// Where to
+    pub to: String,
+    /// Where and when.
+    #[command(flatten)]
+    pub moment: MomentArgs,
+    /// Mode of kube-proxy, in place of the scene's
+    #[arg(long, value_name = "MODE")]
+    pub proxy_mode: Option<Mode>,
+    /// The client asked for the name at this earlier time and goes by that answer
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub resolved_at: Option<SimDuration>,
+    /// Form of the output
+    #[arg(short, long, value_name = "FORM", default_value = "text")]
+    pub output: SummaryFormat,
 }
 
 /// Arguments of `describe`.
@@ -467,6 +511,15 @@ impl Cli {
             Command::Get(get) if get.kind.contains('/') && get.name.is_some() => {
                 Some(("get", "KIND/NAME already names the object; leave out NAME"))
             }
+            Command::Get(get) if get.kind == "rules" && get.node.is_none() => Some(("get", "NODE is missing: write get rules --node NAME")),
+            Command::Get(get) if get.kind == "dns" && get.name.is_none() => Some(("get", "NAME is missing: write get dns NAME")),
+            Command::Get(get) if get.kind != "rules" && (get.node.is_some() || get.proxy_mode.is_some()) => {
+                Some(("get", "--node and --proxy-mode belong to get rules"))
+            }
+            Command::Get(get) if get.kind != "dns" && get.from.is_some() => Some(("get", "--from belongs to get dns")),
+            Command::Connect(connect) if connect.resolved_at > connect.moment.at && connect.moment.at.is_some() => {
+                Some(("connect", "--resolved-at is later than --at"))
+            }
             Command::Rollout { command: RolloutCommand::Status(args) | RolloutCommand::History(args) } => {
                 let nameless = "NAME is missing: write rollout status KIND NAME, or rollout status KIND/NAME";
                 args.conflict(nameless).map(|what| ("rollout", what))
@@ -479,6 +532,7 @@ impl Cli {
             }
             Command::Why(why) => why.object.conflict("NAME is missing: write why KIND NAME, or why KIND/NAME").map(|what| ("why", what)),
             Command::Get(_)
+            | Command::Connect(_)
             | Command::Logs(_)
             | Command::Test(_)
             | Command::Check(_)
@@ -545,6 +599,9 @@ mod tests {
             "wavetank compare a.yaml --nodes 3 --b-latency typical",
             "wavetank new",
             "wavetank new a.ron --template failure --force",
+            "wavetank get rules --node n1 --scene a.ron --proxy-mode ipvs",
+            "wavetank get dns web --from pod/client --scene a.ron -o json",
+            "wavetank connect pod/client web:80 --scene a.ron --at 10s --resolved-at 5s -o json",
             "wavetank schedule",
             "wavetank bench",
             "wavetank bench SchedulingBasic --nodes 100 --pods 50 --json - --percentage 100 --ties random --set init=3",
@@ -589,6 +646,12 @@ mod tests {
             ("wavetank compare a --vary n=1", "two values"),
             ("wavetank compare a --b-patch web", "no patch"),
             ("wavetank new a.ron --template x", "possible values"),
+            ("wavetank get rules --scene a", "NODE is missing"),
+            ("wavetank get dns --scene a", "NAME is missing"),
+            ("wavetank get po --node n1 --scene a", "belong to get rules"),
+            ("wavetank connect pod/a --scene a", "<TO>"),
+            ("wavetank connect pod/a b --scene a --at 1s --resolved-at 2s", "later than --at"),
+            ("wavetank connect pod/a b --scene a --proxy-mode ebpf", "userspace"),
             ("wavetank sing", "unrecognized"),
         ] {
             let error = read(line).expect_err(line);

@@ -46,6 +46,7 @@ pub const KINDS: &[KindInfo] = &[
     kind("Lease", "leases", "coordination.k8s.io", &[], true),
     kind("EndpointSlice", "endpointslices", "discovery.k8s.io", &[], true),
     kind("Ingress", "ingresses", "networking.k8s.io", &["ing"], true),
+    kind("IngressClass", "ingressclasses", "networking.k8s.io", &[], false),
     kind("NetworkPolicy", "networkpolicies", "networking.k8s.io", &["netpol"], true),
     kind("PodDisruptionBudget", "poddisruptionbudgets", "policy", &["pdb"], true),
     kind("PriorityClass", "priorityclasses", "scheduling.k8s.io", &["pc"], false),

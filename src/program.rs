@@ -17,6 +17,7 @@ pub fn program() -> ExitCode {
         Command::Check(args) => commands::check::check(&args),
         Command::Get(args) => commands::get::get(&args),
         Command::Logs(args) => commands::logs::logs(&args),
+        Command::Connect(args) => commands::connect::connect(&args),
         Command::Describe(args) => commands::describe::describe(&args),
         Command::Rollout { command } => commands::rollout::rollout(&command),
         Command::Explain(args) => commands::explain::explain(&args),

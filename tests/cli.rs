@@ -411,3 +411,65 @@ fn explain_says_why_there_is_nothing_to_explain() {
         assert!((ended.out + &ended.err).contains(what), "{words}: {}", ended.err);
     }
 }
+
+#[test]
+fn rules_names_and_connections_are_told_as_they_are_at_a_moment() {
+    let rules =
+        |scene: &str, mode: &str| wavetank(&format!("get rules --node n1 --at 5s --scene scenes/network/{scene}.ron --proxy-mode {mode}"));
+    let iptables = rules("external_policy", "iptables");
+    for line in [
+        // A node port with the policy Local goes to this node's endpoints, but for pods.
+        "-A KUBE-EXT-3ENVKKDUT2EZ6WIE -m comment --comment \"pod traffic for default/local:http external destinations\" -s 10.244.0.0/16 -j KUBE-SVC-3ENVKKDUT2EZ6WIE",
+        "-A KUBE-EXT-3ENVKKDUT2EZ6WIE -j KUBE-SVL-3ENVKKDUT2EZ6WIE",
+        "-A KUBE-SEP-EBCAOPM2AISKI5WF -m comment --comment default/local:http -m tcp -p tcp -j DNAT --to-destination 10.244.0.2:8080",
+        "# 28 rules in 17 chains (iptables on n1)",
+    ] {
+        assert!(iptables.out.lines().any(|found| found == line), "{line}\n{}", iptables.out);
+    }
+    for (mode, line) in [
+        ("ipvs", "-a -t 172.16.0.1:30080 -r 10.244.0.2:8080 -m -w 1"),
+        ("ipvs", "add KUBE-NODE-PORT-LOCAL-TCP 30080"),
+        ("nftables", "add element ip kube-proxy service-nodeports { tcp . 30080 : goto external-"),
+        ("nftables", "ip saddr 10.244.0.0/16 goto service-"),
+        (
+            "userspace",
+            "-A KUBE-NODEPORT-HOST -p tcp -m comment --comment default/local:http -m tcp --dport 30080 -j DNAT --to-destination 172.16.0.1:40001",
+        ),
+    ] {
+        let ended = rules("external_policy", mode);
+        assert!(ended.code == 0 && ended.out.contains(line), "{mode} {line}\n{}", ended.out);
+    }
+    let sticky = rules("session_affinity", "iptables").out;
+    assert!(sticky.contains("--rcheck --seconds 10800 --reap -j KUBE-SEP-"), "{sticky}");
+    assert!(sticky.contains("-m statistic --mode random --probability 0.5000000000 -j KUBE-SEP-"), "{sticky}");
+    let json: Value =
+        serde_json::from_str(&wavetank("get rules --node n1 --scene scenes/network/no_endpoints.ron --at 5s -o json").out).unwrap();
+    assert_eq!((json["schema"].as_str(), json["count"].as_u64()), (Some("wavetank.rules/1"), Some(10)), "{json}");
+    assert!(json["tables"][0]["rules"].to_string().contains("has no endpoints"), "{json}");
+    assert_eq!(wavetank("get rules --node n9 --scene scenes/network/no_endpoints.ron").code, 1);
+
+    let dns =
+        |at: &str, name: &str| wavetank(&format!("get dns {name} --from pod/client --scene scenes/network/headless_dns.ron --at {at}"));
+    let all = dns("29s", "db").out;
+    assert!(all.contains("db.default.svc.cluster.local.\t30\tIN\tA\t10.244.0.3\n"), "{all}");
+    assert!(all.contains("\tA\t10.244.0.4\n"), "{all}");
+    assert!(!dns("31s", "db").out.contains("10.244.0.4"), "a pod that leaves has no record");
+    let ports = dns("29s", "_sql._tcp.db.default.svc.cluster.local").out;
+    assert!(ports.contains("\tSRV\t0 50 5432 db-0.db.default.svc.cluster.local."), "{ports}");
+    assert!(dns("29s", "3.0.244.10.in-addr.arpa").out.contains("\tPTR\tdb-0.db.default.svc.cluster.local."));
+    assert_eq!(dns("29s", "nobody").code, 1);
+
+    // Who keeps the answer of before the rollout goes to addresses that nobody has any more.
+    let connect =
+        |more: &str| wavetank(&format!("connect pod/client db-0.db:5432 --scene scenes/network/headless_dns.ron --at 1m30s {more}-o json"));
+    let (fresh, stale) = (connect(""), connect("--resolved-at 29s "));
+    let outcome = |ended: &Ended| serde_json::from_str::<Value>(&ended.out).unwrap()["outcome"].as_str().unwrap().to_string();
+    assert_eq!((outcome(&fresh), fresh.code), ("connected".into(), 0), "{}", fresh.out);
+    assert_eq!((outcome(&stale), stale.code), ("timed out".into(), 1), "{}", stale.out);
+    let denied = wavetank("connect pod/back db:80 --scene scenes/network/network_policy.ron --at 10s").out;
+    assert!(
+        denied.contains("ingress denied: no rule of default/db allows it") && denied.ends_with("outcome        timed out\n"),
+        "{denied}"
+    );
+    assert_eq!(wavetank("connect pod/nobody db:80 --scene scenes/network/network_policy.ron").code, 2);
+}

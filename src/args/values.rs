@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use wavetank_engine::scene::network::ProxyMode;
 use wavetank_engine::time::SimDuration;
 
 /// Reads a virtual time such as `35s` or `1h30m`.
@@ -16,6 +17,27 @@ pub(super) fn positive(text: &str) -> Result<u32, String> {
         Ok(0) => Err("must be at least 1".to_string()),
         Ok(count) => Ok(count),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Mode of kube-proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs)]
+pub enum Mode {
+    Iptables,
+    Ipvs,
+    Nftables,
+    Userspace,
+}
+
+impl From<Mode> for ProxyMode {
+    fn from(mode: Mode) -> ProxyMode {
+        match mode {
+            Mode::Iptables => ProxyMode::Iptables,
+            Mode::Ipvs => ProxyMode::Ipvs,
+            Mode::Nftables => ProxyMode::Nftables,
+            Mode::Userspace => ProxyMode::Userspace,
+        }
     }
 }
 

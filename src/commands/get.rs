@@ -19,7 +19,15 @@ use wavetank_engine::time::SimTime;
 /// # Errors
 /// How the program ends when the scene has mistakes or does not run.
 pub(crate) fn at_moment(moment: &MomentArgs) -> Result<Run, Outcome> {
-    recorded(moment, &RunOptions::default(), |_| {}).map(|(run, _)| run)
+    run_to(moment, None)
+}
+
+/// The same, to an earlier moment.
+///
+/// # Errors
+/// The same.
+pub(crate) fn run_to(moment: &MomentArgs, earlier: Option<SimTime>) -> Result<Run, Outcome> {
+    prepared(moment, earlier, &RunOptions::default(), |_| {}).map(|(run, _)| run)
 }
 
 /// [`at_moment`] with options and preparations of one's own, and with what was read.
@@ -27,6 +35,15 @@ pub(crate) fn at_moment(moment: &MomentArgs) -> Result<Run, Outcome> {
 /// # Errors
 /// As [`at_moment`].
 pub(crate) fn recorded(moment: &MomentArgs, options: &RunOptions, prepare: impl FnOnce(&mut Run)) -> Result<(Run, Loaded), Outcome> {
+    prepared(moment, None, options, prepare)
+}
+
+fn prepared(
+    moment: &MomentArgs,
+    earlier: Option<SimTime>,
+    options: &RunOptions,
+    prepare: impl FnOnce(&mut Run),
+) -> Result<(Run, Loaded), Outcome> {
     let (scene, loaded) = load_files(&moment.scene, &overrides(&moment.world, None), true).ok_or(Outcome::BadInput)?;
     let mut run = build(scene, options).map_err(|error| failed(&error))?;
     prepare(&mut run);
@@ -35,7 +52,7 @@ pub(crate) fn recorded(moment: &MomentArgs, options: &RunOptions, prepare: impl 
         eprintln!("error: --at {}: the run ends at {}", limit, run.end());
         return Err(Outcome::BadInput);
     }
-    run.run_until(limit, &mut |_| {}).map_err(|error| failed(&error))?;
+    run.run_until(earlier.unwrap_or(limit).min(limit), &mut |_| {}).map_err(|error| failed(&error))?;
     Ok((run, loaded))
 }
 
@@ -75,6 +92,11 @@ pub(crate) fn no_kind(text: &str) -> Outcome {
 
 /// Prints the objects asked for: of one kind, or of several between commas.
 pub fn get(args: &GetArgs) -> Outcome {
+    match args.kind.as_str() {
+        "rules" => return super::connect::rules(args),
+        "dns" => return super::connect::dns(args),
+        _ => {}
+    }
     let run = match at_moment(&args.moment) {
         Ok(run) => run,
         Err(outcome) => return outcome,

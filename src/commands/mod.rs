@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod check;
 pub mod compare;
+pub mod connect;
 pub mod describe;
 pub mod explain;
 pub mod get;

@@ -1,6 +1,6 @@
 //! The summary of a run for people: a dozen lines, the important ones first.
 
-use wavetank_engine::record::summary::{Refused, Rollout, Summary, WaitReason};
+use wavetank_engine::record::summary::{Refused, Rollout, Summary, TrafficReport, WaitReason};
 use wavetank_engine::scene::traces::{TraceReport, Trouble};
 
 /// Rollouts listed before the rest is only counted.
@@ -35,6 +35,10 @@ pub fn summary(summary: &Summary) -> String {
             page.rest(troubles.len(), REASONS_MAX, "reasons");
         }
     }
+    for report in summary.traffic.iter().take(ROLLOUTS_MAX) {
+        page.line("traffic", &requests(report));
+    }
+    page.rest(summary.traffic.len(), ROLLOUTS_MAX, "flows of requests");
     page.line("troubles", &troubles(summary));
     for WaitReason { reason, pods } in summary.waited.reasons.iter().take(REASONS_MAX) {
         page.more(&format!("{} waited at first for: {reason}", grouped(*pods)));
@@ -89,6 +93,14 @@ fn speed(summary: &Summary) -> String {
         false => String::new(),
     };
     format!("{} virtual in {:.3} s{times}", seconds(summary.virtual_s), summary.wall_s)
+}
+
+/// `service/web: 1,000 requests, 900 served, 100 refused`; outcomes that did not happen are left out.
+fn requests(report: &TrafficReport) -> String {
+    let from = report.from.as_ref().map_or(String::new(), |from| format!("{from} -> "));
+    let parts = [(report.served, "served"), (report.refused, "refused"), (report.timed_out, "timed out"), (report.dropped, "dropped")];
+    let parts = parts.into_iter().filter(|&(number, _)| number > 0).map(|(number, what)| format!(", {} {what}", grouped(number)));
+    format!("{from}{}: {} requests{}", report.to, grouped(report.sent), parts.collect::<String>())
 }
 
 fn nodes(summary: &Summary) -> String {
@@ -215,6 +227,7 @@ mod tests {
             unschedulable: vec![],
             waited: Waited::default(),
             traces: vec![],
+            traffic: vec![],
             evictions: 0,
             restarts: 0,
             bindings: 3,

@@ -185,6 +185,11 @@ impl<Q: Send + Sync + 'static> Listing<'_, Q> {
         self.known(self.objects.in_namespace(kind, namespace))
     }
 
+    /// Objects of a kind in a namespace whose selector may match these labels, in order of creation.
+    pub fn may_select(&self, kind: Kind, namespace: Sym, labels: &[(Sym, Sym)]) -> impl Iterator<Item = ObjRef> + '_ {
+        self.known(self.objects.may_select(kind, namespace, labels.iter().copied()).into_iter())
+    }
+
     /// Objects of a kind, in order of creation.
     pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = ObjRef> + '_ {
         self.known(self.objects.of_kind(kind))

@@ -17,9 +17,10 @@ use crate::record::events::Events;
 use crate::record::journal::object_text;
 use crate::record::refusals::Refusals;
 use crate::record::summary::{
-    AtEnd, Expectations, PodCounts, Refused, Rollout, SCHEMA, Summary, Unschedulable, WaitReason, Waited, digest_text,
+    AtEnd, Expectations, PodCounts, Refused, Rollout, SCHEMA, Summary, TrafficReport, Unschedulable, WaitReason, Waited, digest_text,
 };
 use crate::record::tally::Tally;
+use crate::scene::arrivals::{Arrivals, Flow, Flows};
 use crate::scene::build::SCRIPT;
 use crate::scene::run::Run;
 use crate::scene::traces::TraceState;
@@ -48,6 +49,7 @@ pub fn summary(run: &Run) -> Summary {
         unschedulable,
         waited: Waited { pods: waited, virtual_s_max: waited_max.as_secs_f64(), reasons: wait_reasons(tally) },
         traces: run.traces(),
+        traffic: traffic(sim),
         evictions: tally.evictions,
         restarts: tally.restarts,
         bindings: tally.bindings,
@@ -62,6 +64,24 @@ pub fn summary(run: &Run) -> Summary {
         peak_rss_bytes: 0,
         at_end,
     }
+}
+
+/// What became of the requests of each flow.
+fn traffic(sim: &Simulation) -> Vec<TrafficReport> {
+    let (Some(flows), Some(arrivals)) = (sim.find::<Flows>(), sim.find::<Arrivals>()) else { return Vec::new() };
+    let report = |(at, flow): (usize, &Flow)| {
+        let counts = arrivals.counts(flows, at, sim.now());
+        TrafficReport {
+            to: flow.to.clone(),
+            from: flow.from.clone(),
+            sent: counts.sent(),
+            served: counts.served(),
+            refused: counts.refused(),
+            timed_out: counts.timed_out(),
+            dropped: counts.dropped(),
+        }
+    };
+    flows.0.iter().enumerate().map(report).collect()
 }
 
 /// What the scene and the pods of its traces say that does nothing.

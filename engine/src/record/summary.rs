@@ -33,6 +33,9 @@ pub struct Summary {
     /// Traces, for each its files; left out when there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub traces: Vec<TraceReport>,
+    /// Requests of the scene's traffic, for each pair of ends; left out when there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub traffic: Vec<TrafficReport>,
     /// Pods evicted over the whole run.
     pub evictions: u64,
     /// Container restarts over the whole run.
@@ -60,6 +63,26 @@ pub struct Summary {
     /// What the text form says beside these.
     #[serde(skip)]
     pub at_end: AtEnd,
+}
+
+/// What became of requests: sent = served + refused + timed_out + dropped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TrafficReport {
+    /// Where they went, as the scene writes it.
+    pub to: String,
+    /// The pod that they came from; left out for those from outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// All of them.
+    pub sent: u64,
+    /// Answered.
+    pub served: u64,
+    /// Taken by nobody: no endpoint, no Service, no rule of an Ingress.
+    pub refused: u64,
+    /// Beyond what the programs could do at that time.
+    pub timed_out: u64,
+    /// Lost on their way: denied by a policy, or without an endpoint on the node.
+    pub dropped: u64,
 }
 
 /// Pods by state.
@@ -194,6 +217,7 @@ mod tests {
             unschedulable: vec![Unschedulable { message: "0/3 nodes are available".to_string(), pods: 1 }],
             waited: Waited { pods: 1, virtual_s_max: 1.5, reasons: vec![] },
             traces: vec![],
+            traffic: vec![],
             evictions: 0,
             restarts: 1,
             bindings: 2,

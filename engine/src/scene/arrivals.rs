@@ -55,6 +55,8 @@ struct Spread {
 pub struct Share {
     /// Pods that get a part each, sorted.
     pub pods: Vec<Uid>,
+    /// Parts that addresses get which are no pods: they are served.
+    pub others: u32,
     /// Parts that nobody gets, of the size of a pod's; where there are no pods all is lost.
     pub lost_parts: u32,
     /// What becomes of what nobody gets.
@@ -153,15 +155,19 @@ impl Share {
         Share { lost, ..Share::default() }
     }
 
+    fn served_parts(&self) -> u128 {
+        self.pods.len() as u128 + u128::from(self.others)
+    }
+
     /// Into how many parts the rate is divided.
     fn parts(&self) -> u128 {
-        (self.pods.len() as u128 + u128::from(self.lost_parts)).max(1)
+        (self.served_parts() + u128::from(self.lost_parts)).max(1)
     }
 
     /// What becomes of the requests of these rates between two moments.
     fn count(&self, rates: &[Rate], from: SimTime, until: SimTime) -> Counts {
         let mut counts = Counts::default();
-        if until <= from || self.pods.is_empty() && self.lost == Lost::Unsent {
+        if until <= from || self.lost == Lost::Unsent {
             return counts;
         }
         let mut moments: SmallVec<[SimTime; 8]> = smallvec![from, until];
@@ -181,10 +187,10 @@ impl Share {
                 excess = excess.saturating_add((offered - taken).saturating_mul(u128::from(pods)));
             }
             // What the division by parts cuts off goes with the greater part.
-            let lost = match (self.pods.len() as u128, self.lost_parts) {
+            let lost = match (self.served_parts(), self.lost_parts) {
                 (0, _) => sent,
                 (_, 0) => 0,
-                (pods, _) => sent.saturating_sub(offered.saturating_mul(pods)),
+                (served, _) => sent.saturating_sub(offered.saturating_mul(served)),
             };
             let (refused, dropped) = if self.lost == Lost::Dropped { (0, lost) } else { (lost, 0) };
             counts.add(Counts { sent, refused, dropped, timed_out: excess });

@@ -39,6 +39,7 @@ pub(super) const KNOWN_KINDS: &[KnownKind] = &[
     known::<autoscaling::v2::HorizontalPodAutoscaler>("autoscaling/v2", "HorizontalPodAutoscaler"),
     known::<autoscaling::v1::HorizontalPodAutoscaler>("autoscaling/v1", "HorizontalPodAutoscaler"),
     known::<networking::v1::Ingress>("networking.k8s.io/v1", "Ingress"),
+    known::<networking::v1::IngressClass>("networking.k8s.io/v1", "IngressClass"),
     known::<batch::v1::Job>("batch/v1", "Job"),
     known::<coordination::v1::Lease>("coordination.k8s.io/v1", "Lease"),
     known::<core::v1::LimitRange>("v1", "LimitRange"),

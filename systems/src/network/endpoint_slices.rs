@@ -8,7 +8,7 @@
 //! | source | kubernetes v1.36, staging `endpointslice/reconciler.go`, `Reconcile`; `spec/networking.md` §3 |
 
 use crate::network::endpoints::POD_CHANGES;
-use crate::network::members::{ByPorts, Reads, members};
+use crate::network::members::{ByPorts, Reads, SetsByPair, members};
 use bevy_ecs::prelude::{Res, ResMut};
 use bevy_ecs::resource::Resource;
 use std::collections::BTreeMap;
@@ -41,6 +41,7 @@ pub const WAKES: &[Wake] = &[
 pub fn install(sim: &mut Simulation) {
     let words = SliceWords::new(&mut sim.get_mut::<Names>());
     sim.resource(words);
+    sim.ensure::<SetsByPair>();
     sim.behaviour::<SlicesQueue, _, _>("endpoint_slices", "endpointslice-controller", WAKES, sync);
 }
 
@@ -160,12 +161,13 @@ impl SliceWords {
 fn sync(
     mut work: Work<SlicesQueue>,
     slices: View<SlicesQueue, EndpointSlice>,
-    reads: Reads<SlicesQueue>,
+    mut reads: Reads<SlicesQueue>,
     words: Res<SliceWords>,
     mut labels: ResMut<LabelSets>,
     mut names: ResMut<Names>,
 ) {
     while let Some(item) = work.pop() {
+        reads.sets.catch_up(&labels);
         let selecting = |service: &&Service| service.selector.is_some() && service.kind != ServiceType::ExternalName;
         let (Some(service), Some(meta)) = (reads.services.get(item.object).filter(selecting), reads.metas.get(item.object)) else {
             continue;

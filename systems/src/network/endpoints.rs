@@ -7,7 +7,7 @@
 //! | woken  | Service changed; a selected pod bound, ready, addressed, being deleted, ended or gone |
 //! | source | kubernetes v1.36, `pkg/controller/endpoint/endpoints_controller.go`, `syncService`; `spec/networking.md` §4 |
 
-use crate::network::members::{ByPorts, Reads, members};
+use crate::network::members::{ByPorts, Reads, SetsByPair, members};
 use bevy_ecs::prelude::Res;
 use bevy_ecs::resource::Resource;
 use wavetank_engine::api::queue::{Item, Work};
@@ -47,6 +47,7 @@ pub fn install(sim: &mut Simulation) {
         tables.labels.intern(tables.names, [pair])
     });
     sim.resource(ManagedLabels(labels));
+    sim.ensure::<SetsByPair>();
     sim.behaviour::<EndpointsQueue, _, _>("endpoints", "endpoint-controller", WAKES, sync);
 }
 
@@ -66,13 +67,14 @@ pub fn subsets(by_ports: &ByPorts, publish_not_ready: bool) -> Vec<EndpointSubse
 
 fn sync(
     mut work: Work<EndpointsQueue>,
-    reads: Reads<EndpointsQueue>,
+    mut reads: Reads<EndpointsQueue>,
     present: View<EndpointsQueue, Endpoints>,
     managed: Res<ManagedLabels>,
     labels: Res<LabelSets>,
     names: Res<Names>,
 ) {
     while let Some(item) = work.pop() {
+        reads.sets.catch_up(&labels);
         let Some(row) = reads.services.get_even_gone(item.object).and_then(|_| reads.metas.get_even_gone(item.object)) else { continue };
         let key = ObjectKey { kind: Kind::Endpoints, namespace: row.namespace, name: row.name };
         let existing = reads.listing.by_key(key);

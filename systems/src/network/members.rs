@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use wavetank_engine::api::objects::Row;
 use wavetank_engine::api::store::{Listing, View};
+use wavetank_engine::hash::LookupMap;
 use wavetank_engine::ids::{Kind, ObjRef, Uid};
-use wavetank_engine::model::labels::LabelSets;
+use wavetank_engine::model::labels::{LabelSetId, LabelSets};
 use wavetank_engine::model::meta::Meta;
 use wavetank_engine::model::network::{Endpoint, EndpointPort, Service};
 use wavetank_engine::model::pod::{Pod, PodPhase, PodStatus};
 use wavetank_engine::model::pod_class::{Classes, PodClass};
-use wavetank_engine::model::select::Selectors;
+use wavetank_engine::model::select::{Operator, Requirement, Selectors};
 use wavetank_engine::names::{Name, Names, Sym};
 use wavetank_engine::words;
 
@@ -23,6 +24,37 @@ pub struct Reads<'w, 's, Q: Send + Sync + 'static> {
     pub(crate) listing: Listing<'w, Q>,
     pub(crate) selectors: bevy_ecs::prelude::Res<'w, Selectors>,
     pub(crate) classes: bevy_ecs::prelude::Res<'w, Classes>,
+    pub(crate) sets: bevy_ecs::prelude::ResMut<'w, SetsByPair>,
+}
+
+/// Label sets by the pairs that they hold, as far as anybody asked: who a selector can mean is found without a walk over a namespace.
+/// ECS resource.
+#[derive(Debug, Default, bevy_ecs::resource::Resource)]
+pub struct SetsByPair {
+    known: usize,
+    sets: LookupMap<(Sym, Sym), Vec<LabelSetId>>,
+}
+
+impl SetsByPair {
+    /// Takes in the label sets that are new.
+    pub(crate) fn catch_up(&mut self, labels: &LabelSets) {
+        for number in self.known..labels.len() {
+            let set = LabelSetId(number as u32);
+            for &pair in labels.pairs(set) {
+                self.sets.entry(pair).or_default().push(set);
+            }
+        }
+        self.known = labels.len();
+    }
+
+    /// The fewest sets that hold all that match; `None` when a selector demands no pair.
+    fn fewest(&self, requirements: &[Requirement]) -> Option<&[LabelSetId]> {
+        let demands = requirements.iter().filter_map(|requirement| match (requirement.operator, &requirement.values[..]) {
+            (Operator::In, &[value]) => Some((requirement.key, value)),
+            _ => None,
+        });
+        demands.map(|pair| self.sets.get(&pair).map_or(&[][..], Vec::as_slice)).min_by_key(|sets| sets.len())
+    }
 }
 
 /// Endpoints by their resolved ports, in order of the ports; each list in order of address.
@@ -39,7 +71,12 @@ pub fn members<Q: Send + Sync + 'static>(
     let mut by_ports = ByPorts::new();
     let Some(selector) = service.selector else { return by_ports };
     let subdomain = names.find(&names.render(name));
-    for pod in reads.listing.in_namespace(Kind::Pod, namespace) {
+    let mut pods: Vec<ObjRef> = match reads.sets.fewest(reads.selectors.get(selector)) {
+        Some(sets) => sets.iter().flat_map(|&set| reads.listing.labelled(namespace, set)).collect(),
+        None => reads.listing.in_namespace(Kind::Pod, namespace).collect(),
+    };
+    pods.sort_unstable();
+    for pod in pods {
         let Some(row) = reads.listing.row(pod) else { continue };
         if reads.selectors.matches(selector, labels, row.labels)
             && let Some((endpoint, ports)) = member(reads, labels, names, (service, subdomain), pod, row)

@@ -1,47 +1,90 @@
-//! Where requests go: each Service's rate is shared by its ready endpoints, as its EndpointSlices say.
+//! Where requests go: each rate is shared by the ready endpoints of its Service, as EndpointSlices, Ingresses and NetworkPolicies say.
 //!
 //! | | |
 //! |---|---|
-//! | reads  | `EndpointSlice`, `Flows` |
+//! | reads  | `EndpointSlice`, `Service`, `Pod`, `PodStatus`, `Meta`, Ingresses, IngressClasses, NetworkPolicies, `Flows` |
 //! | writes | `Arrivals` |
-//! | woken  | an EndpointSlice of a Service came, changed or went; a Service went |
-//! | source | kubernetes v1.36, `pkg/proxy/topology.go`, `CategorizeEndpoints`; `spec/networking.md` §6 |
+//! | woken  | an EndpointSlice or a Service came, changed or went; where a source is a pod, that pod; where there is an address, an Ingress |
+//! | source | kubernetes v1.36, `pkg/proxy/topology.go`, `CategorizeEndpoints`; `spec/networking.md` §6, §10, §11 |
 //!
 //! Rates, not packets: nothing wakes when a rate changes, whoever reads a metric integrates the curve. Without a ready endpoint the
-//! serving ones among those that are going away take the requests; without these the requests are lost. All endpoints get the same
-//! share, whatever the zone: hints and `Local` policies do not steer here.
+//! serving ones among those that are going away take the requests; without these the requests are refused. Endpoints get the same share
+//! each; of those that policies deny the share is dropped. A source outside knows no zones and no nodes; one inside the cluster keeps to
+//! its node and zone as the Service says, and to one endpoint under `sessionAffinity`.
 
-use crate::network::reach::{Candidate, Hint, Policies, categorize};
+mod sharing;
+
 use bevy_ecs::prelude::{Res, ResMut};
+use bevy_ecs::system::SystemParam;
+use sharing::{Rules, Sharing};
+use std::collections::BTreeSet;
 use wavetank_engine::api::queue::Work;
 use wavetank_engine::api::state::Changes;
 use wavetank_engine::api::store::{Listing, View};
-use wavetank_engine::ids::{Kind, ObjectKey, Uid};
-use wavetank_engine::model::network::{Endpoint, EndpointSlice};
-use wavetank_engine::names::Names;
-use wavetank_engine::scene::arrivals::{Arrivals, Flow, Flows, Share};
-use wavetank_engine::scene::targets::Target;
+use wavetank_engine::ids::{Kind, ObjRef, ObjectKey};
+use wavetank_engine::model::kinds::Kinds;
+use wavetank_engine::model::labels::LabelSets;
+use wavetank_engine::model::meta::Meta;
+use wavetank_engine::model::network::{EndpointSlice, Service};
+use wavetank_engine::model::opaque::Opaque;
+use wavetank_engine::model::pod::{Pod, PodStatus};
+use wavetank_engine::model::pod_class::Classes;
+use wavetank_engine::names::{Names, Sym};
+use wavetank_engine::scene::arrivals::{Arrivals, Flow, Flows};
+use wavetank_engine::scene::network::NetworkSettings;
+use wavetank_engine::scene::program::Programs;
+use wavetank_engine::scene::targets::{Target, glob};
 use wavetank_engine::scene::traffic::TrafficSources;
-use wavetank_engine::simulation::Simulation;
-use wavetank_engine::simulation::route::{Wake, Whom};
+use wavetank_engine::simulation::route::{SINGLE, Wake, Whom};
+use wavetank_engine::simulation::{Seed, Simulation};
 
-/// The work queue: Services.
+/// The work queue: EndpointSlices, Services, pods that send, and one key for all that concerns every flow.
 pub struct TrafficQueue;
 
 /// What changes who gets requests.
 pub const WAKES: &[Wake] = &[
-    Wake { kind: Kind::EndpointSlice, on: Changes::ADDED.or(Changes::SPEC).or(Changes::GONE), whom: Whom::Controller(Kind::Service) },
-    Wake { kind: Kind::Service, on: Changes::GONE, whom: Whom::Itself },
+    Wake { kind: Kind::EndpointSlice, on: Changes::ADDED.or(Changes::SPEC).or(Changes::GONE), whom: Whom::Itself },
+    Wake { kind: Kind::Service, on: Changes::ADDED.or(Changes::SPEC).or(Changes::GONE), whom: Whom::Itself },
 ];
 
 /// Registers the sharing of requests. The scene's sources must be there, or there are none.
 pub fn install(sim: &mut Simulation) {
     sim.ensure::<TrafficSources>();
+    sim.ensure::<NetworkSettings>();
     let sources = sim.get::<TrafficSources>().clone();
     let flows = flows(&mut sim.get_mut::<Names>(), &sources);
+    let mut wakes = WAKES.to_vec();
+    let watched = Watched::of(&mut sim.get_mut::<Kinds>());
+    if !flows.0.is_empty() {
+        let on = Changes::ADDED.or(Changes::SPEC).or(Changes::GONE);
+        wakes.push(Wake { kind: watched.policy, on, whom: Whom::Single });
+        if flows.0.iter().any(|flow| flow.service.is_none()) {
+            wakes.extend([watched.ingress, watched.class].map(|kind| Wake { kind, on, whom: Whom::Single }));
+        }
+        if flows.0.iter().any(|flow| flow.from.is_some()) {
+            let on = Changes::ADDED.or(Changes::READY).or(Changes::LABELS).or(Changes::GONE);
+            wakes.push(Wake { kind: Kind::Pod, on, whom: Whom::Itself });
+        }
+    }
     sim.resource(flows);
+    sim.resource(watched);
     sim.keep(Arrivals::default());
-    sim.behaviour::<TrafficQueue, _, _>("traffic", "kube-proxy", WAKES, sync);
+    sim.behaviour::<TrafficQueue, _, _>("traffic", "kube-proxy", &wakes, sync);
+}
+
+/// Kinds without components that steer requests. ECS resource.
+#[derive(Debug, Clone, Copy, bevy_ecs::resource::Resource)]
+pub struct Watched {
+    policy: Kind,
+    ingress: Kind,
+    class: Kind,
+}
+
+impl Watched {
+    fn of(kinds: &mut Kinds) -> Watched {
+        let mut kind = |word| kinds.kind_of("networking.k8s.io/v1", word);
+        Watched { policy: kind("NetworkPolicy"), ingress: kind("Ingress"), class: kind("IngressClass") }
+    }
 }
 
 /// The sources by where they come from and go to.
@@ -63,62 +106,69 @@ fn flows(names: &mut Names, sources: &TrafficSources) -> Flows {
     flows
 }
 
-/// The pods among which requests are shared: those that a proxy uses for the policy Cluster, without hints.
-pub fn receivers<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> Vec<Uid> {
-    let candidate = |endpoint: &Endpoint| Candidate {
-        local: false,
-        ready: endpoint.ready,
-        serving: endpoint.serving,
-        terminating: endpoint.terminating,
-        node_hint: Hint::Absent,
-        zone_hint: Hint::Absent,
-    };
-    let (pods, candidates): (Vec<Uid>, Vec<Candidate>) = endpoints.filter_map(|one| Some((one.pod_uid?, candidate(one)))).unzip();
-    let reach = categorize(&candidates, Policies { internal_local: false, external_local: false, external: false });
-    reach.cluster.into_iter().flatten().map(|place| pods[place]).collect()
+/// What sharing reads.
+#[derive(SystemParam)]
+struct Reads<'w, 's> {
+    slices: View<'w, 's, TrafficQueue, EndpointSlice>,
+    services: View<'w, 's, TrafficQueue, Service>,
+    pods: View<'w, 's, TrafficQueue, Pod>,
+    statuses: View<'w, 's, TrafficQueue, PodStatus>,
+    metas: View<'w, 's, TrafficQueue, Meta>,
+    opaques: View<'w, 's, TrafficQueue, Opaque>,
+    listing: Listing<'w, TrafficQueue>,
+    classes: Res<'w, Classes>,
+    labels: Res<'w, LabelSets>,
+    names: Res<'w, Names>,
+    settings: Res<'w, NetworkSettings>,
+    watched: Res<'w, Watched>,
+    seed: Res<'w, Seed>,
 }
 
-fn sync(
-    mut work: Work<TrafficQueue>,
-    slices: View<TrafficQueue, EndpointSlice>,
-    listing: Listing<TrafficQueue>,
-    flows: Res<Flows>,
-    mut arrivals: ResMut<Arrivals>,
-) {
+fn sync(mut work: Work<TrafficQueue>, reads: Reads, flows: Res<Flows>, mut programs: ResMut<Programs>, mut arrivals: ResMut<Arrivals>) {
+    let mut dirty: BTreeSet<usize> = BTreeSet::new();
     while let Some(item) = work.pop() {
-        let Some(key) = listing.answered(item.object).map(|row| row.key) else { continue };
-        let Some(flow) = flows.0.iter().position(|flow| flow.service == Some(key)) else { continue };
-        let lives = listing.knows(item.object);
-        let present: Vec<&EndpointSlice> =
-            listing.controlled(item.object.uid).filter_map(|slice| slices.get(slice)).filter(|_| lives).collect();
-        let share = Share::among(receivers(present.iter().flat_map(|slice| &slice.endpoints)));
+        if flows.0.is_empty() {
+            continue;
+        }
+        if item.object == SINGLE {
+            dirty.extend(0..flows.0.len());
+        } else {
+            dirty.extend(concerned(&reads, &flows, item.object));
+        }
+    }
+    if dirty.is_empty() {
+        return;
+    }
+    let rules = Rules::read(&reads);
+    for flow in dirty {
+        let sharing = Sharing { reads: &reads, rules: &rules, before: arrivals.share_of(flow) };
+        let share = sharing.share(&flows.0[flow], &mut programs);
         arrivals.spread(&flows, flow, share, work.now());
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use wavetank_engine::names::{Name, Sym};
-
-    #[test]
-    fn who_takes_requests() {
-        // r: ready, t: serving though going away, n: neither; numbered from 1.
-        for (endpoints, want) in [("", vec![]), ("rnr", vec![1, 3]), ("rt", vec![1]), ("ntt", vec![2, 3]), ("n", vec![])] {
-            let endpoint = |(at, state): (usize, char)| Endpoint {
-                ip: at as u32 + 1,
-                node: Sym::EMPTY,
-                zone: Sym::EMPTY,
-                hostname: Sym::EMPTY,
-                pod: Name::default(),
-                pod_uid: Some(Uid(at as u64 + 1)),
-                ready: state == 'r',
-                serving: state != 'n',
-                terminating: state == 't',
-            };
-            let list: Vec<Endpoint> = endpoints.chars().enumerate().map(endpoint).collect();
-            let want: Vec<Uid> = want.into_iter().map(Uid).collect();
-            assert_eq!(receivers(list.iter()), want, "{endpoints}");
+/// Flows that a change of an object may steer otherwise.
+fn concerned(reads: &Reads, flows: &Flows, object: ObjRef) -> Vec<usize> {
+    let Some(row) = reads.listing.answered(object) else { return Vec::new() };
+    let named = |flow: &Flow, namespace: Sym, name: &str| match flow.service {
+        Some(service) => service.namespace == namespace && reads.names.render(service.name) == name,
+        None => true,
+    };
+    let hit: Vec<bool> = match row.key.kind {
+        Kind::Pod => {
+            let name = reads.names.render(row.key.name);
+            let sends = |flow: &Flow| flow.from.as_deref().and_then(Target::parse).is_some_and(|from| glob(&from.name, &name));
+            flows.0.iter().map(sends).collect()
         }
-    }
+        Kind::EndpointSlice => {
+            let label = reads.names.find("kubernetes.io/service-name").and_then(|label| reads.labels.get(row.labels, label));
+            let Some(service) = label.map(|label| reads.names.text(label)) else { return Vec::new() };
+            flows.0.iter().map(|flow| named(flow, row.key.namespace, service)).collect()
+        }
+        _ => {
+            let name = reads.names.render(row.key.name);
+            flows.0.iter().map(|flow| named(flow, row.key.namespace, &name)).collect()
+        }
+    };
+    hit.into_iter().enumerate().filter(|(_, hit)| *hit).map(|(at, _)| at).collect()
 }

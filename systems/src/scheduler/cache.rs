@@ -294,7 +294,7 @@ impl SchedulerCache {
             return selector.clone();
         }
         let of = |object: ObjRef| reads.listing.row(object).and_then(|row| row.selector).map(|id| reads.storage.selectors.get(id));
-        let services = reads.listing.in_namespace(Kind::Service, meta.namespace).filter_map(of);
+        let services = reads.listing.may_select(Kind::Service, meta.namespace, reads.labels.pairs(meta.labels)).filter_map(of);
         let owner = meta.controller().filter(|owner| spreads(owner.kind));
         let controller = owner.and_then(|owner| reads.listing.by_uid(owner.uid?)).and_then(of);
         let selector = default_selector(services, controller, &reads.labels, meta.labels);

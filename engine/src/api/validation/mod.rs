@@ -24,6 +24,7 @@ mod job;
 mod metadata;
 mod mounts;
 mod namespace;
+mod networking;
 mod node;
 mod paths;
 mod pod;
@@ -71,8 +72,6 @@ const NAMESPACED_KINDS: &[(&str, &str)] = &[
     ("apps/v1", "ControllerRevision"),
     ("coordination.k8s.io/v1", "Lease"),
     ("discovery.k8s.io/v1", "EndpointSlice"),
-    ("networking.k8s.io/v1", "Ingress"),
-    ("networking.k8s.io/v1", "NetworkPolicy"),
 ];
 
 /// What is wrong with a name of a node or a pod; nothing when it is good.
@@ -110,6 +109,8 @@ pub fn validate(object: &Value) -> Vec<FieldError> {
         ("batch/v1", "CronJob") => job::check_cron_job(&root, &mut errors),
         ("autoscaling/v2", "HorizontalPodAutoscaler") => autoscaler::check(&root, &mut errors),
         ("policy/v1", "PodDisruptionBudget") => disruption::check(&root, &mut errors),
+        ("networking.k8s.io/v1", "Ingress") => networking::check_ingress(&root, &mut errors),
+        ("networking.k8s.io/v1", "NetworkPolicy") => networking::check_policy(&root, &mut errors),
         _ if CLUSTER_KINDS.contains(&kind) => metadata::check(&root.child("metadata"), NameRule::CLUSTER, &mut errors),
         _ if NAMESPACED_KINDS.contains(&kind) => metadata::check(&root.child("metadata"), NameRule::NAMESPACED, &mut errors),
         _ => {}

@@ -1,0 +1,265 @@
+//! Who gets which part of a rate.
+
+use super::Reads;
+use crate::network::ingress::{Ingresses, Route};
+use crate::network::policy::{Direction, Peer, PeerPod, Policies as NetworkPolicies, Port};
+use crate::network::reach::{Candidate, Hint, Policies, categorize};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use wavetank_engine::draw::draw_below;
+use wavetank_engine::ids::{Kind, ObjRef, ObjectKey};
+use wavetank_engine::model::network::{Endpoint, EndpointSlice, Service};
+use wavetank_engine::model::pod::PodStatus;
+use wavetank_engine::names::Sym;
+use wavetank_engine::scene::arrivals::{Flow, Lost, Share};
+use wavetank_engine::scene::network::Cni;
+use wavetank_engine::scene::program::Programs;
+use wavetank_engine::scene::targets::{Target, glob};
+use wavetank_engine::words;
+
+/// Ingresses and policies of the moment.
+pub(super) struct Rules {
+    policies: NetworkPolicies,
+    ingresses: Ingresses,
+}
+
+impl Rules {
+    pub(super) fn read(reads: &Reads) -> Rules {
+        let list = |kind: Kind| -> Vec<Value> {
+            let of = |object: ObjRef| {
+                let (meta, body) = (reads.metas.get(object)?, reads.opaques.get(object)?);
+                let pairs = reads.labels.pairs(meta.annotations).iter();
+                let annotations: BTreeMap<&str, &str> =
+                    pairs.map(|&(key, value)| (reads.names.text(key), reads.names.text(value))).collect();
+                Some(json!({
+                    "metadata": {
+                        "name": reads.names.render(meta.name), "namespace": reads.names.text(meta.namespace), "annotations": annotations,
+                        "creationTimestamp": format!("{:020}", meta.created_at.0 / 1_000_000_000),
+                    },
+                    "spec": body.body.value()["spec"],
+                }))
+            };
+            reads.listing.of_kind(kind).filter_map(of).collect()
+        };
+        let enforced = reads.settings.cni == Cni::Calico;
+        Rules {
+            policies: NetworkPolicies::read(if enforced { list(reads.watched.policy) } else { Vec::new() }),
+            ingresses: Ingresses::read(list(reads.watched.ingress), &list(reads.watched.class)),
+        }
+    }
+}
+
+/// How one rate is shared.
+pub(super) struct Sharing<'a, 'w, 's> {
+    pub(super) reads: &'a Reads<'w, 's>,
+    pub(super) rules: &'a Rules,
+    /// How it is shared at present.
+    pub(super) before: Option<&'a Share>,
+}
+
+impl Sharing<'_, '_, '_> {
+    pub(super) fn share(&self, flow: &Flow, programs: &mut Programs) -> Share {
+        let source = match &flow.from {
+            None => None,
+            Some(from) => match self.source(from) {
+                Some(pod) => Some(pod),
+                None => return Share::lost(Lost::Unsent),
+            },
+        };
+        let service = flow.service.or_else(|| self.backend(&flow.to));
+        let object = service.and_then(|key| self.reads.listing.by_key(key));
+        let Some((object, service)) = object.and_then(|object| Some((object, self.reads.services.get(object)?))) else {
+            return Share::lost(Lost::Refused);
+        };
+        let slices = self.slices(object, service);
+        let mut seen = BTreeSet::new();
+        let endpoints: Vec<(&Endpoint, u16)> = slices
+            .iter()
+            .flat_map(|slice| {
+                let port = slice.ports.iter().flatten().next().map_or(0, |port| port.port);
+                slice.endpoints.iter().map(move |endpoint| (endpoint, port))
+            })
+            .filter(|(endpoint, _)| seen.insert(endpoint.ip))
+            .collect();
+        let used = match self.used(&endpoints, service, source) {
+            Ok(used) => used,
+            Err(lost) => return Share::lost(lost),
+        };
+        let used = match (source, service.affinity_s()) {
+            (Some(source), Some(_)) => vec![self.sticky(&used, source)],
+            _ => used,
+        };
+        self.among(&used, source, flow.service.is_none(), programs)
+    }
+
+    /// The Service and its endpoints that an address gets through an Ingress.
+    fn backend(&self, to: &str) -> Option<ObjectKey> {
+        let rest = to.strip_prefix("http://")?;
+        let (host, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+        let host = host.split(':').next().unwrap_or(host);
+        let Route::Backend { namespace, service, .. } = self.rules.ingresses.route(host, path) else { return None };
+        let names = &self.reads.names;
+        Some(ObjectKey { kind: Kind::Service, namespace: names.find(&namespace)?, name: names.find_name(&service)? })
+    }
+
+    /// The first ready pod by name that a source names.
+    fn source(&self, from: &str) -> Option<ObjRef> {
+        let target = Target::parse(from)?;
+        let (names, reads) = (&self.reads.names, self.reads);
+        let pods = reads.listing.in_namespace(Kind::Pod, names.find(&target.namespace)?);
+        let fits = |pod: &ObjRef| {
+            let named = reads.listing.row(*pod).is_some_and(|row| glob(&target.name, &names.render(row.key.name)));
+            named && reads.statuses.get(*pod).is_some_and(PodStatus::ready)
+        };
+        let mut pods: Vec<(String, ObjRef)> =
+            pods.filter(fits).filter_map(|pod| Some((names.render(reads.listing.row(pod)?.key.name), pod))).collect();
+        pods.sort();
+        pods.first().map(|(_, pod)| *pod)
+    }
+
+    /// The Service's own slices, those mirrored for it, and those that only name it.
+    fn slices(&self, object: ObjRef, service: &Service) -> Vec<&EndpointSlice> {
+        let reads = self.reads;
+        if service.selector.is_some() {
+            return reads.listing.controlled(object.uid).filter_map(|slice| reads.slices.get(slice)).collect();
+        }
+        let (Some(row), Some(label)) = (reads.listing.row(object), reads.names.find("kubernetes.io/service-name")) else {
+            return Vec::new();
+        };
+        let name = reads.names.find(&reads.names.render(row.key.name));
+        let names_it =
+            |slice: &ObjRef| reads.listing.row(*slice).is_some_and(|slice| name.is_some() && reads.labels.get(slice.labels, label) == name);
+        let slices = reads.listing.in_namespace(Kind::EndpointSlice, row.key.namespace);
+        slices.filter(names_it).filter_map(|slice| reads.slices.get(slice)).collect()
+    }
+
+    /// The endpoints that get requests, as the proxy of the source's node sorts them.
+    fn used<'e>(
+        &self,
+        endpoints: &[(&'e Endpoint, u16)],
+        service: &Service,
+        source: Option<ObjRef>,
+    ) -> Result<Vec<(&'e Endpoint, u16)>, Lost> {
+        let node = source.and_then(|source| self.reads.pods.get(source)).map_or(Sym::EMPTY, |pod| pod.node);
+        let zone = self.zone(node);
+        let hint = |hint: Option<Sym>, here: Sym| match hint {
+            Some(name) if name == here => Hint::Here,
+            Some(_) => Hint::Elsewhere,
+            None => Hint::Absent,
+        };
+        let distribution = if source.is_some() { service.distribution() } else { Default::default() };
+        let candidate = |(endpoint, _): &(&Endpoint, u16)| {
+            let (zone_hint, node_hint) = endpoint.hints(distribution);
+            Candidate {
+                local: endpoint.node == node && !node.is_empty(),
+                ready: endpoint.ready,
+                serving: endpoint.serving,
+                terminating: endpoint.terminating,
+                node_hint: hint(node_hint, node),
+                zone_hint: hint(zone_hint, zone),
+            }
+        };
+        let candidates: Vec<Candidate> = endpoints.iter().map(candidate).collect();
+        let internal_local = source.is_some() && service.internal_local() && service.cluster_ip != Service::HEADLESS;
+        let reach = categorize(&candidates, Policies { internal_local, external_local: false, external: false });
+        let places = if internal_local { reach.local } else { reach.cluster }.unwrap_or_default();
+        match (places.is_empty(), reach.any) {
+            (false, _) => Ok(places.into_iter().map(|place| endpoints[place]).collect()),
+            (true, true) => Err(Lost::Dropped),
+            (true, false) => Err(Lost::Refused),
+        }
+    }
+
+    fn zone(&self, node: Sym) -> Sym {
+        let reads = self.reads;
+        let row = reads.names.find_name(reads.names.text(node)).and_then(|name| {
+            let object = reads.listing.by_key(ObjectKey { kind: Kind::Node, namespace: Sym::EMPTY, name })?;
+            reads.listing.row(object)
+        });
+        row.and_then(|row| reads.labels.get(row.labels, words::ZONE_LABEL)).unwrap_or(Sym::EMPTY)
+    }
+
+    /// The endpoint that a client stays with; a drawn one when it has none yet or its own is gone.
+    fn sticky<'e>(&self, used: &[(&'e Endpoint, u16)], source: ObjRef) -> (&'e Endpoint, u16) {
+        let kept = self.before.filter(|before| before.pods.len() == 1).and_then(|before| before.pods.first().copied());
+        let kept = kept.and_then(|kept| used.iter().find(|(endpoint, _)| endpoint.pod_uid == Some(kept)));
+        *kept.unwrap_or_else(|| {
+            let name = self.reads.listing.row(source).map_or(String::new(), |row| self.reads.names.render(row.key.name));
+            &used[draw_below(self.reads.seed.0, "session affinity", name.as_str(), used.len() as u64, used.len() as u64) as usize]
+        })
+    }
+
+    fn among(&self, used: &[(&Endpoint, u16)], source: Option<ObjRef>, by_ingress: bool, programs: &mut Programs) -> Share {
+        let mut share = Share { lost: Lost::Dropped, ..Share::default() };
+        let mut limits: BTreeMap<u64, u32> = BTreeMap::new();
+        for &(endpoint, port) in used {
+            let pod = endpoint.pod_uid.and_then(|uid| self.reads.listing.by_uid(uid));
+            if !by_ingress && !self.allowed(source, endpoint, pod, port) {
+                share.lost_parts += 1;
+                continue;
+            }
+            match endpoint.pod_uid {
+                None => share.others += 1,
+                Some(uid) => {
+                    share.pods.push(uid);
+                    if let Some(limit) = pod.and_then(|pod| self.limit_milli(pod, programs)) {
+                        *limits.entry(limit).or_default() += 1;
+                    }
+                }
+            }
+        }
+        share.pods.sort_unstable();
+        share.limits_milli = limits.into_iter().collect();
+        share
+    }
+
+    /// Whether policies at both ends let requests pass.
+    fn allowed(&self, source: Option<ObjRef>, endpoint: &Endpoint, pod: Option<ObjRef>, port: u16) -> bool {
+        if self.rules.policies.is_empty() {
+            return true;
+        }
+        let asked = Port { number: port, protocol: "TCP" };
+        let (from, to) = (source.and_then(|source| self.peer(source)), pod.and_then(|pod| self.peer(pod)));
+        let peer = |ip: u32, pod: &Option<PeerPod>| Peer { ip, pod: pod.clone() };
+        let source_ip = source.and_then(|source| self.reads.statuses.get(source)).map_or(0, |status| status.pod_ip);
+        let says = |own: &PeerPod, other: Peer, direction| self.rules.policies.verdict(own, &other, direction, asked).allows();
+        from.as_ref().is_none_or(|own| says(own, peer(endpoint.ip, &to), Direction::Egress))
+            && to.as_ref().is_none_or(|own| says(own, peer(source_ip, &from), Direction::Ingress))
+    }
+
+    /// A pod as policies see it; `None` for one that uses its node's address.
+    fn peer(&self, pod: ObjRef) -> Option<PeerPod> {
+        let reads = self.reads;
+        let row = reads.listing.row(pod)?;
+        let class = reads.classes.get(reads.pods.get(pod)?.class);
+        if class.host_network {
+            return None;
+        }
+        let text = |sym: Sym| reads.names.text(sym).to_string();
+        let pairs = |set| reads.labels.pairs(set).iter().map(|&(key, value)| (text(key), text(value))).collect();
+        let namespace = text(row.key.namespace);
+        let name = reads.names.find_name(&namespace)?;
+        let space = reads.listing.by_key(ObjectKey { kind: Kind::Namespace, namespace: Sym::EMPTY, name });
+        let namespace_labels = space.and_then(|space| reads.listing.row(space)).map(|row| pairs(row.labels)).unwrap_or_default();
+        let ports = class.containers.iter().flat_map(|container| &container.ports);
+        let ports = ports.map(|port| (text(port.name), port.port, text(port.protocol))).collect();
+        Some(PeerPod { namespace, namespace_labels, labels: pairs(row.labels), ports })
+    }
+
+    /// Requests that a pod's containers can serve; `None`: as many as come. Unit: thousandths of a request per second.
+    fn limit_milli(&self, pod: ObjRef, programs: &mut Programs) -> Option<u64> {
+        let class_id = self.reads.pods.get(pod)?.class;
+        let class = self.reads.classes.get(class_id);
+        let mut least = None;
+        for (at, container) in class.containers.iter().enumerate() {
+            let program = programs.of(&self.reads.names, class_id, class, false, at);
+            let limit = u64::try_from(container.limits.cpu_millicores).unwrap_or(0);
+            if limit > 0 && program.cpu_us_per_request > 0 {
+                let free = limit.saturating_sub(program.cpu_millicores);
+                let can = free.saturating_mul(1_000_000) / program.cpu_us_per_request;
+                least = Some(least.map_or(can, |least: u64| least.min(can)));
+            }
+        }
+        least
+    }
+}
