@@ -10,6 +10,7 @@ use crate::model::pod_class::Classes;
 use crate::model::resources::Resources;
 use crate::model::workload::{ReplicaSet, ReplicaSetStatus};
 use crate::names::{Names, Sym};
+use crate::scene::arrivals::{Arrivals, Flows};
 use crate::simulation::Simulation;
 use crate::simulation::route::Delivered;
 use std::collections::BTreeMap;
@@ -21,6 +22,9 @@ pub fn broken(sim: &Simulation) -> Vec<String> {
     endpoints_are_pods(sim, &mut broken);
     counts_are_true(sim, &mut broken);
     indexes_agree(sim, &mut broken);
+    if let (Some(arrivals), Some(flows)) = (sim.find::<Arrivals>(), sim.find::<Flows>()) {
+        broken.extend(arrivals.unaccounted(flows, sim.now()));
+    }
     broken
 }
 

@@ -284,6 +284,19 @@ impl Arrivals {
         sum
     }
 
+    /// Sentences about flows whose requests do not add up: those from outside are sent as their rates say, and no outcome is counted twice.
+    pub(crate) fn unaccounted(&self, flows: &Flows, now: SimTime) -> Vec<String> {
+        let wrong = |(at, flow): (usize, &Flow)| {
+            let counts = self.counts(flows, at, now);
+            let parts = counts.refused.saturating_add(counts.dropped).saturating_add(counts.timed_out);
+            let rates = Share::default().count(&flow.rates, SimTime::ZERO, now).sent;
+            // A rate is rounded where it is cut into pieces.
+            let differs = flow.from.is_none() && rates.abs_diff(counts.sent) > REQUEST / 1000;
+            (differs || parts > counts.sent).then(|| format!("requests to {} do not add up: {counts:?}, by their rates {rates}", flow.to))
+        };
+        flows.0.iter().enumerate().filter_map(wrong).collect()
+    }
+
     /// The mean CPU that a container of a pod used between two moments, the second later than the first. Unit: nano-cores, cut.
     pub fn cpu_nanocores(&self, flows: &Flows, pod: Uid, load: Load, from: SimTime, until: SimTime) -> u64 {
         let base = (u128::from(load.base_millicores) * PER_MILLICORE).min(LOAD_MAX);

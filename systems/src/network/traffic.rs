@@ -35,10 +35,10 @@ use wavetank_engine::scene::network::NetworkSettings;
 use wavetank_engine::scene::program::Programs;
 use wavetank_engine::scene::targets::{Target, glob};
 use wavetank_engine::scene::traffic::TrafficSources;
-use wavetank_engine::simulation::route::{SINGLE, Wake, Whom};
+use wavetank_engine::simulation::route::{Wake, Whom};
 use wavetank_engine::simulation::{Seed, Simulation};
 
-/// The work queue: EndpointSlices, Services, pods that send, and one key for all that concerns every flow.
+/// The work queue: EndpointSlices, Services, pods that send, and what steers every flow.
 pub struct TrafficQueue;
 
 /// What changes who gets requests.
@@ -57,9 +57,9 @@ pub fn install(sim: &mut Simulation) {
     let watched = Watched::of(&mut sim.get_mut::<Kinds>());
     if !flows.0.is_empty() {
         let on = Changes::ADDED.or(Changes::SPEC).or(Changes::GONE);
-        wakes.push(Wake { kind: watched.policy, on, whom: Whom::Single });
+        wakes.push(Wake { kind: watched.policy, on, whom: Whom::Itself });
         if flows.0.iter().any(|flow| flow.service.is_none()) {
-            wakes.extend([watched.ingress, watched.class].map(|kind| Wake { kind, on, whom: Whom::Single }));
+            wakes.extend([watched.ingress, watched.class].map(|kind| Wake { kind, on, whom: Whom::Itself }));
         }
         if flows.0.iter().any(|flow| flow.from.is_some()) {
             let on = Changes::ADDED.or(Changes::READY).or(Changes::LABELS).or(Changes::GONE);
@@ -130,11 +130,7 @@ fn sync(mut work: Work<TrafficQueue>, reads: Reads, flows: Res<Flows>, mut progr
         if flows.0.is_empty() {
             continue;
         }
-        if item.object == SINGLE {
-            dirty.extend(0..flows.0.len());
-        } else {
-            dirty.extend(concerned(&reads, &flows, item.object));
-        }
+        dirty.extend(concerned(&reads, &flows, item.object));
     }
     if dirty.is_empty() {
         return;
@@ -165,6 +161,8 @@ fn concerned(reads: &Reads, flows: &Flows, object: ObjRef) -> Vec<usize> {
             let Some(service) = label.map(|label| reads.names.text(label)) else { return Vec::new() };
             flows.0.iter().map(|flow| named(flow, row.key.namespace, service)).collect()
         }
+        // A policy, an Ingress or a class.
+        Kind::Other(_) => vec![true; flows.0.len()],
         _ => {
             let name = reads.names.render(row.key.name);
             flows.0.iter().map(|flow| named(flow, row.key.namespace, &name)).collect()
