@@ -157,7 +157,7 @@ impl Objects {
     }
 
     /// Rows of the objects of a kind in a namespace whose selector may match one of these labels, gone ones included, in order of creation.
-    pub fn may_select<'a>(&'a self, kind: Kind, namespace: Sym, labels: impl Iterator<Item = (Sym, Sym)>) -> Vec<&'a Row> {
+    pub fn may_select(&self, kind: Kind, namespace: Sym, labels: impl Iterator<Item = (Sym, Sym)>) -> Vec<&Row> {
         let sets = labels.chain([(Sym::EMPTY, Sym::EMPTY)]).filter_map(|demand| self.selecting.get(&(kind, namespace, demand)));
         let mut found: Vec<ObjRef> = sets.flatten().copied().collect();
         found.sort_unstable();
