@@ -72,7 +72,7 @@ impl Asking<'_> {
             Client::Node(_) | Client::Outside(_) => None,
         };
         let Some(search) = search else {
-            return self.from_elsewhere(name, target);
+            return self.named_elsewhere(name, target);
         };
         let cached = resolved.is_some();
         let answer = match resolved {
@@ -103,7 +103,7 @@ impl Asking<'_> {
         }
     }
 
-    fn from_elsewhere(&mut self, name: &str, target: &Target<'_>) -> Seen {
+    fn named_elsewhere(&mut self, name: &str, target: &Target<'_>) -> Seen {
         if target.http {
             return self.ingress(target);
         }
