@@ -1,9 +1,9 @@
 //! A run of a scene: the script's moments, the expectations, and the clock between them.
 
-use crate::record::causes::Origin;
 use crate::api::objects::Objects;
 use crate::ids::ObjRef;
 use crate::names::Names;
+use crate::record::causes::Origin;
 use crate::scene::build;
 use crate::scene::drain::{self, Drains};
 use crate::scene::expect::Judge;

@@ -128,10 +128,13 @@ mod tests {
         }
     }
 
+    /// Endpoints by node and state; the way a client takes; what it sees, and how many endpoints it may get.
+    type Row = (&'static [(&'static str, &'static str)], Way, Ending, usize);
+
     #[test]
     fn what_a_client_sees() {
         let node = NodeView { name: "n1".into(), zone: String::new(), ip: 7, ready: true, excluded: false };
-        let table: &[(&[(&str, &str)], Way, Ending, usize)] = &[
+        let table: &[Row] = &[
             (&[], Way::Internal, Ending::Refused, 0),
             (&[("n1", "unready")], Way::Internal, Ending::Refused, 0),
             (&[("n1", "ready"), ("n2", "ready")], Way::Internal, Ending::Connected, 2),
