@@ -48,6 +48,10 @@ fn dump(run: &Run) -> BTreeMap<(String, String, String), Value> {
 /// Without versions, which count anew, and without heartbeats, which go on.
 fn comparable(mut object: Value) -> Value {
     object["metadata"].as_object_mut().unwrap().shift_remove("resourceVersion");
+    // Values of secrets are not taken over.
+    for value in (object["kind"] == "Secret").then(|| object.get_mut("data")?.as_object_mut()).flatten().into_iter().flatten() {
+        *value.1 = "".into();
+    }
     // Templates have it; pods show it only when a manifest says it.
     if let (true, Some(spec)) = (object["kind"] == "Pod", object["spec"].as_object_mut()) {
         spec.shift_remove("enableServiceLinks");
@@ -86,7 +90,8 @@ fn round_trip(files: &dyn Files, path: &str, at: SimTime) -> (BTreeSet<String>, 
     let mut draft = Draft::default();
     clean::add(before.values().cloned().collect(), &mut draft);
     draft.epoch_unix_s = Some(first.scene().epoch_unix_s + at.0 as i64 / 1_000_000_000);
-    assert_eq!(draft.left_out.lines(), Vec::<String>::new(), "{path}");
+    let left_out: Vec<String> = draft.left_out.lines().into_iter().filter(|line| !line.starts_with("values of secrets")).collect();
+    assert_eq!(left_out, Vec::<String>::new(), "{path}");
     let text = scene(&draft, &Nodes { count: 1, size: Vec::new() }, None);
     let mut second = run(&MemoryFiles::default().with("s.ron", text), "s.ron", Some(&first));
     second.run_until(SimTime::ZERO, &mut |_| {}).unwrap();
@@ -175,6 +180,9 @@ const WAITS: &[(&str, u64)] = &[
     ("job_suspend.ron", 20),       // updates of pods are gathered for a second
     ("class_comes_later.ron", 20), // the binder looks at all claims every 15 s
     ("smallest_volume.ron", 20),
+    // That a volume cannot be unmounted is no field of an object.
+    ("volume_stays_mounted.ron", 60),
+    ("volume_stays_mounted.ron", 120),
 ];
 
 #[test]

@@ -112,7 +112,7 @@ fn manifests_arrive_and_run_as_the_scene_says() {
     assert!(lines_of(&lines, "pod/lab/job-0").iter().any(|line| line.starts_with("01:40.000") && line.contains("created")));
     assert!(lines_of(&lines, "pod/lab/job-0").iter().any(|line| line.starts_with("02:40.000") && line.contains("Succeeded")), "{lines:#?}");
     assert_eq!(run.namespaces_made, ["lab"]);
-    assert!(summary(&run).not_simulated.iter().any(|what| what.ends_with("env")), "{:?}", summary(&run).not_simulated);
+    assert!(summary(&run).not_simulated.iter().any(|what| what.ends_with("securityContext")), "{:?}", summary(&run).not_simulated);
 }
 
 #[test]

@@ -75,7 +75,10 @@ fn so_does_every_change_of_the_benchmarks_made_small() {
             // Its files are not here.
             Some("gcda") => continue,
             Some("openb") => ["dir=tests/traces", "nodes=openb_nodes.csv", "pods=openb_pods.csv"].map(str::to_string).to_vec(),
-            _ => [("nodes", "12"), ("init", "48"), ("pods", "12"), ("sets", "2"), ("replicas", "6")].iter().filter_map(given).collect(),
+            _ => [("nodes", "12"), ("init", "48"), ("pods", "12"), ("sets", "2"), ("replicas", "6"), ("services", "12"), ("rolled", "2")]
+                .iter()
+                .filter_map(given)
+                .collect(),
         };
         deletions += leads_back(Path::new(&path), &set).0;
     }

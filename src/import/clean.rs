@@ -1,6 +1,6 @@
 //! What of a dump a scene can begin with: objects without what only their own cluster knows, owners first, references that lead somewhere.
 
-use super::{Draft, stages, target, text_at};
+use super::{Draft, configuration, stages, target, text_at};
 use serde_json::{Map, Value, json};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,6 @@ use wavetank_engine::time::unix_seconds;
 const LEFT_OUT: &[(&str, &str)] = &[
     ("Event", "events are made by the run"),
     ("Lease", "leases follow from nodes"),
-    ("Secret", "secrets change nothing here, and a scene is for showing"),
     ("NodeMetrics", "metrics are measured by the run"),
     ("PodMetrics", "metrics are measured by the run"),
     ("ComponentStatus", "the control plane is the run's own"),
@@ -29,6 +28,7 @@ const ORDER: &[&str] = &[
     "CSINode",
     "ServiceAccount",
     "ConfigMap",
+    "Secret",
     "PersistentVolumeClaim",
     "PersistentVolume",
     "Service",
@@ -66,13 +66,18 @@ pub fn add(documents: Vec<Value>, draft: &mut Draft) {
         } else if !text_at(&document, "/metadata/name").is_empty() && !seen.insert(target(&document)) {
             draft.left_out.note("objects that are there twice; the first one is taken", target(&document));
         } else {
-            objects.push(without_server_fields(document));
+            let mut object = without_server_fields(document);
+            if text_at(&object, "/kind") == "Secret" && configuration::empty_values(&mut object) {
+                draft.left_out.note("values of secrets, which change nothing; their keys are kept", target(&object));
+            }
+            objects.push(object);
         }
     }
     draft.epoch_unix_s = draft.epoch_unix_s.max(objects.iter().filter_map(latest_time).max());
     place_pods(&mut objects, draft);
     drop_owners(&mut objects, draft);
     unbind_claims(&mut objects, draft);
+    configuration::assume_missing(&mut objects, draft);
     let revisions = missing_revisions(&objects);
     objects.extend(revisions);
     draft.objects.extend(objects);

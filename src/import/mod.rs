@@ -5,6 +5,7 @@
 //! status is not given back). What is left out is told with its reason, never dropped in silence.
 
 pub mod clean;
+pub mod configuration;
 pub mod lost;
 pub mod read;
 pub mod stages;
