@@ -180,6 +180,7 @@ const WAITS: &[(&str, u64)] = &[
     ("job_suspend.ron", 20),       // updates of pods are gathered for a second
     ("class_comes_later.ron", 20), // the binder looks at all claims every 15 s
     ("smallest_volume.ron", 20),
+    ("claim_not_bound.ron", 40),
     // That a volume cannot be unmounted is no field of an object.
     ("volume_stays_mounted.ron", 60),
     ("volume_stays_mounted.ron", 120),
@@ -320,7 +321,7 @@ fn a_dump_of_a_real_cluster_stays_as_it_was() {
     assert_eq!(ended.code, 0, "{}", ended.err);
     let lost = "status.conditions.observedGeneration, status.containerStatuses.containerID";
     assert!(
-        ended.err.contains(lost) && ended.err.contains("Service that nothing here simulates: status.loadBalancer.ingress"),
+        ended.err.contains(lost) && ended.err.contains("PersistentVolume that nothing here simulates: status.lastPhaseTransitionTime"),
         "{}",
         ended.err
     );

@@ -23,6 +23,10 @@ fn admit(_: &mut AdmitCx, new: &mut NewObject) -> Result<(), Refusal> {
     let ready = new.states.iter().any(|state| matches!(state, StateValue::NodeStatus(status) if status.ready()));
     for state in &mut new.states {
         let StateValue::Node(node) = state else { continue };
+        // A node of which nothing is heard has its taints already: it comes with a world that goes on.
+        if node.taints.iter().any(|taint| taint.key == words::TAINT_UNREACHABLE) {
+            continue;
+        }
         let taint = NodeTaint { key: words::TAINT_NOT_READY, value: Sym::EMPTY, effect: Effect::NoSchedule, added_at: None };
         if !ready && !node.taints.iter().any(|old| (old.key, old.effect) == (taint.key, taint.effect)) {
             node.taints = node.taints.iter().copied().chain([taint]).collect();

@@ -2,13 +2,14 @@
 //!
 //! Requests that create an object carry no status; only a scene's first objects do.
 
-use super::{Tables, list, number};
+use super::{Tables, address, list, number};
 use crate::api::state::StateValue;
 use crate::ids::Kind;
 use crate::model::autoscaling::{HorizontalPodAutoscalerStatus, MetricValue, Reading};
 use crate::model::batch::{CronJobStatus, JobStatus};
 use crate::model::disruption::PodDisruptionBudgetStatus;
 use crate::model::meta::{Deletion, Meta};
+use crate::model::network::{BalancerIngress, ServiceStatus};
 use crate::model::opaque::Namespace;
 use crate::model::pod::{ContainerState, ContainerStatus, Pod, PodStatus, Terminated};
 use crate::model::quantity::Quantity;
@@ -46,6 +47,7 @@ impl Tables<'_> {
                 StateValue::PodDisruptionBudgetStatus(_) => Some(self.budget_status(status).into()),
                 StateValue::PersistentVolumeClaimStatus(_) => Some(self.claim_status(status).into()),
                 StateValue::PersistentVolumeStatus(_) => Some(volume_status(status).into()),
+                StateValue::ServiceStatus(_) => Some(self.service_status(status).into()),
                 StateValue::Namespace(_) => Some(self.namespace(body, status).into()),
                 _ => None,
             };
@@ -213,6 +215,12 @@ impl Tables<'_> {
             modes: AccessModes::of(list(status, "accessModes").filter_map(Value::as_str)),
             capacity: self.names.sym(size),
         }
+    }
+
+    fn service_status(&mut self, status: &Value) -> ServiceStatus {
+        let places = status.pointer("/loadBalancer/ingress").and_then(Value::as_array).into_iter().flatten();
+        let ingress = places.map(|place| BalancerIngress { ip: address(place.get("ip")), hostname: self.sym(place, "hostname") });
+        ServiceStatus { ingress: ingress.collect() }
     }
 
     fn namespace(&mut self, body: &Value, status: &Value) -> Namespace {
