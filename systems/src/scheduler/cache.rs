@@ -158,6 +158,15 @@ impl SchedulerCache {
         self.percentage = Some(percentage);
     }
 
+    /// Takes in on which nodes nominations have changed: what was refused there may be so for another reason now.
+    pub(super) fn nominations_changed(&mut self) {
+        for node in std::mem::take(&mut self.nominations.changed) {
+            if let Some(number) = self.table.by_name(node) {
+                self.table.changes.push(number);
+            }
+        }
+    }
+
     /// Notes that so many nodes were looked at again for a pod that was refused before.
     pub(super) fn looked_again(&mut self, nodes: u64) {
         self.work.filtered += nodes;

@@ -95,7 +95,7 @@ pub(super) fn explain(
     let outcome = match cycle::chosen(&cycle, found.clone()) {
         Decision::Node { node, nominated, .. } => chosen(&cycle, &found, node, nominated),
         Decision::None(failure) => {
-            let room = refused::room(&incoming, waiting.failures, &failure, state, seen, reads, names, words, now);
+            let room = refused::room(&incoming, waiting.failures, &failure, &mut (), state, seen, reads, names, words, now);
             let message = failure.message(names, room.message());
             Decided::Nowhere { message, preemption: preemption(&cycle, room, reads), would_fit: changes::changes(&cycle) }
         }

@@ -577,13 +577,27 @@ fn schedule_one(
     if let Some(&node) = state.nominated.get(&waiting.pod.uid) {
         incoming.nominated_node = node;
     }
-    // A pod that has been tried before is tried again where something has changed.
-    let known = match waiting.failures {
-        0 => None,
-        _ => refused::still_refused((&incoming, kind, meta), state, cache, reads, names, words, work.now()),
-    };
-    if let Some(said) = known.as_ref().filter(|_| !reads.checking.0) {
-        return refused::give_up_again((waiting, meta, kind), said, state, reads, names, words, work, events);
+    let key = cache.refused_by_node(&incoming, kind, reads).then_some((kind, meta.annotations));
+    let about = wavetank_engine::ids::ObjectKey { kind: Kind::Pod, namespace: meta.namespace, name: meta.name };
+    let mut about = About { waiting, key: about, incoming: &incoming, kind, standing: key, kept: None };
+    // Policies of one's own may want to see every pod once.
+    if !cache.refusals.is_empty()
+        && let Some(key) = key.filter(|_| waiting.failures > 0 || cache.own.is_empty())
+        && let Some(mut kept) = refused::still_refused(&key, &incoming, cache, reads, names)
+    {
+        let said = kept.said(&cache.cycle(&incoming, reads, names)).filter(|_| !reads.checking.0).cloned();
+        if let Some(said) = said {
+            cache.refusals.put(key, kept);
+            return refused::give_up_again((waiting, meta, kind), &said, state, reads, names, words, work, events);
+        }
+        let failure = kept.failure(&cache.cycle(&incoming, reads, names));
+        if reads.checking.0 {
+            let plain = cycle::decide(&cache.cycle(&incoming, reads, names), 0);
+            let Decision::None(plain) = plain else { panic!("a node can take a pod whose refusals stand") };
+            assert_eq!(plain.message(names, ""), failure.message(names, ""), "refusals stand until nodes change");
+        }
+        about.kept = Some(kept);
+        return refused::give_up(about, &failure, state, cache, reads, names, words, work, events);
     }
     match cache.decide(&incoming, kind, meta, state.start, reads, names) {
         Decision::Node { node: number, next_start, .. } => {
@@ -613,9 +627,7 @@ fn schedule_one(
             bind(waiting.pod, node, work);
         }
         Decision::None(failure) => {
-            let about = wavetank_engine::ids::ObjectKey { kind: Kind::Pod, namespace: meta.namespace, name: meta.name };
-            let about = About { waiting, key: about, incoming: &incoming, kind, known };
-            refused::give_up(&about, &failure, state, cache, reads, names, words, work, events);
+            refused::give_up(about, &failure, state, cache, reads, names, words, work, events);
         }
     }
 }

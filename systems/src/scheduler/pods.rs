@@ -139,6 +139,8 @@ pub struct Nominated {
 /// Waiting pods by the name of their nominated node, in the order of nomination.
 #[derive(Debug, Default)]
 pub struct Nominations {
+    /// Nodes with other nominations than when this was asked last.
+    pub(super) changed: Vec<Sym>,
     by_node: BTreeMap<Sym, Vec<Nominated>>,
     node_of: LookupMap<Uid, Sym>,
 }
@@ -147,6 +149,7 @@ impl Nominations {
     /// Nominates a pod to a node; an earlier nomination of the pod is dropped.
     pub fn put(&mut self, node: Sym, pod: Nominated) {
         self.drop(pod.pod.uid);
+        self.changed.push(node);
         self.node_of.insert(pod.pod.uid, node);
         self.by_node.entry(node).or_default().push(pod);
     }
@@ -154,6 +157,7 @@ impl Nominations {
     /// Drops a pod's nomination; returns whether it had one.
     pub fn drop(&mut self, uid: Uid) -> bool {
         let Some(node) = self.node_of.remove(&uid) else { return false };
+        self.changed.push(node);
         if let Some(pods) = self.by_node.get_mut(&node) {
             pods.retain(|pod| pod.pod.uid != uid);
             if pods.is_empty() {

@@ -85,6 +85,18 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Node and victims chosen, or the message: what must be the same however it was found.
+    pub(super) fn shape(&self) -> (String, Vec<(u32, Vec<ObjRef>)>) {
+        let list = match self {
+            Outcome::Room { candidates, chosen, .. } => {
+                let of = |candidate: &Candidate| (candidate.node, candidate.victims.iter().map(|victim| victim.pod).collect());
+                std::iter::once(&candidates[*chosen]).chain(candidates).map(of).collect()
+            }
+            Outcome::NotTried(_) | Outcome::NoRoom(_) => Vec::new(),
+        };
+        (self.message().to_string(), list)
+    }
+
     /// What the message of the failed attempt says of it; nothing of one that found room.
     pub fn message(&self) -> &str {
         match self {
@@ -109,8 +121,26 @@ pub trait Cluster {
     fn budgets(&self) -> Vec<Budget>;
 }
 
+/// What is known of nodes on which preemption does not help.
+pub trait Helpless {
+    /// Why it does not help on a node; `None` when that is not known.
+    fn known(&self, number: u32) -> Option<&Refusal>;
+
+    /// Notes why it does not help on a node.
+    fn note(&mut self, number: u32, refusal: &Refusal);
+}
+
+/// Nothing is known, and nothing is kept.
+impl Helpless for () {
+    fn known(&self, _: u32) -> Option<&Refusal> {
+        None
+    }
+
+    fn note(&mut self, _: u32, _: &Refusal) {}
+}
+
 /// Asks the PostFilter plugins of the profile after a failed cycle. Source: `runtime/framework.go`, `RunPostFilterPlugins`.
-pub fn preempt(cycle: &Cycle, failure: &Failure, cluster: &dyn Cluster, seed: u64, attempt: u32) -> Outcome {
+pub fn preempt(cycle: &Cycle, failure: &Failure, cluster: &dyn Cluster, helpless: &mut dyn Helpless, seed: u64, attempt: u32) -> Outcome {
     if cycle.nodes.ordered().is_empty() {
         return Outcome::NotTried(String::new());
     }
@@ -121,7 +151,7 @@ pub fn preempt(cycle: &Cycle, failure: &Failure, cluster: &dyn Cluster, seed: u6
             // A plugin that ends PreFilter early leaves DynamicResources without its state.
             Plugin::DynamicResources if filters.is_none() => return Outcome::NotTried("not found".to_string()),
             Plugin::DynamicResources => said.push(NO_CLAIMS.to_string()),
-            Plugin::DefaultPreemption => match look_for_room(cycle, filters.as_ref(), failure, cluster, seed, attempt) {
+            Plugin::DefaultPreemption => match look_for_room(cycle, filters.as_ref(), failure, cluster, helpless, (seed, attempt)) {
                 Ok(room) => return room,
                 Err((message, looked)) => {
                     said.push(format!("preemption: {message}"));
@@ -144,8 +174,8 @@ fn look_for_room(
     filters: Option<&Filters>,
     failure: &Failure,
     cluster: &dyn Cluster,
-    seed: u64,
-    attempt: u32,
+    helpless: &mut dyn Helpless,
+    (seed, attempt): (u64, u32),
 ) -> Result<Outcome, (String, bool)> {
     if let Some(why) = not_eligible(cycle, failure, cluster) {
         return Err((why.to_string(), false));
@@ -158,11 +188,15 @@ fn look_for_room(
     let offset = draw_below(seed, "preemption offset", cycle.pod.uid.0, u64::from(attempt), potential.len().max(1) as u64) as usize;
     let budgets = if potential.is_empty() { Vec::new() } else { cluster.budgets() };
     let mut dry_run = Failure::new(order.len());
-    let (mut candidates, mut any_clean) = (Vec::new(), false);
+    let (mut candidates, mut any_clean, mut skipped) = (Vec::new(), false, Vec::new());
     for step in 0..potential.len() {
         let number = potential[(offset + step) % potential.len()];
         // Where no filter could be prepared no node is left to try.
         let Some(filters) = filters else { break };
+        if helpless.known(number).is_some() {
+            skipped.push(number);
+            continue;
+        }
         match candidate(cycle, filters, number, cluster.on_node(number), &budgets) {
             Ok(found) => {
                 any_clean |= found.violations == 0;
@@ -171,10 +205,16 @@ fn look_for_room(
                     break;
                 }
             }
-            Err(refusal) => dry_run.add(number, refusal),
+            Err(refusal) => {
+                helpless.note(number, &refusal);
+                dry_run.add(number, refusal);
+            }
         }
     }
     if candidates.is_empty() {
+        for (number, refusal) in skipped.into_iter().filter_map(|number| Some((number, helpless.known(number)?.clone()))) {
+            dry_run.add(number, refusal);
+        }
         dry_run.add_unseen(Refusal::of(Plugin::DefaultPreemption, false, NOT_HELPFUL));
         return Err((dry_run.message(cycle.names, ""), true));
     }
@@ -198,13 +238,7 @@ fn not_eligible(cycle: &Cycle, failure: &Failure, cluster: &dyn Cluster) -> Opti
 }
 
 /// The pods that must leave a node, or why their leaving does not help. Source: `SelectVictimsOnNode`.
-pub(super) fn candidate(
-    cycle: &Cycle,
-    filters: &Filters,
-    number: u32,
-    pods: Vec<OnNode>,
-    budgets: &[Budget],
-) -> Result<Candidate, Refusal> {
+fn candidate(cycle: &Cycle, filters: &Filters, number: u32, pods: Vec<OnNode>, budgets: &[Budget]) -> Result<Candidate, Refusal> {
     let own = cycle.pod.resident.class.priority;
     let mut potential: Vec<OnNode> = pods.into_iter().filter(|pod| pod.priority() < own).collect();
     if potential.is_empty() {

@@ -1,25 +1,28 @@
-//! Refusals that stand: why no node could take pods of a kind, kept as nodes change, so that trying such pods again costs by change.
+//! Refusals that stand: why no node can take pods of a kind, kept as nodes change, so that such pods are tried again, and others like them
+//! for the first time, at the cost of what has changed.
 //!
-//! Kept for pods whose every refusal follows from the pod and one node alone, and which preemption can't help either. The answer is that of
-//! [`crate::scheduler::cycle::look`] and [`crate::scheduler::preemption::preempt`]; `--check` holds it to them.
+//! Kept for pods whose every refusal follows from the pod and one node alone. The answer is that of [`crate::scheduler::cycle::look`] and
+//! [`crate::scheduler::preemption::preempt`]; `--check` holds it to them.
 
 use crate::scheduler::cache::PodKind;
 use crate::scheduler::cycle::Cycle;
 use crate::scheduler::failure::{Failure, NO_CLAIMS};
 use crate::scheduler::filter::Filters;
 use crate::scheduler::plugin::{Plugin, Plugins, Refusal};
-use crate::scheduler::preemption::{Cluster, NOT_HELPFUL, candidate};
+use crate::scheduler::preemption::{Helpless, NOT_HELPFUL};
 use std::sync::Arc;
 use wavetank_engine::hash::LookupMap;
 use wavetank_engine::model::labels::LabelSetId;
 
 /// Kinds of pods kept at most; one beyond makes all be looked at anew.
 const KINDS_MAX: usize = 256;
+/// No refusal, or none that is known.
+const NONE: u32 = u32::MAX;
 
 /// What tells pods apart: the kind, and the annotations, which policies of one's own may read.
 pub(super) type Key = (PodKind, LabelSetId);
 
-/// Why no node can take a pod.
+/// Why no node can take a pod, and no preemption helps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Said {
     /// Plugins that refused.
@@ -34,16 +37,46 @@ pub(super) struct Refusals {
     kept: LookupMap<Key, Kept>,
 }
 
+impl Refusals {
+    /// Whether nothing is kept.
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// Takes out what is kept of a kind.
+    pub(super) fn take(&mut self, key: &Key) -> Option<Kept> {
+        self.kept.remove(key)
+    }
+
+    /// Keeps what is known of a kind from now on.
+    pub(super) fn put(&mut self, key: Key, kept: Kept) {
+        if self.kept.len() >= KINDS_MAX {
+            self.kept.clear();
+        }
+        self.kept.insert(key, kept);
+    }
+}
+
+/// The refusals of one kind of pods.
 #[derive(Debug, Default)]
-struct Kept {
+pub(super) struct Kept {
     epoch: u64,
     /// Entries of the table's change list taken in.
     seen: usize,
-    /// For each node the places of its refusal, and of what preemption says of it where it might help.
-    verdicts: LookupMap<u32, (usize, Option<usize>)>,
+    /// By number of the node.
+    verdicts: Vec<Verdict>,
     refusals: Tally,
     helpless: Tally,
+    /// Nodes on which preemption may help, as far as is known.
+    open: usize,
     said: Option<Said>,
+}
+
+/// Places of a node's refusal, and of why preemption does not help there.
+#[derive(Debug, Clone, Copy)]
+struct Verdict {
+    refusal: u32,
+    helpless: u32,
 }
 
 /// Different refusals, each with its number of nodes.
@@ -51,13 +84,23 @@ struct Kept {
 struct Tally(Vec<(Refusal, usize)>);
 
 impl Tally {
-    fn add(&mut self, refusal: Refusal) -> usize {
+    fn add(&mut self, refusal: Refusal) -> u32 {
         let at = self.0.iter().position(|kind| kind.0 == refusal).unwrap_or_else(|| {
             self.0.push((refusal, 0));
             self.0.len() - 1
         });
         self.0[at].1 += 1;
-        at
+        at as u32
+    }
+
+    fn get(&self, at: u32) -> Option<&Refusal> {
+        self.0.get(at as usize).map(|kind| &kind.0)
+    }
+
+    fn drop(&mut self, at: u32) {
+        if let Some(kind) = self.0.get_mut(at as usize) {
+            kind.1 -= 1;
+        }
     }
 
     fn failure(&self, nodes: usize) -> Failure {
@@ -65,23 +108,10 @@ impl Tally {
     }
 }
 
-impl Refusals {
-    /// Why the pod of a cycle still finds no node, and how many nodes were looked at to know; `None`: one may take it by now.
-    pub(super) fn again(&mut self, key: Key, cycle: &Cycle, cluster: &dyn Cluster) -> Option<(Said, u64)> {
-        if self.kept.len() >= KINDS_MAX && !self.kept.contains_key(&key) {
-            self.kept.clear();
-        }
-        let kept = self.kept.entry(key).or_default();
-        let found = kept.catch_up(cycle, cluster);
-        if found.is_none() {
-            self.kept.remove(&key);
-        }
-        found
-    }
-}
-
 impl Kept {
-    fn catch_up(&mut self, cycle: &Cycle, cluster: &dyn Cluster) -> Option<(Said, u64)> {
+    /// Takes in what has changed. Returns how many nodes were looked at; `None` when one can take the pod by now, and nothing is left to
+    /// keep.
+    pub(super) fn catch_up(&mut self, cycle: &Cycle) -> Option<u64> {
         let table = cycle.nodes;
         let fresh = self.epoch != table.epoch || table.changes.len() < self.seen;
         let changed = if fresh {
@@ -97,38 +127,68 @@ impl Kept {
         if !changed.is_empty() {
             let filters = Filters::prepare(*cycle).ok().filter(|filters| filters.only.is_none())?;
             for &number in &changed {
-                self.look(number, &filters, cycle, cluster)?;
+                self.forget(number);
+                let refusal = filters.refusal(number)?;
+                self.open += usize::from(refusal.resolvable);
+                self.verdicts[number as usize].refusal = self.refusals.add(refusal);
             }
-            self.said = None;
         }
-        let said = self.said.get_or_insert_with(|| say(&self.refusals, &self.helpless, cycle));
-        Some((said.clone(), changed.len() as u64))
+        Some(changed.len() as u64)
     }
 
-    /// Looks at one node; `None` when it may take the pod, or when preemption may make room there.
-    fn look(&mut self, number: u32, filters: &Filters, cycle: &Cycle, cluster: &dyn Cluster) -> Option<()> {
-        if let Some((refusal, helpless)) = self.verdicts.remove(&number) {
-            self.refusals.0[refusal].1 -= 1;
-            helpless.into_iter().for_each(|at| self.helpless.0[at].1 -= 1);
+    fn forget(&mut self, number: u32) {
+        let at = number as usize;
+        if self.verdicts.len() <= at {
+            self.verdicts.resize(at + 1, Verdict { refusal: NONE, helpless: NONE });
         }
-        let refusal = filters.refusal(number)?;
-        // Budgets decide which pods go, not whether their going helps.
-        let helpless = match refusal.resolvable {
-            true => Some(candidate(cycle, filters, number, cluster.on_node(number), &[]).err()?),
-            false => None,
+        let verdict = std::mem::replace(&mut self.verdicts[at], Verdict { refusal: NONE, helpless: NONE });
+        let resolvable = self.refusals.get(verdict.refusal).is_some_and(|refusal| refusal.resolvable);
+        self.open -= usize::from(resolvable && verdict.helpless == NONE);
+        self.refusals.drop(verdict.refusal);
+        self.helpless.drop(verdict.helpless);
+        self.said = None;
+    }
+
+    /// The refusals as a cycle gives them.
+    pub(super) fn failure(&self, cycle: &Cycle) -> Failure {
+        let order = cycle.nodes.ordered();
+        let mut failure = self.refusals.failure(order.len());
+        let mut next = 0;
+        let place = |kind: &(Refusal, usize)| {
+            let place = if kind.1 > 0 { next } else { NONE };
+            next += u32::from(kind.1 > 0);
+            place
         };
-        self.verdicts.insert(number, (self.refusals.add(refusal), helpless.map(|refusal| self.helpless.add(refusal))));
-        Some(())
+        let places: Vec<u32> = self.refusals.0.iter().map(place).collect();
+        failure.verdicts = order.iter().map(|&number| (number, places[self.verdicts[number as usize].refusal as usize])).collect();
+        failure
+    }
+
+    /// What is said where preemption is known not to help anywhere.
+    pub(super) fn said(&mut self, cycle: &Cycle) -> Option<&Said> {
+        if self.open > 0 {
+            return None;
+        }
+        Some(self.said.get_or_insert_with(|| {
+            let nodes = cycle.nodes.ordered().len();
+            let (failure, mut dry_run) = (self.refusals.failure(nodes), self.helpless.failure(nodes));
+            let seen: usize = dry_run.kinds.iter().map(|kind| kind.1).sum();
+            if seen < nodes {
+                dry_run.kinds.push((Refusal::of(Plugin::DefaultPreemption, false, NOT_HELPFUL), nodes - seen));
+            }
+            let preemption = format!("{NO_CLAIMS}, preemption: {}", dry_run.message(cycle.names, ""));
+            Said { plugins: failure.plugins(), message: failure.message(cycle.names, &preemption).into() }
+        }))
     }
 }
 
-fn say(refusals: &Tally, helpless: &Tally, cycle: &Cycle) -> Said {
-    let nodes = cycle.nodes.ordered().len();
-    let (failure, mut dry_run) = (refusals.failure(nodes), helpless.failure(nodes));
-    let seen: usize = dry_run.kinds.iter().map(|kind| kind.1).sum();
-    if seen < nodes {
-        dry_run.kinds.push((Refusal::of(Plugin::DefaultPreemption, false, NOT_HELPFUL), nodes - seen));
+impl Helpless for Kept {
+    fn known(&self, number: u32) -> Option<&Refusal> {
+        self.helpless.get(self.verdicts.get(number as usize)?.helpless)
     }
-    let preemption = format!("{NO_CLAIMS}, preemption: {}", dry_run.message(cycle.names, ""));
-    Said { plugins: failure.plugins(), message: failure.message(cycle.names, &preemption).into() }
+
+    fn note(&mut self, number: u32, refusal: &Refusal) {
+        self.verdicts[number as usize].helpless = self.helpless.add(refusal.clone());
+        self.open -= 1;
+    }
 }

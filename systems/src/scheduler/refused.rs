@@ -5,9 +5,9 @@
 use super::cache::{PodKind, SchedulerCache};
 use super::failure::{Failure, event_text};
 use super::pods::{Incoming, Resident};
-use super::preemption::{Budget, Cluster, OnNode, Outcome, preempt};
+use super::preemption::{Budget, Cluster, Helpless, OnNode, Outcome, preempt};
 use super::queue::Waiting;
-use super::refusals::Said;
+use super::refusals::{Kept, Key, Said};
 use super::{Reads, SchedulerQueue, SchedulerState, Words};
 use std::collections::BTreeMap;
 use wavetank_engine::api::queue::Work;
@@ -29,8 +29,10 @@ pub(super) struct About<'a> {
     pub(super) incoming: &'a Incoming,
     /// What tells it from others.
     pub(super) kind: PodKind,
-    /// What is known to stand against it, to be compared with what is found.
-    pub(super) known: Option<Said>,
+    /// What its refusals are kept by, where they stand until nodes change.
+    pub(super) standing: Option<Key>,
+    /// What is kept.
+    pub(super) kept: Option<Kept>,
 }
 
 /// The store as preemption looks at it.
@@ -87,6 +89,7 @@ pub(super) fn room(
     incoming: &Incoming,
     failures: u32,
     failure: &Failure,
+    helpless: &mut dyn Helpless,
     state: &SchedulerState,
     cache: &SchedulerCache,
     reads: &Reads,
@@ -95,13 +98,13 @@ pub(super) fn room(
     now: SimTime,
 ) -> Outcome {
     let store = Store { state, cache, reads, words, now, assumed: assumed(state) };
-    preempt(&cache.cycle(incoming, reads, names), failure, &store, reads.seed.0, failures)
+    preempt(&cache.cycle(incoming, reads, names), failure, &store, helpless, reads.seed.0, failures)
 }
 
 /// Looks for room, nominates the pod where there is some, tells why it waits and puts it back into the queue.
 #[expect(clippy::too_many_arguments, reason = "one cycle touches everything that the scheduler has")]
 pub(super) fn give_up(
-    about: &About,
+    about: About,
     failure: &Failure,
     state: &mut SchedulerState,
     cache: &mut SchedulerCache,
@@ -113,11 +116,21 @@ pub(super) fn give_up(
 ) {
     let (waiting, now) = (about.waiting, work.now());
     cache.know_all(state, reads, names);
-    let outcome = room(about.incoming, waiting.failures, failure, state, cache, reads, names, words, now);
-    let message = failure.message(names, outcome.message());
-    if let Some(known) = &about.known {
-        assert_eq!((&message[..], failure.plugins()), (&known.message[..], known.plugins), "refusals stand until nodes change");
+    let mut kept = about.kept;
+    let known = kept.is_some();
+    let outcome = {
+        let mut nothing = ();
+        let helpless: &mut dyn Helpless = kept.as_mut().map_or(&mut nothing, |kept| kept);
+        room(about.incoming, waiting.failures, failure, helpless, state, cache, reads, names, words, now)
+    };
+    if known && reads.checking.0 {
+        let plain = room(about.incoming, waiting.failures, failure, &mut (), state, cache, reads, names, words, now);
+        assert_eq!(plain.shape(), outcome.shape(), "preemption helps where it did until nodes change");
     }
+    if let Some(key) = about.standing {
+        cache.refusals.put(key, kept.unwrap_or_default());
+    }
+    let message = failure.message(names, outcome.message());
     let nominated = match &outcome {
         Outcome::NotTried(_) => None,
         Outcome::NoRoom(_) => Some(Sym::EMPTY),
@@ -165,29 +178,16 @@ pub(super) fn give_up(
     state.queue.fail(waiting, failure.plugins(), now);
 }
 
-/// Why a pod that was refused before still finds no node, without a look at nodes that have not changed; `None` when it must be tried.
-pub(super) fn still_refused(
-    pod: (&Incoming, PodKind, &Meta),
-    state: &SchedulerState,
-    cache: &mut SchedulerCache,
-    reads: &Reads,
-    names: &mut Names,
-    words: Words,
-    now: SimTime,
-) -> Option<Said> {
-    let (incoming, kind, meta) = pod;
-    if cache.table.order(&reads.labels).is_empty() || !cache.refused_by_node(incoming, kind, reads) {
+/// What is kept of a pod's kind, brought up to date: no node can take the pod. `None` when nothing is kept, or when a node may.
+pub(super) fn still_refused(key: &Key, incoming: &Incoming, cache: &mut SchedulerCache, reads: &Reads, names: &Names) -> Option<Kept> {
+    let mut kept = cache.refusals.take(key)?;
+    cache.nominations_changed();
+    if cache.table.order(&reads.labels).is_empty() {
         return None;
     }
-    cache.know_all(state, reads, names);
-    let mut refusals = std::mem::take(&mut cache.refusals);
-    let store = Store { state, cache, reads, words, now, assumed: assumed(state) };
-    let found = refusals.again((kind, meta.annotations), &cache.cycle(incoming, reads, names), &store);
-    cache.refusals = refusals;
-    found.map(|(said, looked)| {
-        cache.looked_again(looked);
-        said
-    })
+    let looked = kept.catch_up(&cache.cycle(incoming, reads, names))?;
+    cache.looked_again(looked);
+    Some(kept)
 }
 
 /// Tells once more why a pod waits, and puts it back into the queue.

@@ -70,7 +70,7 @@ fn step(cluster: &mut Cluster, next: &mut Waits, tie_by_pick: bool, number: usiz
     let cycle = cluster.cycle(pod);
     let found = examine(&cycle, 0);
     if found.feasible.is_empty() {
-        let outcome = preempt(&cycle, &found.failure, cluster, 0, 0);
+        let outcome = preempt(&cycle, &found.failure, cluster, &mut (), 0, 0);
         out.insert("message".into(), json!(found.failure.message(&cluster.names, outcome.message())));
         match &outcome {
             Outcome::NotTried(_) => {}

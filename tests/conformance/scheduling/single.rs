@@ -54,7 +54,7 @@ fn answer(cluster: &Cluster, pod: &Incoming) -> Map<String, Value> {
         out.insert("viaNominatedNode".into(), json!(true));
     }
     if found.feasible.is_empty() {
-        let outcome = preempt(&cycle, &found.failure, cluster, 0, 0);
+        let outcome = preempt(&cycle, &found.failure, cluster, &mut (), 0, 0);
         let message = found.failure.message(&cluster.names, outcome.message());
         out.insert("postFilter".into(), post_filter(cluster, &outcome));
         let mut plugins: Vec<&str> = found.failure.plugins().iter().map(Plugin::name).collect();

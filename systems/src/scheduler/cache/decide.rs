@@ -133,7 +133,6 @@ impl SchedulerCache {
             && facts.terms.is_none()
             && !facts.never_preempts
             && pod.nominated_node.is_empty()
-            && self.nominations.is_empty()
             && profile.post_filters == [Plugin::DynamicResources, Plugin::DefaultPreemption]
             && (profile.default_constraints.iter().all(|constraint| !constraint.hard) || pod.default_selector.is_empty())
             && self.own.refuse_by_node()
