@@ -1,9 +1,11 @@
 //! The arguments of every sub-command. Nothing here opens a file: only what can be judged from the words themselves.
 
+mod report;
 mod scenes;
 mod sides;
 mod values;
 
+pub use report::ReportArgs;
 pub use scenes::{ImportArgs, NewArgs};
 pub use sides::{CompareArgs, Seeds, SideArgs, Vary};
 pub use values::{
@@ -34,6 +36,7 @@ Examples:
   wavetank run manifests/ --nodes 5 --node-size cpu=8,memory=32Gi --until 10m
   wavetank run scenes/rollout/rolling_update.ron --journal - --quiet
   wavetank run scene.ron --set replicas=40 --summary json
+  wavetank run scene.ron --report scene.html
   wavetank run scene.ron --save half.wtk --at 5m
   wavetank run --resume half.wtk";
 
@@ -171,6 +174,9 @@ pub enum Command {
     /// Run two scenes, or one scene with two settings, over the same seeds, and say how they differ
     #[command(after_help = sides::COMPARE_HELP)]
     Compare(Box<CompareArgs>),
+    /// Run a scene and write what happened as one page for a browser
+    #[command(after_help = report::REPORT_HELP)]
+    Report(Box<ReportArgs>),
     /// Measure the scheduler on workloads named and shaped as those of kube-scheduler's own benchmarks
     #[command(after_help = BENCH_HELP)]
     Bench(Box<BenchArgs>),
@@ -240,6 +246,9 @@ pub struct RunArgs {
     /// Write Events as JSON lines to a file, or - for standard output
     #[arg(long, value_name = "FILE|-")]
     pub events: Option<Output>,
+    /// Write what happened as one page for a browser to a file
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<Output>,
     /// Check all invariants after every instant
     #[arg(long)]
     pub check: bool,
@@ -539,6 +548,7 @@ impl Cli {
             | Command::Compare(_)
             | Command::Import(_)
             | Command::New(_)
+            | Command::Report(_)
             | Command::Bench(_)
             | Command::Schedule
             | Command::Completions { .. } => None,
@@ -551,6 +561,9 @@ impl RunArgs {
         let journal = self.journal == Some(Output::Stdout);
         let events = self.events == Some(Output::Stdout);
         let json = self.summary == SummaryFormat::Json;
+        if self.report == Some(Output::Stdout) {
+            return Some("--report needs the name of a file; wavetank report -o - prints the page");
+        }
         match (json, journal, events) {
             (true, true, _) => Some("--summary json cannot share standard output with --journal -; write the journal to a file"),
             (true, false, true) => Some("--summary json cannot share standard output with --events -; write the events to a file"),
@@ -602,6 +615,9 @@ mod tests {
             "wavetank get rules --node n1 --scene a.ron --proxy-mode ipvs",
             "wavetank get dns web --from pod/client --scene a.ron -o json",
             "wavetank connect pod/client web:80 --scene a.ron --at 10s --resolved-at 5s -o json",
+            "wavetank report --scene a.ron",
+            "wavetank report --scene a.yaml --scene b.yaml --nodes 3 --until 5m -o r.html --quiet",
+            "wavetank run a.ron --report r.html --summary json",
             "wavetank schedule",
             "wavetank bench",
             "wavetank bench SchedulingBasic --nodes 100 --pods 50 --json - --percentage 100 --ties random --set init=3",
@@ -652,6 +668,9 @@ mod tests {
             ("wavetank connect pod/a --scene a", "<TO>"),
             ("wavetank connect pod/a b --scene a --at 1s --resolved-at 2s", "later than --at"),
             ("wavetank connect pod/a b --scene a --proxy-mode ebpf", "userspace"),
+            ("wavetank report", "--scene"),
+            ("wavetank report a.ron", "unexpected argument"),
+            ("wavetank run a --report -", "name of a file"),
             ("wavetank sing", "unrecognized"),
         ] {
             let error = read(line).expect_err(line);

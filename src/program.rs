@@ -25,6 +25,7 @@ pub fn program() -> ExitCode {
         Command::Import(args) => commands::import::import(&args),
         Command::Compare(args) => commands::compare::compare(&args),
         Command::New(args) => commands::new::new(&args),
+        Command::Report(args) => commands::report::report(&args),
         Command::Bench(args) => commands::bench::bench(&args),
         Command::Schedule => commands::schedule::schedule(),
     };

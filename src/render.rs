@@ -12,6 +12,7 @@ pub mod get;
 pub mod look;
 pub mod print;
 pub mod problems;
+pub mod report;
 pub mod story;
 pub mod summary;
 pub mod table;

@@ -10,6 +10,7 @@ pub mod get;
 pub mod import;
 pub mod logs;
 pub mod new;
+pub mod report;
 pub mod rollout;
 pub mod run;
 pub mod schedule;

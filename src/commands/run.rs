@@ -1,6 +1,7 @@
 //! `run`: a scene or manifests from beginning to end, with a summary.
 
 use crate::args::{Output, RunArgs, SummaryFormat};
+use crate::commands::report::{Watching, keeps_causes};
 use crate::commands::{build, dispatcher, failed, load_from, overrides};
 use crate::exit::{self, Outcome, Running};
 use crate::files::Disk;
@@ -67,6 +68,10 @@ pub(crate) fn run_from(args: &RunArgs, files: &dyn Files) -> Outcome {
         return Outcome::BadInput;
     }
     let clock = Stopwatch::start();
+    let mut report = match Watching::open(args) {
+        Ok(report) => report,
+        Err(outcome) => return outcome,
+    };
     let started = match &args.resume {
         Some(path) => resume(args, path),
         None => begin(args, files),
@@ -79,10 +84,16 @@ pub(crate) fn run_from(args: &RunArgs, files: &dyn Files) -> Outcome {
     let read_cpu = clock.cpu().unwrap_or_default();
     let read_later = Rc::new(Cell::new(Duration::ZERO));
     run.watch_reading(reading_watch(read_later.clone()));
-    let story = match go(args, &mut run, &clock, sources.as_ref()) {
+    if let Some(report) = &mut report {
+        report.begin(&mut run);
+    }
+    let story = match go(args, &mut run, &clock, sources.as_ref(), report.as_mut()) {
         Ok(story) => story,
         Err(outcome) => return outcome,
     };
+    if let Some(Err(outcome)) = report.map(|report| report.finish(&run, sources.as_ref())) {
+        return outcome;
+    }
     finish(args, &run, story.as_ref(), &clock, read_cpu + read_later.get())
 }
 
@@ -102,10 +113,10 @@ fn reading_watch(total: Rc<Cell<Duration>>) -> ReadingWatch {
 fn options(args: &RunArgs, scene: &Scene) -> RunOptions {
     RunOptions {
         dispatcher: dispatcher(args.dispatch),
-        journal: args.journal.is_some() || wants_story(args, scene),
+        journal: args.journal.is_some() || wants_story(args, scene) || keeps_causes(args, scene),
         check: args.check,
         shuffle_choices: args.shuffle_choices,
-        causes: false,
+        causes: keeps_causes(args, scene),
     }
 }
 
@@ -150,9 +161,16 @@ fn resume(args: &RunArgs, path: &Path) -> Result<(Run, Option<Sources>), Outcome
 }
 
 /// Runs to the end, and to the moment of saving before.
-fn go(args: &RunArgs, run: &mut Run, clock: &Stopwatch, sources: Option<&Sources>) -> Result<Option<Story>, Outcome> {
+fn go(
+    args: &RunArgs,
+    run: &mut Run,
+    clock: &Stopwatch,
+    sources: Option<&Sources>,
+    mut report: Option<&mut Watching>,
+) -> Result<Option<Story>, Outcome> {
     let mut journal = JournalFile::open(args)?;
     let mut story = begin_story(args, run, sources);
+    let keeps_lines = report.as_ref().is_some_and(|report| report.lines.is_some());
     let mut progress = Progress::new(run.scene().duration, !args.quiet);
     let end = run.end();
     let slice = SimDuration((end.0 / SLICES).max(1_000_000));
@@ -170,10 +188,16 @@ fn go(args: &RunArgs, run: &mut Run, clock: &Stopwatch, sources: Option<&Sources
         let stop = stops.first().filter(|(stop, _)| *stop <= next && *stop >= at).cloned();
         let limit = stop.as_ref().map_or(next, |(stop, _)| *stop);
         exit::now_running(Some(Running { scene: run.scene().path.clone(), seed: run.scene().seed, at }));
-        let outcome = run.run_until(limit, &mut |_| {});
+        let outcome = match report.as_mut().and_then(|report| report.collector.as_mut()) {
+            Some(collector) => run.run_until(limit, &mut |sim| collector.look(sim)),
+            None => run.run_until(limit, &mut |_| {}),
+        };
         let lines = run.sim.get_mut::<Journal>().take();
+        if let Some(report) = &mut report {
+            report.stretch(run, &lines);
+        }
         journal.write(&lines);
-        if story.as_mut().is_some_and(|story| !story.hear(&lines)) && args.journal.is_none() {
+        if story.as_mut().is_some_and(|story| !story.hear(&lines)) && args.journal.is_none() && !keeps_lines {
             run.sim.get_mut::<Journal>().record(false);
         }
         outcome.map_err(|error| failed(&error))?;

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use wavetank_engine::ids::Revision;
 use wavetank_engine::record::journal::{Journal, Line};
 use wavetank_engine::record::why::Recording;
-use wavetank_engine::scene::load::Loaded;
 use wavetank_engine::scene::run::{Run, RunOptions};
+use wavetank_engine::source::Sources;
 use wavetank_engine::source::error::nearest;
 
 /// Other names of the field `deletion`.
@@ -28,7 +28,7 @@ pub fn why(args: &WhyArgs) -> Outcome {
         Ok(change) => change,
         Err(outcome) => return outcome,
     };
-    let script = script(&run, &loaded);
+    let script = script(&run, &loaded.sources);
     let recording = Recording::new(&run.sim, lines).expect("the run keeps causes");
     let steps = recording.chain(write);
     let chain = Chain { scene: &run.scene().path, field: &field, steps: &steps, recording: &recording, script: &script };
@@ -47,12 +47,12 @@ pub fn why(args: &WhyArgs) -> Outcome {
 }
 
 /// What the script does, as it is written, and where.
-pub(crate) fn script(run: &Run, loaded: &Loaded) -> Vec<Script> {
+pub(crate) fn script(run: &Run, sources: &Sources) -> Vec<Script> {
     let entry = |entry: &wavetank_engine::scene::model::ScriptEntry| {
-        let written = loaded.sources.excerpt(entry.span);
+        let written = sources.excerpt(entry.span);
         let action = written.split_once(',').and_then(|(_, action)| action.trim().strip_suffix(')'));
         let action = action.unwrap_or(written).trim().trim_end_matches(',');
-        let place = loaded.sources.locate(entry.span);
+        let place = sources.locate(entry.span);
         let place = format!("{}:{}", place.path, place.line);
         Script { action: action.split_whitespace().collect::<Vec<_>>().join(" "), place }
     };

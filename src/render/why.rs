@@ -31,7 +31,7 @@ pub struct Chain<'c> {
 }
 
 /// Time and sentence of each step.
-fn told(chain: &Chain) -> Vec<(SimTime, String)> {
+pub(crate) fn told(chain: &Chain) -> Vec<(SimTime, String)> {
     let mut told: Vec<(SimTime, String)> = Vec::new();
     for (at, step) in chain.steps.iter().enumerate() {
         let last = told.last().map_or(SimTime::ZERO, |(at, _)| *at);
