@@ -41,8 +41,10 @@ function chart(box, { t, lines, unit, stacked, height, digits }) {
     const below = new Array(times.length).fill(0);
     drawn = drawn.map(({ values, line }) => ({
       line, values: values.map((value, at) => value === null ? null : (below[at] += value)),
-    })).reverse();
+    }));
   }
+  // The first line lies on top: of areas the lowest, of lines the one that the others are measured by.
+  drawn.reverse();
   const target = make("div", { class: "chart" }), legend = make("div", { class: "legend" });
   box.append(target, legend);
   const stepped = uPlot.paths.stepped({ align: 1 });
