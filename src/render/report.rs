@@ -9,12 +9,8 @@ use std::io::Write;
 
 const PAGE: &str = include_str!("report/page.html");
 const STYLE: &str = include_str!("report/report.css");
-const SCRIPTS: [&str; 4] = [
-    include_str!("report/data.js"),
-    include_str!("report/charts.js"),
-    include_str!("report/pods.js"),
-    include_str!("report/main.js"),
-];
+const SCRIPTS: [&str; 4] =
+    [include_str!("report/data.js"), include_str!("report/charts.js"), include_str!("report/pods.js"), include_str!("report/main.js")];
 const UPLOT: &str = include_str!("report/uPlot.iife.min.js");
 const UPLOT_STYLE: &str = include_str!("report/uPlot.min.css");
 const UPLOT_LICENSE: &str = include_str!("report/uPlot.LICENSE");

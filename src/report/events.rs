@@ -1,9 +1,9 @@
 //! Events: how many over time, of which reasons, and the rows themselves as far as there is room.
 
+use crate::report::millis;
 use crate::report::named;
 use crate::report::series::deltas;
 use crate::report::texts::Texts;
-use crate::report::millis;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use wavetank_engine::names::Names;
@@ -12,7 +12,7 @@ use wavetank_engine::record::events::Written;
 use wavetank_engine::simulation::Simulation;
 
 /// Rows that are kept, of warnings and of others each.
-pub const ROWS_MAX: usize = 10_000;
+pub const ROWS_MAX: usize = 40_000;
 
 #[derive(Debug, Clone, Copy)]
 struct Kept {
@@ -74,7 +74,8 @@ impl EventRows {
         let firsts: Vec<u64> = rows.iter().map(|(row, _)| row.first_ms).collect();
         let lasts: Vec<u64> = rows.iter().map(|(row, _)| row.last_ms - row.first_ms).collect();
         let warnings: Vec<u8> = rows.iter().map(|(_, warning)| u8::from(*warning)).collect();
-        let mut reasons: Vec<_> = self.reasons.iter().map(|(&(reason, source, warning), &count)| (reason, source, warning, count)).collect();
+        let mut reasons: Vec<_> =
+            self.reasons.iter().map(|(&(reason, source, warning), &count)| (reason, source, warning, count)).collect();
         reasons.sort_by_key(|reason| std::cmp::Reverse(reason.3));
         json!({
             "written": self.written,

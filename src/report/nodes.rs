@@ -175,7 +175,8 @@ impl Nodes {
     /// Sums over time, and for each node its cells as columns of numbers.
     pub fn json(&self) -> Value {
         let kept = self.names.len().min(NODES_MAX);
-        let cells = |list: &Vec<(usize, Cell)>| list.iter().flat_map(|(at, cell)| [*at as u32, cell[0], cell[1], cell[2], cell[3]]).collect();
+        let cells =
+            |list: &Vec<(usize, Cell)>| list.iter().flat_map(|(at, cell)| [*at as u32, cell[0], cell[1], cell[2], cell[3]]).collect();
         let cells: Vec<Vec<u32>> = self.cells[..kept].iter().map(cells).collect();
         json!({"sums": SUMS, "series": self.series.json(), "names": self.names[..kept], "cells": cells})
     }

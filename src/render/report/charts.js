@@ -63,7 +63,7 @@ function chart(box, { t, lines, unit, stacked, height, digits }) {
     scales: { x: { time: false }, y: { range: (u, low, high) => [0, high > 0 ? high * 1.08 : 1] } },
     axes: [
       { ...axis, incrs: STEPS_S, space: 80, values: (u, splits) => splits.map((s) => clock(s * 1000, true)), size: 28 },
-      { ...axis, label: unit, size: 56, values: (u, splits) => splits.map((v) => number(v)) },
+      { ...axis, label: unit, size: 50, values: (u, splits) => splits.map(compact) },
     ],
     cursor: { sync: { key: "run", setSeries: false }, points: { show: false }, drag: { x: true, y: false } },
     series: [{}].concat(drawn.map(({ line }) => ({
@@ -153,7 +153,7 @@ function heatMap(section) {
   const STATES = ["not there", "ready", "not ready", "cordoned"];
   const metric = make("select", { "aria-label": "What is shown", onchange: () => draw() }, ...METRICS.map(([name], at) => make("option", { value: at }, name)));
   const order = make("select", { "aria-label": "Order of nodes", onchange: () => draw() },
-    make("option", { value: "made" }, "in order of creation"), make("option", { value: "full" }, "fullest first"));
+    make("option", { value: "made" }, "in order of creation"), make("option", { value: "full" }, "fullest first"), make("option", { value: "off" }, "longest not ready first"));
   const each = Math.max(1, Math.ceil(count / 400)), rows = Math.ceil(count / each);
   const canvas = make("canvas", { class: "heat", width: Math.max(width, 1), height: Math.max(rows, 1), role: "img", "aria-label": "Nodes over time" });
   canvas.style.height = (rows <= 12 ? rows * 22 : rows <= 40 ? rows * 12 : 400) + "px";
@@ -177,6 +177,10 @@ function heatMap(section) {
       const mean = sorted.map((node) => { let sum = 0; for (let at = 0; at < width; at++) sum += grid[node * width + at]; return sum; });
       sorted.sort((a, b) => mean[b] - mean[a] || a - b);
     }
+    if (order.value === "off") {
+      const off = sorted.map((node) => { let sum = 0; for (let at = 0; at < width; at++) sum += state[node * width + at] !== 1; return sum; });
+      sorted.sort((a, b) => off[b] - off[a] || a - b);
+    }
     const [low, high, bad, warn] = ["heat0", "heat1", "bad", "warn"].map(rgb);
     const image = new ImageData(canvas.width, canvas.height);
     for (let row = 0; row < rows; row++) {
@@ -188,7 +192,7 @@ function heatMap(section) {
           there++; sum += grid[cell]; off += state[cell] === 2; shut += state[cell] === 3;
         }
         if (there === 0) continue;
-        const full = Math.min(sum / there / most, 1), red = off ? Math.max(off / there, .35) : 0, brown = shut ? Math.max(shut / there, .35) * .6 : 0;
+        const full = Math.min(sum / there / most, 1), red = off ? Math.max(off / there, .6) : 0, brown = shut ? Math.max(shut / there, .35) * .6 : 0;
         for (let n = 0; n < 3; n++) {
           let value = low[n] + (high[n] - low[n]) * full;
           value += (warn[n] - value) * brown;

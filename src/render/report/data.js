@@ -44,6 +44,11 @@ function number(value, digits) {
   return value.toLocaleString("en-US", { maximumFractionDigits: digits === undefined ? 2 : digits });
 }
 
+/** A number as it stands at an axis: 50K. */
+function compact(value) {
+  return value.toLocaleString("en-US", { notation: "compact", maximumFractionDigits: 2 });
+}
+
 /** The last place whose number is not above `wanted`; -1 before the first. */
 function placeOf(numbers, wanted, from, until) {
   let low = from || 0, high = until === undefined ? numbers.length : until;

@@ -41,11 +41,11 @@ function podList(section) {
   const pad = make("div", { class: "pad" }), rows = make("div", { class: "rows" }, pad);
   section.append(found, rows, make("div", { class: "pod", style: "position:static;height:18px" }, make("span"), timeAxis()));
   const last = (pod) => lives.starts[pod + 1] - 1;
+  const PENDING = pods.states.indexOf("Pending");
   const waited = (pod) => {
-    const from = lives.starts[pod], next = from + 1 < lives.starts[pod + 1];
-    let step = from;
-    while (step < lives.starts[pod + 1] && lives.state[step] === 3) step++;
-    return (step < lives.starts[pod + 1] || !next ? (step < lives.starts[pod + 1] ? lives.t[step] : page.data.end_ms) : page.data.end_ms) - lives.t[from];
+    let step = lives.starts[pod];
+    while (step < lives.starts[pod + 1] && lives.state[step] === PENDING) step++;
+    return (step < lives.starts[pod + 1] ? lives.t[step] : page.data.end_ms) - lives.t[lives.starts[pod]];
   };
   let list = [];
   function choose() {
