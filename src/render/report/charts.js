@@ -131,7 +131,7 @@ function empty(section, text) {
 /** The axis of time below something that is no chart. */
 function timeAxis() {
   const { from_ms: from, end_ms: end } = page.data;
-  const span = (end - from) / 1000, step = STEPS_S.find((step) => span / step <= 8) || span;
+  const span = (end - from) / 1000, step = STEPS_S.find((step) => span / step <= (innerWidth < 700 ? 4 : 8)) || span;
   const axis = make("div", { class: "axis" });
   for (let at = Math.ceil(from / 1000 / step) * step; at <= end / 1000 + 1e-9; at += step) {
     axis.append(make("span", { style: `left:${percentOf(at * 1000)}%` }, clock(at * 1000, true)));
