@@ -142,6 +142,30 @@ fn a_missed_expectation_is_told_and_the_report_is_there() {
 }
 
 #[test]
+fn a_page_says_how_to_ask_for_more() {
+    let ended = wavetank(&[
+        "report",
+        "--scene",
+        "scenes/bench/SchedulingBasic.ron",
+        "--set",
+        "nodes=3",
+        "--seed",
+        "5",
+        "--until",
+        "90s",
+        "-o",
+        "-",
+    ]);
+    let data = data(&ended.out);
+    assert_eq!(data["why"], Value::Null, "too many pods for their causes to be kept");
+    let ask = data["ask"].as_str().unwrap();
+    assert_eq!(ask, "--scene scenes/bench/SchedulingBasic.ron --seed 5 --set nodes=3");
+    let pod = format!("pod/{}", data["pods"]["names"][0].as_str().unwrap());
+    let words: Vec<&str> = ["why", &pod].into_iter().chain(ask.split(' ')).chain(["--at", "1000ms"]).collect();
+    assert_eq!(wavetank(&words).code, 0, "{words:?}");
+}
+
+#[test]
 fn run_writes_the_same_report_beside_its_summary() {
     let folder = folder("report_run");
     let path = folder.join("r.html").display().to_string();

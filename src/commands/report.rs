@@ -1,5 +1,7 @@
 //! `report`: a run told as one page for a browser.
 
+mod ask;
+
 use crate::args::{Output, ReportArgs, RunArgs};
 use crate::commands::why::script;
 use crate::exit::Outcome;
@@ -86,10 +88,12 @@ impl Watching {
     ///
     /// # Errors
     /// When it can't be written.
-    pub(crate) fn finish(self, run: &Run, sources: Option<&Sources>) -> Result<(), Outcome> {
+    pub(crate) fn finish(self, args: &RunArgs, run: &Run, sources: Option<&Sources>) -> Result<(), Outcome> {
         let Some(collector) = self.collector else { return Ok(()) };
         let script = sources.map_or_else(Vec::new, |sources| script(run, sources));
-        let page = page(&collector.data(run, &script, self.lines));
+        let mut data = collector.data(run, &script, self.lines);
+        data["ask"] = ask::ask(args, &run.scene().path).into();
+        let page = page(&data);
         let (written, name) = match (self.file, &self.output) {
             (Some(mut file), Output::File(path)) => {
                 (file.set_len(0).and_then(|()| file.write_all(page.as_bytes())), path.display().to_string())

@@ -91,7 +91,7 @@ pub(crate) fn run_from(args: &RunArgs, files: &dyn Files) -> Outcome {
         Ok(story) => story,
         Err(outcome) => return outcome,
     };
-    if let Some(Err(outcome)) = report.map(|report| report.finish(&run, sources.as_ref())) {
+    if let Some(Err(outcome)) = report.map(|report| report.finish(args, &run, sources.as_ref())) {
         return outcome;
     }
     finish(args, &run, story.as_ref(), &clock, read_cpu + read_later.get())

@@ -117,7 +117,7 @@ function closePanel() {
 /** How to ask about a pod on the command line. */
 function asked(command, name) {
   const [namespace, own] = name.includes("/") ? name.split("/") : ["", name];
-  return `wavetank ${command} pod/${own}${namespace ? " -n " + namespace : ""} --scene ${page.data.scene} --at ${page.instant}ms`;
+  return `wavetank ${command} pod/${own}${namespace ? " -n " + namespace : ""} ${page.data.ask} --at ${page.instant}ms`;
 }
 
 function showPod(pod) {
