@@ -13,8 +13,8 @@ Examples:
   wavetank report --scene shop.yaml --nodes 3 --until 10m -o shop.html
   wavetank run my.ron --report my.html                           the same beside a usual run
 
-The file needs nothing else: no server, no network. Exit code 1 when an expectation of the scene is missed;
-the report is written all the same, and says which.";
+The file needs nothing else: no server, no network. When an expectation of the scene is missed the
+report is written all the same, and the exit code is 1.";
 
 /// Arguments of `report`.
 #[derive(Debug, Args)]

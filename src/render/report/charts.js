@@ -154,7 +154,7 @@ function heatMap(section) {
   const metric = make("select", { "aria-label": "What is shown", onchange: () => draw() }, ...METRICS.map(([name], at) => make("option", { value: at }, name)));
   const order = make("select", { "aria-label": "Order of nodes", onchange: () => draw() },
     make("option", { value: "made" }, "in order of creation"), make("option", { value: "full" }, "fullest first"), make("option", { value: "off" }, "longest not ready first"));
-  const each = Math.max(1, Math.ceil(count / 400)), rows = Math.ceil(count / each);
+  const each = Math.max(1, Math.ceil(count / 200)), rows = Math.ceil(count / each);
   const canvas = make("canvas", { class: "heat", width: Math.max(width, 1), height: Math.max(rows, 1), role: "img", "aria-label": "Nodes over time" });
   canvas.style.height = (rows <= 12 ? rows * 22 : rows <= 40 ? rows * 12 : 400) + "px";
   canvas.style.imageRendering = "pixelated";
