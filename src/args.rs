@@ -111,8 +111,8 @@ Examples:
 
 Workloads (scenes/bench): SchedulingBasic, SchedulingPodAntiAffinity, SchedulingPodAffinity,
 SchedulingPreferredPodAffinity, SchedulingPreferredPodAntiAffinity, TopologySpreading,
-PreferredTopologySpreading, PreemptionBasic, Unschedulable, SchedulingWithMixedChurn, SchedulingWithNodesAdded,
-SchedulingDaemonset.";
+PreferredTopologySpreading, SchedulingZoneAndHostSpreading, PreemptionBasic, Unschedulable,
+SchedulingWithMixedChurn, SchedulingWithNodesAdded, SchedulingDaemonset.";
 
 const COMPLETIONS_HELP: &str = "\
 Examples:

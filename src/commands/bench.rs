@@ -53,6 +53,7 @@ workloads!(
     "Unschedulable",
     "SchedulingWithMixedChurn",
     "SchedulingWithNodesAdded",
+    "SchedulingZoneAndHostSpreading",
     "SchedulingDaemonset",
 );
 
