@@ -17,7 +17,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use values::{duration, positive};
+use values::{duration, positive, span};
 use wavetank_engine::scene::policies::PolicyChoice;
 use wavetank_engine::time::SimDuration;
 
@@ -37,6 +37,8 @@ Examples:
   wavetank run scenes/rollout/rolling_update.ron --journal - --quiet
   wavetank run scene.ron --set replicas=40 --summary json
   wavetank run scene.ron --report scene.html
+  wavetank run scenes/autoscaling/up_and_down.ron --series series.csv --series-every 30s
+  wavetank run scenes/hello.ron --perfetto trace.json
   wavetank run scene.ron --save half.wtk --at 5m
   wavetank run --resume half.wtk";
 
@@ -249,6 +251,15 @@ pub struct RunArgs {
     /// Write what happened as one page for a browser to a file
     #[arg(long, value_name = "FILE")]
     pub report: Option<Output>,
+    /// Write time series of the run as a CSV table to a file, or - for standard output
+    #[arg(long, value_name = "FILE|-")]
+    pub series: Option<Output>,
+    /// Virtual time between two samples of --series [default: 10s]
+    #[arg(long, value_name = "TIME", requires = "series", value_parser = span)]
+    pub series_every: Option<SimDuration>,
+    /// Write the lives of pods as a trace that Perfetto and Chrome open (ui.perfetto.dev), or - for standard output
+    #[arg(long, value_name = "FILE|-", conflicts_with = "resume")]
+    pub perfetto: Option<Output>,
     /// Check all invariants after every instant
     #[arg(long)]
     pub check: bool,

@@ -1,6 +1,9 @@
 //! The values of single arguments and how they are read.
 
 use clap::ValueEnum;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use wavetank_engine::scene::network::ProxyMode;
@@ -9,6 +12,14 @@ use wavetank_engine::time::SimDuration;
 /// Reads a virtual time such as `35s` or `1h30m`.
 pub(super) fn duration(text: &str) -> Result<SimDuration, String> {
     SimDuration::parse(text)
+}
+
+/// Reads a virtual time that is not zero.
+pub(super) fn span(text: &str) -> Result<SimDuration, String> {
+    match duration(text)? {
+        SimDuration::ZERO => Err("must be longer than nothing".to_string()),
+        span => Ok(span),
+    }
 }
 
 /// Reads a count of at least one.
@@ -51,6 +62,17 @@ pub enum Output {
 }
 
 impl Output {
+    /// Begins to write there.
+    ///
+    /// # Errors
+    /// What the system says when the file can't be made.
+    pub fn open(&self) -> io::Result<Box<dyn Write>> {
+        Ok(match self {
+            Output::Stdout => Box::new(BufWriter::new(io::stdout())),
+            Output::File(path) => Box::new(BufWriter::new(File::create(path)?)),
+        })
+    }
+
     /// Whether the name asks for JSON lines: it ends in `.jsonl` or `.json`.
     pub fn wants_json(&self) -> bool {
         match self {
@@ -62,6 +84,15 @@ impl Output {
 
 fn wants_json(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == "jsonl" || end == "json")
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Output::Stdout => f.write_str("-"),
+            Output::File(path) => write!(f, "{}", path.display()),
+        }
+    }
 }
 
 impl FromStr for Output {

@@ -5,8 +5,10 @@ use crate::commands::report::{Watching, keeps_causes};
 use crate::commands::{build, dispatcher, failed, load_from, overrides};
 use crate::exit::{self, Outcome, Running};
 use crate::files::Disk;
+use crate::perfetto;
 use crate::render;
 use crate::render::story::Story;
+use crate::series::SeriesFile;
 use crate::terminal::{self, Progress};
 use crate::usage::{Stopwatch, cpu_now, peak_rss_bytes};
 use serde::{Deserialize, Serialize};
@@ -61,10 +63,8 @@ pub fn run(args: &RunArgs) -> Outcome {
 
 /// The same from files that need not be on the disk.
 pub(crate) fn run_from(args: &RunArgs, files: &dyn Files) -> Outcome {
-    if args.journal == Some(Output::Stdout) && args.summary == SummaryFormat::Json {
-        eprintln!(
-            "error: --summary json prints one object and nothing else on standard output; send the journal to a file with --journal FILE"
-        );
+    if let Some(wrong) = too_much_on_stdout(args) {
+        eprintln!("error: {wrong}");
         return Outcome::BadInput;
     }
     let clock = Stopwatch::start();
@@ -97,6 +97,27 @@ pub(crate) fn run_from(args: &RunArgs, files: &dyn Files) -> Outcome {
     finish(args, &run, story.as_ref(), &clock, read_cpu + read_later.get())
 }
 
+/// What is wrong with all that should go to standard output.
+fn too_much_on_stdout(args: &RunArgs) -> Option<String> {
+    let stdout = Some(Output::Stdout);
+    let flags = [("journal", &args.journal), ("events", &args.events), ("series", &args.series), ("perfetto", &args.perfetto)];
+    let mut there = flags.into_iter().filter(|(_, output)| **output == stdout).map(|(flag, _)| flag);
+    if args.summary == SummaryFormat::Json {
+        let what = there.find(|&flag| flag != "events")?;
+        return Some(format!(
+            "--summary json prints one object and nothing else on standard output; send the {what} to a file with --{what} FILE"
+        ));
+    }
+    let (first, second) = (there.next()?, there.next()?);
+    let both = [first, second].iter().any(|flag| matches!(*flag, "series" | "perfetto"));
+    both.then(|| format!("the {first} and the {second} can't both go to standard output; send one to a file with --{second} FILE"))
+}
+
+/// Whether standard output is for a program that reads a table or a trace.
+fn table_on_stdout(args: &RunArgs) -> bool {
+    [&args.series, &args.perfetto].into_iter().any(|output| *output == Some(Output::Stdout))
+}
+
 /// Adds up the processor time of reading in the middle of the run.
 fn reading_watch(total: Rc<Cell<Duration>>) -> ReadingWatch {
     let mut began = Duration::ZERO;
@@ -113,10 +134,10 @@ fn reading_watch(total: Rc<Cell<Duration>>) -> ReadingWatch {
 fn options(args: &RunArgs, scene: &Scene) -> RunOptions {
     RunOptions {
         dispatcher: dispatcher(args.dispatch),
-        journal: args.journal.is_some() || wants_story(args, scene) || keeps_causes(args, scene),
+        journal: args.journal.is_some() || args.perfetto.is_some() || wants_story(args, scene) || keeps_causes(args, scene),
         check: args.check,
         shuffle_choices: args.shuffle_choices,
-        causes: keeps_causes(args, scene),
+        causes: args.perfetto.is_some() || keeps_causes(args, scene),
     }
 }
 
@@ -169,12 +190,13 @@ fn go(
     mut report: Option<&mut Watching>,
 ) -> Result<Option<Story>, Outcome> {
     let mut journal = JournalFile::open(args)?;
+    let mut series = SeriesFile::open(args, run).map_err(bad_output)?;
     let mut story = begin_story(args, run, sources);
     let keeps_lines = report.as_ref().is_some_and(|report| report.lines.is_some());
     let mut progress = Progress::new(run.scene().duration, !args.quiet);
     let end = run.end();
     let slice = SimDuration((end.0 / SLICES).max(1_000_000));
-    let mut stops = Vec::new();
+    let (mut stops, mut kept) = (Vec::new(), Vec::new());
     if let (Some(path), Some(at)) = (&args.save, args.at) {
         if SimTime(at.0) > end {
             eprintln!("error: --at {at}: the run ends at {end}");
@@ -185,6 +207,7 @@ fn go(
     let mut at = run.sim.now();
     loop {
         let next = (at + slice).min(end);
+        let next = series.as_ref().map_or(next, |series| next.min(series.next()));
         let stop = stops.first().filter(|(stop, _)| *stop <= next && *stop >= at).cloned();
         let limit = stop.as_ref().map_or(next, |(stop, _)| *stop);
         exit::now_running(Some(Running { scene: run.scene().path.clone(), seed: run.scene().seed, at }));
@@ -197,10 +220,17 @@ fn go(
             report.stretch(run, &lines);
         }
         journal.write(&lines);
-        if story.as_mut().is_some_and(|story| !story.hear(&lines)) && args.journal.is_none() && !keeps_lines {
+        let listened_to = args.journal.is_some() || args.perfetto.is_some() || keeps_lines;
+        if story.as_mut().is_some_and(|story| !story.hear(&lines)) && !listened_to {
             run.sim.get_mut::<Journal>().record(false);
         }
+        if args.perfetto.is_some() {
+            kept.extend(lines);
+        }
         outcome.map_err(|error| failed(&error))?;
+        if let Some(series) = &mut series {
+            series.look(run).map_err(bad_output)?;
+        }
         if let Some((_, path)) = stop {
             save(args, run, sources, &path)?;
             stops.clear();
@@ -214,7 +244,26 @@ fn go(
     exit::now_running(None);
     progress.finish();
     journal.finish()?;
+    series.map_or(Ok(()), SeriesFile::finish).map_err(bad_output)?;
+    if let (Some(output), Some(sources)) = (&args.perfetto, sources) {
+        let trace = perfetto::trace(run, kept, &super::why::script(run, sources));
+        write_whole(output, &trace).map_err(|error| bad_output(format!("--perfetto {output}: {error}")))?;
+    }
     Ok(story)
+}
+
+/// Writes a text that is complete.
+fn write_whole(output: &Output, text: &str) -> std::io::Result<()> {
+    match output {
+        Output::Stdout => terminal::print(text),
+        Output::File(path) => std::fs::write(path, text),
+    }
+}
+
+/// Says why an output can't be written.
+fn bad_output(error: String) -> Outcome {
+    eprintln!("error: {error}");
+    Outcome::BadInput
 }
 
 /// The story of a small world, for people who do not have the whole journal before their eyes.
@@ -325,11 +374,7 @@ impl JournalFile {
 fn finish(args: &RunArgs, run: &Run, story: Option<&Story>, clock: &Stopwatch, read_cpu: Duration) -> Outcome {
     if let Some(output) = &args.events {
         let text: String = event_list(&run.sim).iter().map(|event| format!("{event}\n")).collect();
-        let written = match output {
-            Output::Stdout => terminal::print(&text),
-            Output::File(path) => std::fs::write(path, text),
-        };
-        if let Err(error) = written {
+        if let Err(error) = write_whole(output, &text) {
             eprintln!("error: --events: {error}");
             return Outcome::BadInput;
         }
@@ -341,7 +386,7 @@ fn finish(args: &RunArgs, run: &Run, story: Option<&Story>, clock: &Stopwatch, r
     summary.peak_rss_bytes = peak_rss_bytes().unwrap_or(0);
     let text = match args.summary {
         SummaryFormat::Json => summary.json_line() + "\n",
-        SummaryFormat::Text if args.quiet => String::new(),
+        SummaryFormat::Text if args.quiet || table_on_stdout(args) => String::new(),
         SummaryFormat::Text => {
             let told = story.map(Story::lines).filter(|lines| !lines.is_empty());
             let told = told.map_or(String::new(), |lines| lines.join("\n") + "\n\n");

@@ -10,6 +10,7 @@ pub mod lifecycle;
 pub mod network;
 pub mod nodes;
 pub mod scheduler;
+pub mod series;
 pub mod storage;
 pub(crate) mod texts;
 pub mod workloads;

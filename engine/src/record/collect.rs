@@ -67,7 +67,7 @@ pub fn summary(run: &Run) -> Summary {
 }
 
 /// What became of the requests of each flow.
-fn traffic(sim: &Simulation) -> Vec<TrafficReport> {
+pub(super) fn traffic(sim: &Simulation) -> Vec<TrafficReport> {
     let (Some(flows), Some(arrivals)) = (sim.find::<Flows>(), sim.find::<Arrivals>()) else { return Vec::new() };
     let report = |(at, flow): (usize, &Flow)| {
         let counts = arrivals.counts(flows, at, sim.now());
@@ -97,7 +97,8 @@ fn wait_reasons(tally: &Tally) -> Vec<WaitReason> {
     list
 }
 
-fn living(sim: &Simulation, kind: Kind) -> impl Iterator<Item = &Row> {
+/// Objects of a kind that are not gone.
+pub(super) fn living(sim: &Simulation, kind: Kind) -> impl Iterator<Item = &Row> {
     sim.get::<Objects>().of_kind(kind).filter(|row| row.gone == Revision::HEAD)
 }
 
@@ -150,7 +151,8 @@ fn at_end(sim: &Simulation) -> AtEnd {
     }
 }
 
-fn rollouts(sim: &Simulation) -> Vec<Rollout> {
+/// Workloads and how far they are, in order of their names.
+pub(super) fn rollouts(sim: &Simulation) -> Vec<Rollout> {
     let (names, kinds) = (sim.get::<Names>(), sim.get::<Kinds>());
     let count = |number: i32| u64::try_from(number).unwrap_or(0);
     let mut rollouts: Vec<Rollout> = Vec::new();
@@ -189,6 +191,12 @@ fn rollouts(sim: &Simulation) -> Vec<Rollout> {
 
 /// Requests of bound, living pods as a share of all allocatable. Unit: per mille.
 fn requested(sim: &Simulation) -> Vec<(String, u64)> {
+    let shares = resource_sums(sim).into_iter().filter(|(_, (_, all))| *all > 0);
+    shares.map(|(resource, (used, all))| (resource.to_string(), u64::try_from(used * 1000 / all).unwrap_or(0))).collect()
+}
+
+/// Requests of bound, living pods and all allocatable, by resource. Unit: milli-cores of CPU, else the resource's own.
+pub(super) fn resource_sums(sim: &Simulation) -> BTreeMap<&str, (i128, i128)> {
     let (names, classes) = (sim.get::<Names>(), sim.get::<Classes>());
     let mut sums: BTreeMap<&str, (i128, i128)> = BTreeMap::new();
     let add = |sums: &mut BTreeMap<_, (i128, i128)>, resources: &Resources, used: bool| {
@@ -210,6 +218,5 @@ fn requested(sim: &Simulation) -> Vec<(String, u64)> {
             sums.entry("pods").or_insert((0, 0)).0 += 1;
         }
     }
-    let shares = sums.into_iter().filter(|(_, (_, all))| *all > 0);
-    shares.map(|(resource, (used, all))| (resource.to_string(), u64::try_from(used * 1000 / all).unwrap_or(0))).collect()
+    sums
 }

@@ -12,6 +12,7 @@ mod fields;
 pub mod fights;
 pub mod journal;
 pub mod refusals;
+pub mod series;
 pub mod summary;
 pub mod tally;
 pub mod why;

@@ -16,6 +16,7 @@ use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::scene::arrivals::{Arrivals, Flows, Load};
 use wavetank_engine::scene::faults::NodeFaults;
 use wavetank_engine::scene::program::{Program, Programs};
+use wavetank_engine::simulation::Simulation;
 use wavetank_engine::time::{SimDuration, SimTime};
 
 /// How often metrics-server scrapes (`--metric-resolution`), counted from the epoch.
@@ -77,6 +78,33 @@ pub struct MetricsApi<'w> {
 impl MetricsApi<'_> {
     /// The metrics of a pod as they can be read now; `None` when metrics-server knows none of it.
     pub fn of(&mut self, names: &Names, uid: Uid, pod: &Pod, status: &PodStatus, now: SimTime) -> Option<PodMetrics> {
+        let (flows, arrivals, faults, classes) = (&*self.flows, &*self.arrivals, &*self.faults, &*self.classes);
+        Sources { flows, arrivals, faults, classes, programs: &mut self.programs }.metrics(names, uid, pod, status, now)
+    }
+
+    /// The shared specs of pods.
+    pub fn classes(&self) -> &Classes {
+        &self.classes
+    }
+}
+
+/// The same, borrowed.
+pub(super) struct Sources<'s> {
+    flows: &'s Flows,
+    arrivals: &'s Arrivals,
+    faults: &'s NodeFaults,
+    classes: &'s Classes,
+    programs: &'s mut Programs,
+}
+
+impl<'s> Sources<'s> {
+    /// What a simulation holds; the programs are the caller's, since looking them up is remembered.
+    pub(super) fn of(sim: &'s Simulation, programs: &'s mut Programs) -> Sources<'s> {
+        Sources { flows: sim.get(), arrivals: sim.get(), faults: sim.get(), classes: sim.get(), programs }
+    }
+
+    /// See [`MetricsApi::of`].
+    pub(super) fn metrics(&mut self, names: &Names, uid: Uid, pod: &Pod, status: &PodStatus, now: SimTime) -> Option<PodMetrics> {
         let scrape = last_scrape(now);
         let unheard = self.faults.any() && self.faults.of(pod.node).is_some_and(|(_, since)| since <= scrape);
         if unheard || pod.node.is_empty() {
@@ -94,8 +122,8 @@ impl MetricsApi<'_> {
                 if metrics.containers.is_empty() {
                     metrics.window = scrape.since(from);
                 }
-                let (name, load, program) = load(names, &mut self.programs, class, pod, init, at)?;
-                let cpu_nanocores = self.arrivals.cpu_nanocores(&self.flows, uid, load, from, scrape);
+                let (name, load, program) = load(names, self.programs, class, pod, init, at)?;
+                let cpu_nanocores = self.arrivals.cpu_nanocores(self.flows, uid, load, from, scrape);
                 metrics.containers.push(ContainerMetrics {
                     name,
                     cpu_nanocores,
@@ -104,11 +132,6 @@ impl MetricsApi<'_> {
             }
         }
         Some(metrics).filter(|metrics| !metrics.containers.is_empty())
-    }
-
-    /// The shared specs of pods.
-    pub fn classes(&self) -> &Classes {
-        &self.classes
     }
 }
 

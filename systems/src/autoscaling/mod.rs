@@ -3,3 +3,4 @@
 pub mod custom_metrics;
 pub mod horizontal;
 pub mod metrics;
+pub mod series;

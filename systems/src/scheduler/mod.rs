@@ -44,6 +44,7 @@ mod refused;
 pub mod registry;
 mod reserve;
 mod scan;
+pub mod series;
 pub mod spread;
 pub mod storage;
 pub mod tree;

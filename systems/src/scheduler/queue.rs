@@ -118,6 +118,11 @@ impl SchedulingQueue {
         self.known.iter().copied()
     }
 
+    /// Pods to be tried, pods in back-off, and pods that wait for an event.
+    pub fn lengths(&self) -> [usize; 3] {
+        [self.active.len(), self.backoff.len(), self.unschedulable.len()]
+    }
+
     /// Takes a pod out: it is bound, gone or done.
     pub fn remove(&mut self, pod: ObjRef) {
         if self.known.remove(&pod) && self.unschedulable.remove(&pod).is_none() {

@@ -15,5 +15,6 @@ pub mod proposal;
 pub mod reads;
 pub mod scale;
 pub mod selection;
+pub mod series;
 mod turn;
 pub mod verdict;
