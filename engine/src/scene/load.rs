@@ -28,28 +28,29 @@ const NODES_MAX: u64 = 1_000_000;
 /// Unix seconds of the epoch unless the scene says otherwise: 2026-01-01T00:00:00Z.
 pub const EPOCH_UNIX_S: i64 = 1_767_225_600;
 
-/// Fields of a scene, in the order in which people write them.
-const FIELDS: &[&str] = &[
-    "params",
-    "seed",
-    "duration",
-    "epoch",
-    "latency",
-    "ties",
-    "scheduler",
-    "kubelet",
-    "policies",
-    "nodes",
-    "objects",
-    "programs",
-    "program_defaults",
-    "network",
-    "traffic",
-    "metrics",
-    "traces",
-    "script",
-    "expect",
-    "measure_from",
+/// Fields of a scene and what they are, in the order in which people write them.
+#[rustfmt::skip]
+pub const FIELDS: &[(&str, &str)] = &[
+    ("params", "Names with defaults, set with `--set NAME=VALUE`; a text that is exactly `\"${name}\"` takes the parameter's type."),
+    ("seed", "Seed of all randomness."),
+    ("duration", "Virtual time at which the run ends."),
+    ("epoch", "The moment of time zero, `\"2026-01-01T00:00:00Z\"`."),
+    ("latency", "`Ideal`, `Typical`, or `Typical(sandbox: \"1s\")` with some of its latencies changed."),
+    ("ties", "Which of several nodes of equal score gets the pod: `Heap`, `LowestName` or `Random`."),
+    ("scheduler", "A `KubeSchedulerConfiguration`: the path of its file, or written here."),
+    ("kubelet", "The kubelets' configuration, in the words of `KubeletConfiguration`."),
+    ("policies", "Scheduling policies beside kube-scheduler's plugins."),
+    ("nodes", "Pools of equal nodes."),
+    ("objects", "Kubernetes objects of time zero, `Include(\"path\")`, `Repeat(n, object)`."),
+    ("programs", "What containers do, by pattern of their images."),
+    ("program_defaults", "What containers do that no program describes."),
+    ("network", "kube-proxy, the network plug-in, the cloud's load balancers."),
+    ("traffic", "Requests that arrive."),
+    ("metrics", "What custom and external metrics APIs tell."),
+    ("traces", "Pods from files."),
+    ("script", "`At(time, step)` and `Every(period, step)`: what happens to the world."),
+    ("expect", "What must hold."),
+    ("measure_from", "`wavetank bench` measures from this time on."),
 ];
 
 /// What the command line changes of a scene.
@@ -268,9 +269,10 @@ impl Loader<'_> {
             self.problems.push(Severity::Error, Problem::new(tree.span, "this is no scene").with_help(help));
             return None;
         }
-        for entry in tree.entries().iter().filter(|entry| !FIELDS.contains(&entry.key.text.as_str())) {
+        let fields: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
+        for entry in tree.entries().iter().filter(|entry| !fields.contains(&entry.key.text.as_str())) {
             let mut problem = Problem::new(entry.key.span, format!("a scene has no field {:?}", entry.key.text));
-            problem.help = crate::source::error::advice(&entry.key.text, FIELDS);
+            problem.help = crate::source::error::advice(&entry.key.text, &fields);
             self.problems.push(Severity::Error, problem);
         }
         Some(())
