@@ -34,7 +34,7 @@ const RUN_HELP: &str = "\
 Examples:
   wavetank run scenes/hello.ron
   wavetank run manifests/ --nodes 5 --node-size cpu=8,memory=32Gi --until 10m
-  wavetank run scenes/rollout/rolling_update.ron --journal - --quiet
+  wavetank run scenes/workloads/rolling_update.ron --journal - --quiet
   wavetank run scene.ron --set replicas=40 --summary json
   wavetank run scene.ron --report scene.html
   wavetank run scenes/autoscaling/up_and_down.ron --series series.csv --series-every 30s
@@ -45,7 +45,7 @@ Examples:
 const TEST_HELP: &str = "\
 Examples:
   wavetank test                          every scene under scenes/
-  wavetank test scenes/rollout --jobs 2
+  wavetank test scenes/workloads --jobs 2
   wavetank test scenes/hello.ron --bless rewrite the golden journal after a wanted change
   wavetank test --junit report.xml";
 

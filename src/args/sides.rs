@@ -12,7 +12,7 @@ use wavetank_engine::time::SimDuration;
 pub(super) const COMPARE_HELP: &str = "\
 Examples:
   wavetank compare today.ron tomorrow.ron --seeds 1..20
-  wavetank compare scenes/hello.ron --vary replicas=3,6
+  wavetank compare scenes/autoscaling/flapping.ron --vary window=0,300
   wavetank compare web.ron --b-patch 'hpa/web={\"spec\":{\"maxReplicas\":20}}' --html compare.html
   wavetank compare scenes/bench/openb.ron --b-policy FGD --set dir=openb --json -
 
