@@ -1,6 +1,6 @@
 //! The summary of a run for people: a dozen lines, the important ones first.
 
-use wavetank_engine::record::summary::{Refused, Rollout, Summary, TrafficReport, WaitReason};
+use wavetank_engine::record::summary::{AutoscalingReport, NodeGroupReport, Refused, Rollout, Summary, TrafficReport, WaitReason};
 use wavetank_engine::scene::traces::{TraceReport, Trouble};
 
 /// Rollouts listed before the rest is only counted.
@@ -39,6 +39,13 @@ pub fn summary(summary: &Summary) -> String {
         page.line("traffic", &requests(report));
     }
     page.rest(summary.traffic.len(), ROLLOUTS_MAX, "flows of requests");
+    if let Some(report) = &summary.autoscaling {
+        for group in report.groups.iter().take(ROLLOUTS_MAX) {
+            page.line("node group", &node_group(group));
+        }
+        page.rest(report.groups.len(), ROLLOUTS_MAX, "node groups");
+        page.line("node groups", &autoscaling(report));
+    }
     page.line("troubles", &troubles(summary));
     for WaitReason { reason, pods } in summary.waited.reasons.iter().take(REASONS_MAX) {
         page.more(&format!("{} waited at first for: {reason}", grouped(*pods)));
@@ -101,6 +108,25 @@ fn requests(report: &TrafficReport) -> String {
     let parts = [(report.served, "served"), (report.refused, "refused"), (report.timed_out, "timed out"), (report.dropped, "dropped")];
     let parts = parts.into_iter().filter(|&(number, _)| number > 0).map(|(number, what)| format!(", {} {what}", grouped(number)));
     format!("{from}{}: {} requests{}", report.to, grouped(report.sent), parts.collect::<String>())
+}
+
+/// `small: 3 nodes (most 5), 4 added, 1 removed, 12.5 node-hours, cost 1.25`; what did not happen is left out.
+fn node_group(group: &NodeGroupReport) -> String {
+    let NodeGroupReport { name, nodes, peak, added, removed, failed, node_hours, cost } = group;
+    let parts = [(*added, "added"), (*removed, "removed"), (*failed, "times failed to grow")];
+    let parts = parts.into_iter().filter(|&(number, _)| number > 0).map(|(number, what)| format!(", {} {what}", grouped(number)));
+    format!(
+        "{name}: {} (most {}){}, {node_hours:.2} node-hours, cost {cost:.2}",
+        count(*nodes, "node"),
+        grouped(*peak),
+        parts.collect::<String>()
+    )
+}
+
+fn autoscaling(report: &AutoscalingReport) -> String {
+    let AutoscalingReport { cost, node_hours, pending_s, evictions, .. } = report;
+    let evicted = if *evictions > 0 { format!("; {} to empty nodes", count(*evictions, "eviction")) } else { String::new() };
+    format!("{node_hours:.2} node-hours, cost {cost:.2}; pods waited {} for nodes together{evicted}", seconds(*pending_s))
 }
 
 fn nodes(summary: &Summary) -> String {
@@ -228,6 +254,7 @@ mod tests {
             waited: Waited::default(),
             traces: vec![],
             traffic: vec![],
+            autoscaling: None,
             evictions: 0,
             restarts: 0,
             bindings: 3,

@@ -49,6 +49,7 @@ pub const ALL: &[(&str, Install)] = &[
     ("connections", network::connect::install),
     ("traffic", network::traffic::install),
     ("horizontal_pod_autoscaler", autoscaling::horizontal::controller::install),
+    ("cluster_autoscaler", autoscaling::cluster::install),
     ("volumes", storage::volumes::install),
     ("provisioner", storage::provisioner::install),
     ("ephemeral_claims", storage::ephemeral::install),

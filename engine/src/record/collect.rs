@@ -17,11 +17,13 @@ use crate::record::events::Events;
 use crate::record::journal::object_text;
 use crate::record::refusals::Refusals;
 use crate::record::summary::{
-    AtEnd, Expectations, PodCounts, Refused, Rollout, SCHEMA, Summary, TrafficReport, Unschedulable, WaitReason, Waited, digest_text,
+    AtEnd, AutoscalingReport, Expectations, NodeGroupReport, PodCounts, Refused, Rollout, SCHEMA, Summary, TrafficReport, Unschedulable,
+    WaitReason, Waited, digest_text,
 };
 use crate::record::tally::Tally;
 use crate::scene::arrivals::{Arrivals, Flow, Flows};
 use crate::scene::build::SCRIPT;
+use crate::scene::node_groups::{Fleet, Machines, NodeGroup, NodeGroups};
 use crate::scene::run::Run;
 use crate::scene::traces::TraceState;
 use crate::simulation::Simulation;
@@ -50,6 +52,7 @@ pub fn summary(run: &Run) -> Summary {
         waited: Waited { pods: waited, virtual_s_max: waited_max.as_secs_f64(), reasons: wait_reasons(tally) },
         traces: run.traces(),
         traffic: traffic(sim),
+        autoscaling: autoscaling(sim),
         evictions: tally.evictions,
         restarts: tally.restarts,
         bindings: tally.bindings,
@@ -82,6 +85,33 @@ pub(super) fn traffic(sim: &Simulation) -> Vec<TrafficReport> {
         }
     };
     flows.0.iter().enumerate().map(report).collect()
+}
+
+/// What became of the groups of nodes.
+fn autoscaling(sim: &Simulation) -> Option<AutoscalingReport> {
+    let (groups, fleet) = (sim.find::<NodeGroups>()?, sim.find::<Fleet>()?);
+    let hours = |ns: u64| ns as f64 / 3.6e12;
+    let report = |(group, machines): (&NodeGroup, &Machines)| {
+        let ns = machines.total_ns(sim.now());
+        NodeGroupReport {
+            name: group.name.clone(),
+            nodes: machines.present.len() as u64,
+            peak: u64::from(machines.peak),
+            added: machines.added,
+            removed: machines.removed,
+            failed: machines.failed,
+            node_hours: hours(ns),
+            cost: (u128::from(group.price_micros) * u128::from(ns) / 3_600_000_000_000) as f64 / 1e6,
+        }
+    };
+    let list: Vec<NodeGroupReport> = groups.0.iter().zip(&fleet.groups).map(report).collect();
+    (!list.is_empty()).then(|| AutoscalingReport {
+        cost: list.iter().map(|group| group.cost).sum(),
+        node_hours: list.iter().map(|group| group.node_hours).sum(),
+        pending_s: fleet.pending_ns(sim.now()) as f64 / 1e9,
+        evictions: fleet.evictions,
+        groups: list,
+    })
 }
 
 /// What the scene and the pods of its traces say that does nothing.

@@ -36,6 +36,9 @@ pub struct Summary {
     /// Requests of the scene's traffic, for each pair of ends; left out when there is none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub traffic: Vec<TrafficReport>,
+    /// Groups of nodes that come and go; left out when there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<AutoscalingReport>,
     /// Pods evicted over the whole run.
     pub evictions: u64,
     /// Container restarts over the whole run.
@@ -83,6 +86,42 @@ pub struct TrafficReport {
     pub timed_out: u64,
     /// Lost on their way: denied by a policy, or without an endpoint on the node.
     pub dropped: u64,
+}
+
+/// What groups of nodes cost, and what they were good for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AutoscalingReport {
+    /// The groups, in the order written.
+    pub groups: Vec<NodeGroupReport>,
+    /// What all machines cost.
+    pub cost: f64,
+    /// Time of all machines. Unit: hours.
+    pub node_hours: f64,
+    /// Time that pods waited after the scheduler found no node for them, added up. Unit: seconds.
+    pub pending_s: f64,
+    /// Pods evicted so that their node could go.
+    pub evictions: u64,
+}
+
+/// One group of nodes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct NodeGroupReport {
+    /// Its name.
+    pub name: String,
+    /// Machines at the end.
+    pub nodes: u64,
+    /// Most machines at a time.
+    pub peak: u64,
+    /// Machines that the autoscaler ordered.
+    pub added: u64,
+    /// Machines that it gave back.
+    pub removed: u64,
+    /// Times that it could not grow.
+    pub failed: u64,
+    /// Time of its machines, from order to end. Unit: hours.
+    pub node_hours: f64,
+    /// What they cost.
+    pub cost: f64,
 }
 
 /// Pods by state.
@@ -218,6 +257,7 @@ mod tests {
             waited: Waited { pods: 1, virtual_s_max: 1.5, reasons: vec![] },
             traces: vec![],
             traffic: vec![],
+            autoscaling: None,
             evictions: 0,
             restarts: 1,
             bindings: 2,

@@ -206,6 +206,11 @@ fn join(sim: &Simulation, new: &mut NewObject, last: &mut u32) {
 pub(crate) fn join_later(sim: &Simulation, new: &mut NewObject) {
     let nodes = sim.get::<crate::api::objects::Objects>().of_kind(Kind::Node);
     let addresses = nodes.filter_map(|row| sim.state::<crate::model::node::NodeStatus>(row.object)).map(|status| status.address);
-    let mut last = addresses.filter(|address| address >> 20 == NODES_FROM >> 20).max().unwrap_or(NODES_FROM);
+    let mut last = next_node_address(addresses) - 1;
     join(sim, new, &mut last);
+}
+
+/// The address of a node that joins, after those of others.
+pub(crate) fn next_node_address(taken: impl Iterator<Item = u32>) -> u32 {
+    taken.filter(|address| address >> 20 == NODES_FROM >> 20).max().unwrap_or(NODES_FROM) + 1
 }

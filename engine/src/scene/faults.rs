@@ -47,9 +47,22 @@ impl NodeFaults {
         self.shutting_down.insert(node);
     }
 
+    /// The same where nobody else says so: its behaviours have to look at the node.
+    pub fn notify_shut_down(&mut self, node: Sym) {
+        self.shut_down(node);
+        self.changed.push(node);
+    }
+
     /// Whether a node has been told to shut down and still runs.
     pub fn shuts_down(&self, node: Sym) -> bool {
         !self.shutting_down.is_empty() && self.shutting_down.contains(&node)
+    }
+
+    /// Forgets a node whose machine is gone.
+    pub fn forget(&mut self, node: Sym) {
+        self.nodes.remove(&node);
+        self.shutting_down.remove(&node);
+        self.slow.remove(&node);
     }
 
     /// Whether any node is shutting down.

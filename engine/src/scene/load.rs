@@ -1,5 +1,6 @@
 //! Loads scenes and manifests: every mistake of a file at once, each with its place.
 
+mod node_groups;
 mod rates;
 
 use crate::scene::arrivals::OUTCOMES;
@@ -41,6 +42,8 @@ pub const FIELDS: &[(&str, &str)] = &[
     ("kubelet", "The kubelets' configuration, in the words of `KubeletConfiguration`."),
     ("policies", "Scheduling policies beside kube-scheduler's plugins."),
     ("nodes", "Pools of equal nodes."),
+    ("node_groups", "Groups of nodes that the cluster autoscaler makes larger and smaller."),
+    ("cluster_autoscaler", "How the cluster autoscaler goes about it."),
     ("objects", "Kubernetes objects of time zero, `Include(\"path\")`, `Repeat(n, object)`."),
     ("programs", "What containers do, by pattern of their images."),
     ("program_defaults", "What containers do that no program describes."),
@@ -187,6 +190,8 @@ impl Loader<'_> {
             objects: Vec::new(),
             programs: Programs::default(),
             network: NetworkSettings::default(),
+            node_groups: Default::default(),
+            autoscaler: Default::default(),
             traffic: Vec::new(),
             metrics: Vec::new(),
             traces: Vec::new(),
@@ -226,6 +231,7 @@ impl Loader<'_> {
         let scheduler_lacks = self.scheduler(tree.get("scheduler"), path, &mut scene);
         let mut objects = ObjectLoader::new(self.files);
         self.nodes(&tree, &mut scene);
+        self.node_groups(&tree, &mut scene);
         for item in self.list(&tree, "objects") {
             objects.item(&mut self.sources, &item, path, &mut self.problems, &mut scene.objects);
         }
@@ -544,6 +550,7 @@ impl Loader<'_> {
     fn known(&self, scene: &Scene) -> Known {
         let mut known = Known::of(&scene.objects);
         known.add_broken(&self.broken);
+        known.add_groups(scene.node_groups.0.iter().map(|group| group.name.as_str()));
         if !scene.traces.is_empty() {
             known.any_pod();
         }

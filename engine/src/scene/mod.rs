@@ -12,6 +12,7 @@ pub mod load;
 pub mod logs;
 pub mod model;
 pub mod network;
+pub mod node_groups;
 mod objects;
 mod past;
 pub mod policies;

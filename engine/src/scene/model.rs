@@ -51,6 +51,10 @@ pub struct Scene {
     pub programs: crate::scene::program::Programs,
     /// The cluster's network.
     pub network: crate::scene::network::NetworkSettings,
+    /// Groups of nodes that come and go.
+    pub node_groups: crate::scene::node_groups::NodeGroups,
+    /// Who has them come and go.
+    pub autoscaler: crate::scene::node_groups::AutoscalerSettings,
     /// Request rates into Services.
     pub traffic: Vec<crate::scene::traffic::Traffic>,
     /// Metrics beside those of resources.

@@ -115,6 +115,9 @@ impl Run {
         sim.resource(scene.storage_assumed);
         sim.resource(scene.programs.clone());
         sim.resource(scene.network.clone());
+        sim.keep(crate::scene::node_groups::Fleet::of(&scene.node_groups));
+        sim.resource(scene.node_groups.clone());
+        sim.resource(scene.autoscaler.clone());
         sim.resource(crate::scene::traffic::TrafficSources(scene.traffic.clone()));
         sim.resource(crate::scene::series::MetricSeries(scene.metrics.clone()));
         sim.keep(NodeFaults::default());
@@ -208,7 +211,8 @@ impl Run {
 
     /// Nodes that went off by themselves; their behaviours have to look at them.
     fn nodes_off(&mut self) -> Option<Vec<ObjRef>> {
-        if !self.sim.get::<NodeFaults>().any() {
+        let faults = self.sim.get::<NodeFaults>();
+        if !faults.any() && !faults.any_shutdown() {
             return None;
         }
         let off = self.sim.get_mut::<NodeFaults>().take_changed();

@@ -129,9 +129,27 @@ pub(crate) struct Known {
     objects: BTreeSet<(String, String, String)>,
     /// Whether pods may come that are not known yet.
     any_pod: bool,
+    /// Names of groups of nodes: `spot-3` may come.
+    groups: Vec<String>,
 }
 
 impl Known {
+    /// Adds groups whose nodes come and go.
+    pub(crate) fn add_groups<'g>(&mut self, names: impl Iterator<Item = &'g str>) {
+        self.groups.extend(names.map(str::to_string));
+    }
+
+    /// Whether a group may have a node with this name, in which there may be a `*`.
+    fn of_group(&self, kind: &str, name: &str) -> bool {
+        let stem = name.split('*').next().unwrap_or("");
+        let numbered = |group: &String| name.strip_prefix(group.as_str()).and_then(|rest| rest.strip_prefix('-'));
+        let one = |group: &String| {
+            numbered(group).is_some_and(|number| number.contains('*') || number.parse::<u32>().is_ok_and(|number| number > 0))
+                || name.contains('*') && group.starts_with(stem)
+        };
+        kind == "node" && self.groups.iter().any(one)
+    }
+
     /// Lets every pod through: a trace may bring it.
     pub(crate) fn any_pod(&mut self) {
         self.any_pod = true;
@@ -263,6 +281,7 @@ impl Known {
         };
         if kind == "namespace"
             || kind == "pod" && self.any_pod
+            || self.of_group(&kind, &target.name)
             || self.objects.iter().any(claimed)
             || self.objects.iter().any(|object| matches(object) || owned(object))
         {

@@ -14,7 +14,7 @@
 //! (where pods of small groups are), `reach`, `cells` and `best` (the nodes looked at and the best of them, by blocks), `spread`,
 //! `counters` and `scan` (the same under default constraints, and under constraints and affinity of one's own), `cache` (what follows
 //! from the store), `queue`, `refused` and `refusals` (pods that no node can take, now and again), `work` (what it costs), `explain` (a
-//! decision in detail, for those who ask).
+//! decision in detail, for those who ask), `what_if` (what the filters would say of other nodes).
 
 mod best;
 pub mod cache;
@@ -49,6 +49,7 @@ pub mod spread;
 pub mod storage;
 pub mod tree;
 pub mod volumes;
+pub(crate) mod what_if;
 pub mod work;
 
 use bevy_ecs::prelude::{Res, ResMut};

@@ -167,6 +167,27 @@ pub struct NodeTable {
 }
 
 impl NodeTable {
+    /// The same nodes, without the history of their changes.
+    pub fn copy(&self) -> NodeTable {
+        NodeTable {
+            nodes: self.nodes.clone(),
+            by_uid: self.by_uid.clone(),
+            by_name: self.by_name.clone(),
+            order: self.order.clone(),
+            places: self.places.clone(),
+            zone_at: self.zone_at.clone(),
+            zone_values: self.zone_values.clone(),
+            zone_sizes: self.zone_sizes.clone(),
+            stale: self.stale,
+            came: self.came.clone(),
+            insertions: Vec::new(),
+            epoch: self.epoch,
+            changes: Vec::new(),
+            soft_taints: self.soft_taints,
+            images: self.images.clone(),
+        }
+    }
+
     /// Facts of a node.
     pub fn get(&self, number: u32) -> &NodeFacts {
         &self.nodes[number as usize]

@@ -1,0 +1,264 @@
+//! Growing: pods that nothing can take are tried on nodes that groups might get.
+
+use super::expander::{Choice, best};
+use super::{NodeId, Turn};
+use crate::scheduler::pods::Incoming;
+use crate::scheduler::what_if::WhatIf;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use wavetank_engine::api::state::StateValue;
+use wavetank_engine::ids::{Kind, ObjRef};
+use wavetank_engine::model::node::NodeTaint;
+use wavetank_engine::names::{Names, Sym};
+use wavetank_engine::record::events::Arg;
+use wavetank_engine::words;
+
+/// What one group could do for the pods.
+struct Growth {
+    choice: Choice,
+    helped: Vec<ObjRef>,
+}
+
+impl Turn<'_, '_, '_, '_> {
+    /// Puts machines that are ordered, and nodes that are not ready yet, into the world as they will be.
+    pub(super) fn come_to_be(&mut self, world: &mut WhatIf) {
+        for group in 0..self.reads.groups.0.len() as u32 {
+            let present: Vec<(u32, bool)> = self.fleet.groups[group as usize]
+                .present
+                .iter()
+                .filter(|(_, machine)| machine.reclaimed_at.is_none())
+                .map(|(&number, machine)| (number, machine.boots_until.is_some()))
+                .collect();
+            for (number, boots) in present {
+                match self.node((group, number), world.names) {
+                    None if boots => {
+                        self.template((group, number), world);
+                    }
+                    None => {}
+                    Some(node) => self.soon_ready(node, world),
+                }
+            }
+        }
+    }
+
+    /// A young node that is not ready is thought of without the taints that say so.
+    fn soon_ready(&self, object: ObjRef, world: &mut WhatIf) {
+        let (Some(status), Some(node), Some(meta)) =
+            (self.reads.node_statuses.get(object), self.reads.nodes.get(object), self.reads.metas.get(object))
+        else {
+            return;
+        };
+        if status.ready() || self.now.since(meta.created_at) > self.reads.settings.max_node_provision_time {
+            return;
+        }
+        let name = world.names.render(meta.name);
+        let Some(number) = world.names.find(&name).and_then(|name| world.number(name)) else { return };
+        let taints: Vec<NodeTaint> = own_taints(&node.taints, world.names).collect();
+        world.taint(number, taints.into());
+    }
+
+    /// Adds a node as its group makes them, with the pods of DaemonSets that it will have.
+    fn template(&self, (group, number): NodeId, world: &mut WhatIf) -> u32 {
+        let settings = self.group(group);
+        let template = &self.reads.templates.0[group as usize];
+        let name = world.names.sym(&settings.node_name(number));
+        let mut pairs = vec![(words::HOSTNAME_LABEL, name)];
+        if let Some(zone) = settings.zone(number) {
+            pairs.push((words::ZONE_LABEL, world.names.sym(zone)));
+        }
+        let labels = world.labelled(template.meta.labels, &pairs);
+        let (mut taints, mut allocatable) = (Arc::from([]), Arc::default());
+        for state in &template.states {
+            match state {
+                StateValue::Node(node) => taints = node.taints.clone(),
+                StateValue::NodeStatus(status) => allocatable = status.allocatable.clone(),
+                _ => {}
+            }
+        }
+        let node = world.add(name, labels, taints, allocatable);
+        for set in self.reads.listing.of_kind(Kind::DaemonSet) {
+            let (Some(spec), Some(meta)) = (self.reads.daemon_sets.get(set), self.reads.metas.get(set)) else { continue };
+            let (class, labels) = {
+                let template = world.classes().template(spec.template);
+                (template.class, template.labels)
+            };
+            let pod = world.pod_of(meta.namespace, class, labels);
+            if world.refusal(&pod, node).is_none() {
+                world.count(&pod, node, true);
+            }
+        }
+        node
+    }
+
+    /// Has one group grow for the pods that nothing can take. Whether one was asked to.
+    pub(super) fn scale_up(&mut self, world: &mut WhatIf) -> bool {
+        let left = self.left_over(world);
+        if left.is_empty() {
+            return false;
+        }
+        let mut options: Vec<Growth> = Vec::new();
+        let mut reasons: BTreeMap<ObjRef, BTreeMap<String, u32>> = BTreeMap::new();
+        for group in 0..self.reads.groups.0.len() as u32 {
+            let machines = &self.fleet.groups[group as usize];
+            let skipped = if machines.target >= self.group(group).max {
+                Some("max node group size reached")
+            } else if let Some(until) = self.backs_off(group) {
+                self.look_again(until);
+                Some("in backoff after failed scale-up")
+            } else {
+                None
+            };
+            match skipped {
+                Some(why) => left.iter().for_each(|(pod, _)| *reasons.entry(*pod).or_default().entry(why.into()).or_insert(0) += 1),
+                None => options.extend(self.option(group, &left, world, &mut reasons)),
+            }
+        }
+        let helped = |pod: &ObjRef| options.iter().any(|option| option.helped.contains(pod));
+        for (pod, _) in left.iter().filter(|(pod, _)| !helped(pod)) {
+            let words: Vec<String> = reasons.get(pod).into_iter().flatten().map(|(reason, groups)| format!("{groups} {reason}")).collect();
+            self.tell_why_not(*pod, words, world.names);
+        }
+        let choices: Vec<Choice> = options.iter().map(|option| option.choice.clone()).collect();
+        let expanders = &self.reads.settings.expander;
+        let nth = self.fleet.groups.iter().map(|machines| machines.added + machines.failed).sum();
+        match best(expanders, &choices, self.reads.own.seed.0, nth) {
+            Some(place) => {
+                self.grow(&options[place], world.names);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Pods that fit on no node that there is or will be.
+    fn left_over(&mut self, world: &mut WhatIf) -> Vec<(ObjRef, Incoming)> {
+        let pending: Vec<ObjRef> = self.fleet.pending.keys().copied().collect();
+        let mut left = Vec::new();
+        for object in pending {
+            let Some(pod) = world.pod(object) else { continue };
+            if pod.resident.class.priority < self.reads.settings.expendable_pods_priority_cutoff || !pod.nominated_node.is_empty() {
+                continue;
+            }
+            match world.first_fit(&pod, None) {
+                Some(node) => world.count(&pod, node, true),
+                None => left.push((object, pod)),
+            }
+        }
+        left
+    }
+
+    /// How many nodes of a group the pods need, the largest pods first.
+    fn option(
+        &self,
+        group: u32,
+        left: &[(ObjRef, Incoming)],
+        world: &mut WhatIf,
+        reasons: &mut BTreeMap<ObjRef, BTreeMap<String, u32>>,
+    ) -> Option<Growth> {
+        let kept = world.keep();
+        let (settings, machines) = (self.group(group), &self.fleet.groups[group as usize]);
+        let limit = settings.max - machines.target;
+        let mut number = machines.next;
+        let mut spare = Some(self.template((group, number), world));
+        let first = spare.expect("it was just made");
+        let empty = world.node(first).clone();
+        let size = |pod: &Incoming| {
+            let share = |asked: i64, all: i64| i128::from(asked) * 1_000_000 / i128::from(all.max(1));
+            let requests = &pod.resident.class.requests;
+            share(requests.cpu_millicores, empty.allocatable.cpu_millicores) + share(requests.memory_bytes, empty.allocatable.memory_bytes)
+        };
+        let mut fitting = Vec::new();
+        for (object, pod) in left {
+            match world.refusal(pod, first) {
+                None => fitting.push((*object, pod)),
+                Some(texts) => {
+                    let known = reasons.entry(*object).or_default();
+                    texts.into_iter().for_each(|text| *known.entry(text).or_insert(0) += 1);
+                }
+            }
+        }
+        fitting.sort_by_key(|(_, pod)| std::cmp::Reverse(size(pod)));
+        let (mut used, mut helped) = (Vec::new(), Vec::new());
+        for (object, pod) in fitting {
+            let mut place = world.first_fit(pod, Some(&used));
+            if place.is_none() && (used.len() as u32) < limit {
+                let node = spare.take().unwrap_or_else(|| {
+                    number += 1;
+                    self.template((group, number), world)
+                });
+                match world.first_fit(pod, Some(&[node])) {
+                    Some(_) => {
+                        used.push(node);
+                        place = Some(node);
+                    }
+                    None => spare = Some(node),
+                }
+            }
+            if let Some(node) = place {
+                world.count(pod, node, true);
+                helped.push(object);
+            }
+        }
+        let total = |of: &dyn Fn(u32) -> i64| used.iter().map(|&node| of(node)).sum::<i64>();
+        let nodes = used.len() as u32;
+        let choice = Choice {
+            group,
+            nodes,
+            pods: helped.len() as u32,
+            cpu: (
+                total(&|node| world.node(node).allocatable.cpu_millicores),
+                total(&|node| world.node(node).used.cpu_millicores - empty.used.cpu_millicores),
+            ),
+            memory: (
+                total(&|node| world.node(node).allocatable.memory_bytes),
+                total(&|node| world.node(node).used.memory_bytes - empty.used.memory_bytes),
+            ),
+            price_micros: settings.price_micros * u64::from(nodes),
+            priority: settings.priority,
+        };
+        world.restore(kept);
+        (nodes > 0).then_some(Growth { choice, helped })
+    }
+
+    fn grow(&mut self, option: &Growth, names: &mut Names) {
+        let Choice { group, nodes, .. } = option.choice;
+        let texts = self.reads.texts.clone();
+        let settings = &self.reads.groups.0[group as usize];
+        if settings.fails_at(self.now) {
+            let text =
+                format!("Scale-up failed for group {}: failed to increase node group size: the cloud has no machine for it", settings.name);
+            self.tell_status(names, true, texts.failed_up, &text);
+            self.back_off(group);
+            return;
+        }
+        let machines = &mut self.fleet.groups[group as usize];
+        let (before, after) = (machines.target, machines.target + nodes);
+        machines.target = after;
+        machines.added += u64::from(nodes);
+        for _ in 0..nodes {
+            machines.order(self.now, settings.boot_time);
+        }
+        self.state.added_at = Some(self.now);
+        let text = format!("Scale-up: setting group {} size to {after} instead of {before} (max: {})", settings.name, settings.max);
+        self.tell_status(names, false, texts.scaled_up, &text);
+        let text = names.sym(&format!("[{{{} {before}->{after} (max: {})}}]", settings.name, settings.max));
+        for &pod in &option.helped {
+            self.state.told.remove(&pod);
+            self.tell(pod, false, (texts.triggered, texts.triggered_words), &[Arg::Text(text)]);
+        }
+    }
+
+    fn tell_why_not(&mut self, pod: ObjRef, mut words: Vec<String>, names: &mut Names) {
+        words.sort();
+        let text: Sym = names.sym(&words.join(", "));
+        if self.state.told.insert(pod, text) != Some(text) {
+            let texts = self.reads.texts.clone();
+            self.tell(pod, false, (texts.not_triggered, texts.not_triggered_words), &[Arg::Text(text)]);
+        }
+    }
+}
+
+/// Taints of a node but for those that the control plane gives by the node's condition.
+fn own_taints<'t>(taints: &'t [NodeTaint], names: &'t Names) -> impl Iterator<Item = NodeTaint> + 't {
+    taints.iter().copied().filter(|taint| !names.text(taint.key).starts_with("node.kubernetes.io/"))
+}
