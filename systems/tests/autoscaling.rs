@@ -23,7 +23,7 @@ use wavetank_systems::{kubelet, scheduler};
 /// 20 requests a second, 100 from the first minute to the second; 5 ms each.
 fn requests(sim: &mut Simulation) {
     let rate = Rate::Steps(vec![(SimTime::ZERO, 20_000), (secs(60), 100_000), (secs(120), 20_000)]);
-    sim.resource(TrafficSources(vec![Traffic { to: "service/shop".into(), from: None, rate }]));
+    sim.resource(TrafficSources(vec![Traffic { to: "service/shop".into(), from: None, rate }], Vec::new()));
 }
 
 const PARTS: &[fn(&mut Simulation)] = &[

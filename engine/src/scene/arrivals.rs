@@ -2,11 +2,16 @@
 //!
 //! Rates, not packets: the rate of all sources into a Service is spread evenly over its ready endpoints. Nothing happens when a request
 //! arrives; whoever reads a metric asks for the CPU used between two moments, and gets the exact area under the curve.
+//!
+//! Requests that bring about others make a graph of flows: the rate of a call is what its callers serve, times a factor, at each moment.
+
+mod pieces;
 
 use crate::ids::{ObjectKey, Uid};
 use crate::scene::traffic::Rate;
 use crate::time::{SimDuration, SimTime};
 use bevy_ecs::resource::Resource;
+use pieces::Piece;
 use serde::{Deserialize, Serialize};
 use smallvec::{SmallVec, smallvec};
 
@@ -24,10 +29,19 @@ pub struct Flow {
     pub to: String,
     /// The Service, when that is where they go.
     pub service: Option<ObjectKey>,
-    /// The pod that they come from, as the scene writes it; `None`: from outside.
+    /// The pod that they come from, as the scene writes it, or the Service whose pods call; `None`: from outside.
     pub from: Option<String>,
     /// The rates, which add up.
     pub rates: Vec<Rate>,
+    /// Flows whose requests bring about these, with how many each: places before this one. Unit: thousandths.
+    pub calls: Vec<(usize, u64)>,
+}
+
+impl Flow {
+    /// Whether one pod sends them.
+    pub fn from_pod(&self) -> bool {
+        self.from.as_ref().is_some_and(|from| !from.starts_with("service/"))
+    }
 }
 
 /// The Services that get requests, in the order in which the scene names them. ECS resource.
@@ -39,8 +53,8 @@ pub struct Flows(pub Vec<Flow>);
 pub struct Arrivals {
     /// By the place of the flow; in order of time.
     spreads: Vec<Vec<Spread>>,
-    /// What became of the requests of each flow until its last spread began.
-    counts: Vec<Counts>,
+    /// What became of the requests of each flow until a moment.
+    counts: Vec<(Counts, SimTime)>,
 }
 
 /// From a moment on, the rate is shared so.
@@ -116,6 +130,11 @@ impl Counts {
         self.sent() - self.refused() - self.dropped() - self.timed_out()
     }
 
+    /// The same with its fraction.
+    fn served_exactly(&self) -> u128 {
+        self.sent.saturating_sub(self.refused).saturating_sub(self.dropped).saturating_sub(self.timed_out)
+    }
+
     /// By the word of an outcome: `sent`, `served`, `refused`, `timed out`, `dropped`.
     pub fn of(&self, outcome: &str) -> Option<u64> {
         match outcome {
@@ -164,21 +183,15 @@ impl Share {
         (self.served_parts() + u128::from(self.lost_parts)).max(1)
     }
 
-    /// What becomes of the requests of these rates between two moments.
-    fn count(&self, rates: &[Rate], from: SimTime, until: SimTime) -> Counts {
+    /// What becomes of the requests of a rate.
+    fn count(&self, pieces: &[Piece]) -> Counts {
         let mut counts = Counts::default();
-        if until <= from || self.lost == Lost::Unsent {
+        if self.lost == Lost::Unsent {
             return counts;
         }
-        let mut moments: SmallVec<[SimTime; 8]> = smallvec![from, until];
-        rates.iter().for_each(|rate| rate.bends(from, until, &mut moments));
-        moments.sort_unstable();
-        moments.dedup();
         let parts = self.parts();
-        for pair in moments.windows(2) {
-            let width = u128::from(pair[1].since(pair[0]).0);
-            let (start, end) =
-                rates.iter().map(|rate| rate.over(pair[0], pair[1])).fold((0, 0), |sum, rate| (sum.0 + rate.0, sum.1 + rate.1));
+        for &Piece { from, until, start, end } in pieces {
+            let width = u128::from(until.since(from).0);
             let sent = area_below(start, end, LOAD_MAX, width);
             let offered = area_below(start / parts, end / parts, LOAD_MAX, width);
             let mut excess = 0_u128;
@@ -210,24 +223,17 @@ pub struct Load {
     pub limit_millicores: Option<u64>,
 }
 
-impl Flows {
-    /// The mean rate into a Service between two moments, the second later than the first. Unit: thousandths of a request per second, cut.
-    pub fn requests_milli(&self, service: ObjectKey, from: SimTime, until: SimTime) -> u64 {
-        let mut area = 0;
-        for rate in self.0.iter().filter(|flow| flow.service == Some(service)).flat_map(|flow| &flow.rates) {
-            let mut moments: SmallVec<[SimTime; 8]> = smallvec![from, until];
-            rate.bends(from, until, &mut moments);
-            moments.sort_unstable();
-            for pair in moments.windows(2) {
-                let (start, end) = rate.over(pair[0], pair[1]);
-                area += area_below(start, end, LOAD_MAX, u128::from(pair[1].since(pair[0]).0));
-            }
-        }
+impl Arrivals {
+    /// The mean rate into a Service between two moments, the second later than the first and neither further back than a minute.
+    /// Unit: thousandths of a request per second, cut.
+    pub fn requests_to_milli(&self, flows: &Flows, service: ObjectKey, from: SimTime, until: SimTime) -> u64 {
+        let into = flows.0.iter().enumerate().filter(|(_, flow)| flow.service == Some(service));
+        let pieces = into.flat_map(|(flow, _)| self.pieces(flows, flow, from, until));
+        let area: u128 =
+            pieces.map(|piece| area_below(piece.start, piece.end, LOAD_MAX, u128::from(piece.until.since(piece.from).0))).sum();
         u64::try_from(area / u128::from(until.since(from).0.max(1)) / 1_000_000).unwrap_or(u64::MAX)
     }
-}
 
-impl Arrivals {
     /// The mean rate that a pod got between two moments, the second later than the first and neither further back than a minute.
     /// Unit: thousandths of a request per second, cut.
     pub fn requests_milli(&self, flows: &Flows, pod: Uid, from: SimTime, until: SimTime) -> u64 {
@@ -238,15 +244,21 @@ impl Arrivals {
 
     /// Notes how the rate of a flow is shared from now on. What lies too far back to be asked for is dropped.
     pub fn spread(&mut self, flows: &Flows, flow: usize, share: Share, now: SimTime) {
-        if self.spreads.len() <= flow {
-            self.spreads.resize_with(flow + 1, Vec::new);
-            self.counts.resize_with(flow + 1, Counts::default);
+        if self.spreads.len() < flows.0.len() {
+            self.spreads.resize_with(flows.0.len(), Vec::new);
+            self.counts.resize_with(flows.0.len(), Default::default);
         }
         if self.share_of(flow) == Some(&share) {
             return;
         }
-        let since = self.since(flow, flows, now);
-        self.counts[flow].add(since);
+        // Calls that these requests bring about have another rate from now on.
+        for place in flow..flows.0.len() {
+            if place == flow || flows.comes_from(place, flow) {
+                let since = self.since(place, flows, now);
+                self.counts[place].0.add(since);
+                self.counts[place].1 = now;
+            }
+        }
         let list = &mut self.spreads[flow];
         list.retain(|spread| spread.from < now);
         list.push(Spread { from: now, share });
@@ -259,18 +271,19 @@ impl Arrivals {
         Some(&self.spreads.get(flow)?.last()?.share)
     }
 
-    /// What became of a flow's requests since its rate was last shared anew.
+    /// What became of a flow's requests since they were counted last.
     fn since(&self, flow: usize, flows: &Flows, now: SimTime) -> Counts {
-        let rates = &flows.0[flow].rates;
-        match self.spreads.get(flow).and_then(|list| list.last()) {
-            Some(last) => last.share.count(rates, last.from, now),
-            None => Share::default().count(rates, SimTime::ZERO, now),
+        let from = self.counts.get(flow).map_or(SimTime::ZERO, |counted| counted.1);
+        let pieces = self.pieces(flows, flow, from, now);
+        match self.share_of(flow) {
+            Some(share) => share.count(&pieces),
+            None => Share::default().count(&pieces),
         }
     }
 
     /// What became of a flow's requests so far.
     pub fn counts(&self, flows: &Flows, flow: usize, now: SimTime) -> Counts {
-        let mut counts = self.counts.get(flow).copied().unwrap_or_default();
+        let mut counts = self.counts.get(flow).map(|counted| counted.0).unwrap_or_default();
         counts.add(self.since(flow, flows, now));
         counts
     }
@@ -289,9 +302,13 @@ impl Arrivals {
         let wrong = |(at, flow): (usize, &Flow)| {
             let counts = self.counts(flows, at, now);
             let parts = counts.refused.saturating_add(counts.dropped).saturating_add(counts.timed_out);
-            let rates = Share::default().count(&flow.rates, SimTime::ZERO, now).sent;
-            // A rate is rounded where it is cut into pieces.
-            let differs = flow.from.is_none() && rates.abs_diff(counts.sent) > REQUEST / 1000;
+            let direct = Share::default().count(&pieces::of_rates(&flow.rates, SimTime::ZERO, now)).sent;
+            let called =
+                flow.calls.iter().map(|&(caller, milli)| self.counts(flows, caller, now).served_exactly() / 1000 * u128::from(milli));
+            let rates = called.fold(direct, u128::saturating_add);
+            // A rate is rounded where it is cut into pieces, and by how many pods it is divided.
+            let rounded = REQUEST / 1000 + if flow.calls.is_empty() { 0 } else { REQUEST / 10 + rates / 1_000_000 };
+            let differs = !flow.from_pod() && rates.abs_diff(counts.sent) > rounded;
             (differs || parts > counts.sent).then(|| format!("requests to {} do not add up: {counts:?}, by their rates {rates}", flow.to))
         };
         flows.0.iter().enumerate().filter_map(wrong).collect()
@@ -304,44 +321,20 @@ impl Arrivals {
         if load.us_per_request == 0 || flows.0.is_empty() {
             return u64::try_from(base.min(limit) / 1_000_000).unwrap_or(u64::MAX);
         }
+        let mine = self.pieces_of_pod(flows, pod, from, until);
+        let mut moments: SmallVec<[SimTime; 8]> = smallvec![from, until];
+        moments.extend(mine.iter().flatten().flat_map(|piece| [piece.from, piece.until]));
+        moments.sort_unstable();
+        moments.dedup();
         let mut area = 0;
-        for pair in self.moments(flows, pod, from, until).windows(2) {
-            let (start, end) = self.share(flows, pod, pair[0], pair[1]);
+        for pair in moments.windows(2) {
+            let rates = mine.iter().map(|pieces| pieces::over(pieces, pair[0], pair[1]));
+            let (start, end) = rates.fold((0, 0), |sum, rate| (sum.0 + rate.0, sum.1 + rate.1));
             let cost = |rate: u128| rate.saturating_mul(u128::from(load.us_per_request)).saturating_add(base).min(LOAD_MAX);
             area += area_below(cost(start), cost(end), limit, u128::from(pair[1].since(pair[0]).0));
         }
         let mean = area / u128::from(until.since(from).0.max(1)) / 1_000_000;
         u64::try_from(mean).unwrap_or(u64::MAX)
-    }
-
-    /// The requests per second that a pod gets between two moments between which nothing bends: at the first and at the second.
-    /// Unit: billionths.
-    fn share(&self, flows: &Flows, pod: Uid, from: SimTime, until: SimTime) -> (u128, u128) {
-        let (mut start, mut end) = (0, 0);
-        for (flow, spreads) in flows.0.iter().zip(&self.spreads) {
-            let present = spreads.partition_point(|spread| spread.from <= from).checked_sub(1).map(|at| &spreads[at].share);
-            let Some(share) = present.filter(|share| share.pods.binary_search(&pod).is_ok()) else { continue };
-            let of = share.parts();
-            for rate in &flow.rates {
-                let (first, last) = rate.over(from, until);
-                (start, end) = (start + first / of, end + last / of);
-            }
-        }
-        (start, end)
-    }
-
-    /// The two moments, and those between them at which the pod's share bends or jumps.
-    fn moments(&self, flows: &Flows, pod: Uid, from: SimTime, until: SimTime) -> SmallVec<[SimTime; 8]> {
-        let mut moments = smallvec![from, until];
-        for (flow, spreads) in flows.0.iter().zip(&self.spreads) {
-            if spreads.iter().any(|spread| spread.share.pods.binary_search(&pod).is_ok()) {
-                moments.extend(spreads.iter().map(|spread| spread.from).filter(|&at| from < at && at < until));
-                flow.rates.iter().for_each(|rate| rate.bends(from, until, &mut moments));
-            }
-        }
-        moments.sort_unstable();
-        moments.dedup();
-        moments
     }
 }
 
@@ -371,7 +364,7 @@ mod tests {
 
     fn flows(rate: Rate) -> Flows {
         let service = ObjectKey { kind: Kind::Service, namespace: Sym::EMPTY, name: Name::default() };
-        Flows(vec![Flow { to: "service/web".into(), service: Some(service), from: None, rates: vec![rate] }])
+        Flows(vec![Flow { to: "service/web".into(), service: Some(service), from: None, rates: vec![rate], calls: Vec::new() }])
     }
 
     /// 5 ms for each request.
@@ -428,7 +421,7 @@ mod tests {
             let rate = match kind {
                 0 => Rate::Steps(points()),
                 1 => Rate::Ramp(points()),
-                _ => Rate::Sine { mean_milli: rates[0], amplitude_milli: rates[1], period: SimDuration::from_secs(7) },
+                _ => Rate::Sine { mean_milli: rates[0], amplitude_milli: rates[1], period: SimDuration::from_secs(7), ahead: SimDuration::ZERO },
             };
             let changes: Vec<(u64, Vec<u64>)> = changes.into_iter().enumerate().map(|(at, pods)| {
                 (at as u64 * 9, pods.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect())
@@ -453,7 +446,29 @@ mod tests {
         let flows = flows(Rate::Steps(vec![(s(0), 20_000), (s(30), 200_000)]));
         arrivals.spread(&flows, 0, Share::among(vec![Uid(1), Uid(2)]), s(0));
         assert_eq!(arrivals.requests_milli(&flows, Uid(1), s(20), s(40)), 55_000);
-        assert_eq!(flows.requests_milli(flows.0[0].service.unwrap(), s(20), s(40)), 110_000);
+        assert_eq!(arrivals.requests_to_milli(&flows, flows.0[0].service.unwrap(), s(20), s(40)), 110_000);
+    }
+
+    #[test]
+    fn calls_are_what_callers_serve() {
+        // Of 100 requests a second a pod serves 60, each brings about 2.5 others, and these 1 each; the last Service has nobody until 10 s.
+        let flow = |rates, calls| Flow { to: String::new(), service: None, from: None, rates, calls };
+        let rate = Rate::Ramp(vec![(s(0), 0), (s(10), 100_000)]);
+        let flows = Flows(vec![flow(vec![rate], vec![]), flow(vec![], vec![(0, 2500)]), flow(vec![], vec![(1, 1000)])]);
+        let mut arrivals = Arrivals::default();
+        let limited = |pod, limit| Share { limits_milli: vec![(limit, 1)], ..Share::among(vec![Uid(pod)]) };
+        arrivals.spread(&flows, 0, limited(1, 60_000), s(0));
+        arrivals.spread(&flows, 1, limited(2, 100_000), s(0));
+        arrivals.spread(&flows, 2, Share::among(vec![Uid(3)]), s(10));
+        arrivals.spread(&flows, 1, limited(2, 50_000), s(20));
+        let of = |flow| OUTCOMES.map(|outcome| arrivals.counts(&flows, flow, s(30)).of(outcome).unwrap());
+        // The area below a line up to 60 at 6 s, then 60 for 24 s.
+        assert_eq!(of(0), [500 + 2000, 180 + 24 * 60, 0, 80 + 20 * 40, 0]);
+        // 2.5 times that; 100 of the up to 150 are served: a line until 4 s, then 100 until 20 s, then 50.
+        assert_eq!(of(1), [4050, 200 + 1600 + 500, 0, 4050 - 2300, 0]);
+        assert_eq!(of(2), [2300, 1500, 800, 0, 0]);
+        assert_eq!(arrivals.requests_milli(&flows, Uid(3), s(15), s(25)), 75_000);
+        assert_eq!(arrivals.unaccounted(&flows, s(30)), Vec::<String>::new());
     }
 
     #[test]

@@ -18,9 +18,10 @@ impl Rate {
                 let first = points.partition_point(|point| point.0 <= from);
                 into.extend(points[first..].iter().map(|point| point.0).take_while(|&at| at < until));
             }
-            Rate::Sine { period, .. } => {
-                let nth = u128::from(from.0) * u128::from(SINE_POINTS) / u128::from(period.0.max(1)) + 1;
-                let at = |nth: u128| SimTime((nth * u128::from(period.0)).div_ceil(u128::from(SINE_POINTS)) as u64);
+            Rate::Sine { period, ahead, .. } => {
+                let nth = u128::from(from.0 + ahead.0) * u128::from(SINE_POINTS) / u128::from(period.0.max(1)) + 1;
+                let at =
+                    |nth: u128| SimTime(((nth * u128::from(period.0)).div_ceil(u128::from(SINE_POINTS)) as u64).saturating_sub(ahead.0));
                 into.extend((nth..).map(at).take_while(|&at| at < until).filter(|&at| at > from));
             }
         }
@@ -36,8 +37,8 @@ impl Rate {
                 (rate, rate)
             }
             Rate::Ramp(points) => (on_ramp(points, from), on_ramp(points, until)),
-            Rate::Sine { mean_milli, amplitude_milli, period } => {
-                let at = |moment| on_sine((*mean_milli, *amplitude_milli, *period), moment);
+            Rate::Sine { mean_milli, amplitude_milli, period, ahead } => {
+                let at = |moment| on_sine((*mean_milli, *amplitude_milli, *period), moment + *ahead);
                 (at(from), at(until))
             }
         }
@@ -113,8 +114,8 @@ mod tests {
     fn rates_at_moments() {
         let points = vec![(s(10), 1000), (s(20), 3000)];
         let (steps, ramp) = (Rate::Steps(points.clone()), Rate::Ramp(points));
-        let sine = Rate::Sine { mean_milli: 1000, amplitude_milli: 500, period: SimDuration::from_secs(400) };
-        let deep = Rate::Sine { mean_milli: 100, amplitude_milli: 500, period: SimDuration::from_secs(400) };
+        let sine = Rate::Sine { mean_milli: 1000, amplitude_milli: 500, period: SimDuration::from_secs(400), ahead: SimDuration::ZERO };
+        let deep = Rate::Sine { mean_milli: 100, amplitude_milli: 500, period: SimDuration::from_secs(400), ahead: SimDuration::ZERO };
         for (rate, at, want) in [
             (&steps, 5, 0),
             (&steps, 10, 1000),
@@ -146,7 +147,7 @@ mod tests {
         Rate::Steps(vec![(s(1), 1), (s(2), 2), (s(3), 3)]).bends(s(1), s(3), &mut found);
         assert_eq!(found, [s(2)]);
         found.clear();
-        let sine = Rate::Sine { mean_milli: 1, amplitude_milli: 1, period: SimDuration::from_secs(256) };
+        let sine = Rate::Sine { mean_milli: 1, amplitude_milli: 1, period: SimDuration::from_secs(256), ahead: SimDuration::ZERO };
         sine.bends(s(255), s(258), &mut found);
         assert_eq!(found, [s(256), s(257)]);
     }

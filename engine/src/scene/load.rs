@@ -1,5 +1,6 @@
 //! Loads scenes and manifests: every mistake of a file at once, each with its place.
 
+mod calls;
 mod node_groups;
 mod rates;
 
@@ -11,7 +12,7 @@ use crate::scene::network::NetworkSettings;
 use crate::scene::objects::{ObjectLoader, beside};
 use crate::scene::policies::{CheckPolicy, PolicyChoice, read_policies};
 use crate::scene::pools::nodes_of;
-use crate::scene::program::{Programs, image_matches};
+use crate::scene::program::{ProgramText, Programs, image_matches};
 use crate::scene::scheduler_config::plugins::PluginNames;
 use crate::scene::scheduler_config::{self, SchedulerConfig};
 use crate::scene::targets::{Known, Target};
@@ -193,6 +194,7 @@ impl Loader<'_> {
             node_groups: Default::default(),
             autoscaler: Default::default(),
             traffic: Vec::new(),
+            calls: Vec::new(),
             metrics: Vec::new(),
             traces: Vec::new(),
             script: Vec::new(),
@@ -433,7 +435,8 @@ impl Loader<'_> {
         let images = images_of_scene(scene);
         for entry in programs.entries() {
             let path = format!("programs[{:?}]", entry.key.text);
-            if let Some(program) = decode(&entry.value, &path, &mut self.problems) {
+            if let Some(program) = decode::<ProgramText>(&entry.value, &path, &mut self.problems) {
+                self.calls(&entry.key.text, &program, &entry.value, scene);
                 let read_later = scene.traces.iter().any(Trace::brings_any_image);
                 if !read_later && !images.iter().any(|image| image_matches(&entry.key.text, image)) {
                     self.problems.warning(entry.key.span, format!("no container's image matches the program {:?}", entry.key.text));
@@ -441,6 +444,7 @@ impl Loader<'_> {
                 scene.programs.add(&entry.key.text, program);
             }
         }
+        self.order_calls(programs.span, scene);
     }
 
     fn script_entry(&mut self, item: &Tree, path: &str, objects: &mut ObjectLoader, scene: &mut Scene) {
@@ -567,7 +571,7 @@ impl Loader<'_> {
                 (word, CONNECTIONS)
             }
             Claim::Requests(to, word, _) => {
-                if !scene.traffic.iter().any(|traffic| traffic.to == *to) {
+                if !scene.traffic.iter().any(|traffic| traffic.to == *to) && !scene.calls.iter().any(|call| call.to == *to) {
                     let mut problem = Problem::new(expected.span, format!("{to:?}: no traffic of the scene goes there"));
                     let targets: Vec<&str> = scene.traffic.iter().map(|traffic| traffic.to.as_str()).collect();
                     problem.help = crate::source::error::advice(to, &targets);

@@ -57,6 +57,8 @@ pub struct Scene {
     pub autoscaler: crate::scene::node_groups::AutoscalerSettings,
     /// Request rates into Services.
     pub traffic: Vec<crate::scene::traffic::Traffic>,
+    /// Requests that programs send for each that they serve, callers first.
+    pub calls: Vec<crate::scene::traffic::Call>,
     /// Metrics beside those of resources.
     pub metrics: Vec<crate::scene::series::Series>,
     /// Pods that arrive from files.

@@ -50,6 +50,8 @@ pub struct ProgramText {
     pub cpu_millicores: u64,
     /// CPU time of one request. Unit: microseconds.
     pub cpu_us_per_request: u64,
+    /// Requests that it sends to Services for each that it serves: `{"service/cart": 2.0}`.
+    pub calls: std::collections::BTreeMap<String, f64>,
     /// Memory that it uses. Unit: MiB.
     pub memory_mib: u64,
     /// Memory that it uses from these times since its start on: `[("1m", 300), ("2m", 600)]`. Unit: MiB.
@@ -87,6 +89,7 @@ impl Default for ProgramText {
             post_start_failures: 0,
             cpu_millicores: 0,
             cpu_us_per_request: 0,
+            calls: Default::default(),
             memory_mib: 0,
             memory_over_time: Vec::new(),
             disk_mib: 0,

@@ -118,7 +118,7 @@ impl Run {
         sim.keep(crate::scene::node_groups::Fleet::of(&scene.node_groups));
         sim.resource(scene.node_groups.clone());
         sim.resource(scene.autoscaler.clone());
-        sim.resource(crate::scene::traffic::TrafficSources(scene.traffic.clone()));
+        sim.resource(crate::scene::traffic::TrafficSources(scene.traffic.clone(), scene.calls.clone()));
         sim.resource(crate::scene::series::MetricSeries(scene.metrics.clone()));
         sim.keep(NodeFaults::default());
         sim.keep(crate::scene::faults::BrokenVolumes::default());

@@ -5,6 +5,9 @@ use crate::scene::format::DurationText;
 use crate::time::{SimDuration, SimTime};
 use serde::Deserialize;
 
+/// A day.
+const DAY: SimDuration = SimDuration::from_secs(86_400);
+
 /// Requests into a Service: `Traffic(to: "service/shop", rate: Constant(100))`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Traffic {
@@ -23,7 +26,7 @@ pub enum Rate {
     Steps(Vec<(SimTime, u64)>),
     /// Linear between the points; constant before the first and after the last.
     Ramp(Vec<(SimTime, u64)>),
-    /// `mean + amplitude × sin(2π t / period)`, never below nothing.
+    /// `mean + amplitude × sin(2π (t + ahead) / period)`, never below nothing.
     Sine {
         /// Mean.
         mean_milli: u64,
@@ -31,6 +34,8 @@ pub enum Rate {
         amplitude_milli: u64,
         /// Period.
         period: SimDuration,
+        /// How far into a period the curve begins.
+        ahead: SimDuration,
     },
 }
 
@@ -51,6 +56,26 @@ pub enum RateText {
         amplitude: f64,
         /// Time from one peak to the next.
         period: DurationText,
+    },
+    /// A day that repeats, lowest twelve hours from its peak: `Day(low: 20, high: 200, peak_at: "14h")`. The run begins at midnight.
+    Day {
+        /// Requests per second at the quietest time.
+        low: f64,
+        /// Requests per second at the peak.
+        high: f64,
+        /// Time of the peak.
+        peak_at: DurationText,
+    },
+    /// Spikes above a constant rate: `Spikes(base: 20, peak: 200, at: ["1m", "5m"], lasts: "30s")`.
+    Spikes {
+        /// Requests per second between the spikes.
+        base: f64,
+        /// Requests per second in a spike.
+        peak: f64,
+        /// When spikes begin.
+        at: Vec<DurationText>,
+        /// How long each lasts.
+        lasts: DurationText,
     },
     /// Lines `seconds,requests_per_second` of a file; constant between them.
     Csv(String),
@@ -92,7 +117,34 @@ impl RateText {
                 if period.0 < SINE_PERIOD_MIN {
                     return Err(format!("found a sine with a period of {}, expected at least {SINE_PERIOD_MIN}", period.0));
                 }
-                Ok(Rate::Sine { mean_milli: milli(*mean)?, amplitude_milli: milli(*amplitude)?, period: period.0 })
+                Ok(Rate::Sine {
+                    mean_milli: milli(*mean)?,
+                    amplitude_milli: milli(*amplitude)?,
+                    period: period.0,
+                    ahead: SimDuration::ZERO,
+                })
+            }
+            RateText::Day { low, high, peak_at } => {
+                let (low, high) = (milli(*low)?, milli(*high)?);
+                if high < low {
+                    return Err("found a day whose high is below its low".into());
+                }
+                // A sine has its peak after a quarter of its period.
+                let ahead = SimDuration((DAY.0 + DAY.0 / 4 - peak_at.0.0 % DAY.0) % DAY.0);
+                let amplitude_milli = (high - low) / 2;
+                Ok(Rate::Sine { mean_milli: low + amplitude_milli, amplitude_milli, period: DAY, ahead })
+            }
+            RateText::Spikes { base, peak, at, lasts } => {
+                let (base, peak) = (milli(*base)?, milli(*peak)?);
+                if lasts.0.0 == 0 || at.windows(2).any(|pair| pair[0].0 + lasts.0 > pair[1].0) {
+                    return Err("spikes must last and not touch, the earliest first".into());
+                }
+                let mut points = vec![(SimTime::ZERO, base)];
+                for from in at {
+                    points.retain(|point| point.0 < SimTime(from.0.0));
+                    points.extend([(SimTime(from.0.0), peak), (SimTime(from.0.0) + lasts.0, base)]);
+                }
+                Ok(Rate::Steps(points))
             }
             RateText::Csv(path) => csv_points(path, csv.unwrap_or("")).map(Rate::Steps),
         }
@@ -130,9 +182,20 @@ fn csv_points(path: &str, text: &str) -> Result<Vec<(SimTime, u64)>, String> {
     if points.is_empty() { Err(format!("{path}: no line `seconds,requests_per_second`")) } else { Ok(points) }
 }
 
-/// The scene's sources of traffic. ECS resource.
+/// The scene's sources of traffic, and the calls that requests bring about. ECS resource.
 #[derive(Debug, Clone, Default, bevy_ecs::resource::Resource)]
-pub struct TrafficSources(pub Vec<Traffic>);
+pub struct TrafficSources(pub Vec<Traffic>, pub Vec<Call>);
+
+/// For each request that one Service's pods serve they send so many to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The Service whose pods call, as `service/name` or `service/namespace/name`.
+    pub from: String,
+    /// The Service that is called.
+    pub to: String,
+    /// Requests for each request served. Unit: thousandths.
+    pub milli: u64,
+}
 
 #[cfg(test)]
 mod tests {
@@ -156,6 +219,19 @@ mod tests {
         ] {
             assert_eq!(rate(text), Err(message.to_string()));
         }
+    }
+
+    #[test]
+    fn days_and_spikes() {
+        let hour = |hours: u64| SimTime::from_secs(hours * 3600);
+        let day = RateText::Day { low: 20.0, high: 200.0, peak_at: span("14h") }.resolve(None).unwrap();
+        let milli = |at| day.at(at) / 1_000_000;
+        assert_eq!([hour(14), hour(2), hour(8), hour(38)].map(milli), [200_000, 20_000, 110_000, 200_000]);
+        let spikes = RateText::Spikes { base: 1.0, peak: 9.0, at: vec![span("0s"), span("1m")], lasts: span("10s") }.resolve(None);
+        let s = SimTime::from_secs;
+        assert_eq!(spikes, Ok(Rate::Steps(vec![(s(0), 9000), (s(10), 1000), (s(60), 9000), (s(70), 1000)])));
+        assert!(RateText::Day { low: 2.0, high: 1.0, peak_at: span("14h") }.resolve(None).is_err());
+        assert!(RateText::Spikes { base: 1.0, peak: 9.0, at: vec![span("5s"), span("10s")], lasts: span("10s") }.resolve(None).is_err());
     }
 
     #[test]

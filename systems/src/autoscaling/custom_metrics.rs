@@ -70,7 +70,7 @@ impl CustomMetricsApi<'_> {
         match (&series.value, key) {
             (SeriesValue::Given(curve), _) => Ok(milli(curve.at(now))),
             (SeriesValue::Requests, Some(key)) if object.kind == Kind::Service => {
-                Ok(narrow(self.flows.requests_milli(key, window_start(now), now)))
+                Ok(narrow(self.arrivals.requests_to_milli(&self.flows, key, window_start(now), now)))
             }
             (SeriesValue::Requests, _) => Err(missing()),
         }

@@ -61,7 +61,7 @@ pub fn install(sim: &mut Simulation) {
         if flows.0.iter().any(|flow| flow.service.is_none()) {
             wakes.extend([watched.ingress, watched.class].map(|kind| Wake { kind, on, whom: Whom::Itself }));
         }
-        if flows.0.iter().any(|flow| flow.from.is_some()) {
+        if flows.0.iter().any(Flow::from_pod) {
             let on = Changes::ADDED.or(Changes::READY).or(Changes::LABELS).or(Changes::GONE);
             wakes.push(Wake { kind: Kind::Pod, on, whom: Whom::Itself });
         }
@@ -99,9 +99,28 @@ fn flows(names: &mut Names, sources: &TrafficSources) -> Flows {
                     namespace: names.sym(&target.namespace),
                     name: names.name(&target.name),
                 });
-                flows.0.push(Flow { to: source.to.clone(), service, from: source.from.clone(), rates: vec![source.rate.clone()] });
+                flows.0.push(Flow {
+                    to: source.to.clone(),
+                    service,
+                    from: source.from.clone(),
+                    rates: vec![source.rate.clone()],
+                    calls: Vec::new(),
+                });
             }
         }
+    }
+    for call in &sources.1 {
+        let service = |names: &mut Names, text: &str| {
+            Target::parse(text).map(|target| ObjectKey {
+                kind: Kind::Service,
+                namespace: names.sym(&target.namespace),
+                name: names.name(&target.name),
+            })
+        };
+        let (from, to) = (service(names, &call.from), service(names, &call.to));
+        let callers = flows.0.iter().enumerate().filter(|(_, flow)| flow.service == from);
+        let calls = callers.map(|(caller, _)| (caller, call.milli)).collect();
+        flows.0.push(Flow { to: call.to.clone(), service: to, from: Some(call.from.clone()), rates: Vec::new(), calls });
     }
     flows
 }
@@ -130,7 +149,11 @@ fn sync(mut work: Work<TrafficQueue>, reads: Reads, flows: Res<Flows>, mut progr
         if flows.0.is_empty() {
             continue;
         }
-        dirty.extend(concerned(&reads, &flows, item.object));
+        for flow in concerned(&reads, &flows, item.object) {
+            dirty.insert(flow);
+            // Calls come from other pods when those of a caller change.
+            dirty.extend((flow + 1..flows.0.len()).filter(|&called| flows.0[called].calls.iter().any(|&(caller, _)| caller == flow)));
+        }
     }
     if dirty.is_empty() {
         return;
@@ -138,7 +161,10 @@ fn sync(mut work: Work<TrafficQueue>, reads: Reads, flows: Res<Flows>, mut progr
     let rules = Rules::read(&reads);
     for flow in dirty {
         let sharing = Sharing { reads: &reads, rules: &rules, before: arrivals.share_of(flow) };
-        let share = sharing.share(&flows.0[flow], &mut programs);
+        // Those who call are any pods of their Service: policies are asked about the first.
+        let callers = flows.0[flow].calls.iter().filter_map(|&(caller, _)| arrivals.share_of(caller)?.pods.first().copied());
+        let caller = callers.min().and_then(|pod| reads.listing.by_uid(pod));
+        let share = sharing.share(&flows.0[flow], caller, &mut programs);
         arrivals.spread(&flows, flow, share, work.now());
     }
 }
@@ -153,7 +179,8 @@ fn concerned(reads: &Reads, flows: &Flows, object: ObjRef) -> Vec<usize> {
     let hit: Vec<bool> = match row.key.kind {
         Kind::Pod => {
             let name = reads.names.render(row.key.name);
-            let sends = |flow: &Flow| flow.from.as_deref().and_then(Target::parse).is_some_and(|from| glob(&from.name, &name));
+            let sends =
+                |flow: &Flow| flow.from_pod() && flow.from.as_deref().and_then(Target::parse).is_some_and(|from| glob(&from.name, &name));
             flows.0.iter().map(sends).collect()
         }
         Kind::EndpointSlice => {

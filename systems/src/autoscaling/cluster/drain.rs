@@ -65,7 +65,7 @@ pub(super) fn answered(item: &Item, state: &mut ClusterState, now: SimTime) -> b
 impl Turn<'_, '_, '_, '_> {
     /// Begins to take a node away.
     pub(super) fn begin(&mut self, candidate: &Candidate, world: &mut WhatIf) {
-        let texts = self.reads.texts.clone();
+        let texts = *self.reads.texts;
         let value = self.now_text(world.names);
         let taint = NodeTaint { key: texts.leaves_taint, value, effect: Effect::NoSchedule, added_at: None };
         self.put_taint(candidate.object, texts.leaves_taint, Some(taint));
@@ -128,7 +128,7 @@ impl Turn<'_, '_, '_, '_> {
 
     /// The node is empty: its machine is given back.
     fn finish(&mut self, id: NodeId, names: &Names) {
-        let texts = self.reads.texts.clone();
+        let texts = *self.reads.texts;
         let object = self.node(id, names);
         self.give_back(id);
         self.fleet.groups[id.0 as usize].removed += 1;
@@ -144,7 +144,7 @@ impl Turn<'_, '_, '_, '_> {
 
     /// The node stays: its pods would not go.
     fn abort(&mut self, id: NodeId, names: &Names) {
-        let texts = self.reads.texts.clone();
+        let texts = *self.reads.texts;
         self.state.failed_at = Some(self.now);
         self.state.changed = true;
         if let Some(object) = self.node(id, names) {

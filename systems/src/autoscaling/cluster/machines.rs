@@ -145,7 +145,9 @@ impl Turn<'_, '_, '_, '_> {
                 machine.reclaimed_at.map(&mut at);
             }
             let begun = self.state.reclaims.get(&group).copied().unwrap_or(0);
-            settings.reclaims.get(begun).map(|reclaim| at(SimTime(reclaim.0.saturating_sub(settings.notice.0))));
+            if let Some(reclaim) = settings.reclaims.get(begun) {
+                at(SimTime(reclaim.0.saturating_sub(settings.notice.0)));
+            }
             if (machines.present.len() as u32) < machines.target {
                 settings.fails.iter().for_each(|outage| at(outage.until));
             }

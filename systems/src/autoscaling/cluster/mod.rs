@@ -334,7 +334,7 @@ impl Turn<'_, '_, '_, '_> {
 
     /// An event about the autoscaler as a whole.
     fn tell_status(&mut self, names: &mut Names, warning: bool, reason: Sym, text: &str) {
-        let texts = self.reads.texts.clone();
+        let texts = *self.reads.texts;
         let name = names.name("cluster-autoscaler-status");
         let about = ObjectKey { kind: self.reads.own.status_kind.0, namespace: texts.system, name };
         let args = [Arg::Text(names.sym(text))];

@@ -222,7 +222,7 @@ impl Turn<'_, '_, '_, '_> {
 
     fn grow(&mut self, option: &Growth, names: &mut Names) {
         let Choice { group, nodes, .. } = option.choice;
-        let texts = self.reads.texts.clone();
+        let texts = *self.reads.texts;
         let settings = &self.reads.groups.0[group as usize];
         if settings.fails_at(self.now) {
             let text =
@@ -252,7 +252,7 @@ impl Turn<'_, '_, '_, '_> {
         words.sort();
         let text: Sym = names.sym(&words.join(", "));
         if self.state.told.insert(pod, text) != Some(text) {
-            let texts = self.reads.texts.clone();
+            let texts = *self.reads.texts;
             self.tell(pod, false, (texts.not_triggered, texts.not_triggered_words), &[Arg::Text(text)]);
         }
     }

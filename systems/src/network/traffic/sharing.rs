@@ -58,9 +58,12 @@ pub(super) struct Sharing<'a, 'w, 's> {
 }
 
 impl Sharing<'_, '_, '_> {
-    pub(super) fn share(&self, flow: &Flow, programs: &mut Programs) -> Share {
+    /// `caller`: one of the pods that call, where the flow is one of calls.
+    pub(super) fn share(&self, flow: &Flow, caller: Option<ObjRef>, programs: &mut Programs) -> Share {
         let source = match &flow.from {
             None => None,
+            // They are on many nodes: none of them is near.
+            Some(_) if !flow.from_pod() => None,
             Some(from) => match self.source(from) {
                 Some(pod) => Some(pod),
                 None => return Share::lost(Lost::Unsent),
@@ -89,7 +92,7 @@ impl Sharing<'_, '_, '_> {
             (Some(source), Some(_)) => vec![self.sticky(&used, source)],
             _ => used,
         };
-        self.among(&used, source, flow.service.is_none(), programs)
+        self.among(&used, source.or(caller), flow.service.is_none(), programs)
     }
 
     /// The Service and its endpoints that an address gets through an Ingress.
