@@ -113,7 +113,8 @@ impl Turn<'_, '_, '_, '_> {
                 None => options.extend(self.option(group, &left, world, &mut reasons)),
             }
         }
-        let helped = |pod: &ObjRef| options.iter().any(|option| option.helped.contains(pod));
+        // Those that fit, but beyond the maximum of every group, hear of it from the next scan.
+        let helped = |pod: &ObjRef| !reasons.contains_key(pod) || options.iter().any(|option| option.helped.contains(pod));
         for (pod, _) in left.iter().filter(|(pod, _)| !helped(pod)) {
             let words: Vec<String> = reasons.get(pod).into_iter().flatten().map(|(reason, groups)| format!("{groups} {reason}")).collect();
             self.tell_why_not(*pod, words, world.names);
