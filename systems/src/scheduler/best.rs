@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 /// Weight of PodTopologySpread.
 const WEIGHT: i64 = 2;
 /// Nodes that are looked at in the order of ties before the blocks are.
-const WALK_MAX: usize = 48;
+const WALK_MAX: usize = 160;
 /// Numbers of pods, from a cell's least on, for which what spreading adds is worked out beforehand.
 const READY: usize = 8;
 
@@ -68,6 +68,7 @@ impl Field<'_> {
         !self.counted.is_empty()
     }
 
+    #[inline]
     fn pods(&self, place: usize) -> u32 {
         self.counted.get(place).copied().unwrap_or(0)
     }
@@ -143,6 +144,7 @@ impl<'j> Judge<'j> {
         raw_score(&self.weights, counts)
     }
 
+    #[inline]
     fn added(&self, cell: usize, pods: u32) -> i64 {
         match self.ready[cell].get((pods - self.spans[cell].least) as usize) {
             Some(added) => *added,
@@ -150,10 +152,13 @@ impl<'j> Judge<'j> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn work_out(&self, cell: usize, pods: u32) -> i64 {
         WEIGHT * normalize(self.raw(cell, pods), self.least, self.most)
     }
 
+    #[inline]
     fn total(&self, place: usize) -> i64 {
         i64::from(self.field.tree.score_at(place)) + self.added(self.field.cells.at(place), self.field.pods(place))
     }

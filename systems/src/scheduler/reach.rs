@@ -21,6 +21,8 @@ pub(super) struct Reach {
     pub(super) len: usize,
     /// How many were asked whether they can.
     pub(super) examined: usize,
+    /// Segments for each node, in parts of 2^32: where to begin the search for one.
+    share: u64,
 }
 
 impl Reach {
@@ -57,12 +59,13 @@ impl Reach {
                 break;
             }
         }
+        self.share = ((self.segments.len() as u64) << 32) / (self.len.max(1) as u64);
     }
 
     /// Which segment has the nth node, which must exist.
     pub(super) fn segment_of(&self, nth: usize) -> usize {
         // Blocks hold about equally many.
-        let mut at = nth * self.segments.len() / self.len;
+        let mut at = ((nth as u64 * self.share) >> 32) as usize;
         while self.segments[at].before > nth {
             at -= 1;
         }
@@ -80,9 +83,13 @@ impl Reach {
 }
 
 /// Position of the nth bit that is set, which must exist.
+#[inline]
 fn select(mut bits: u64, nth: usize) -> usize {
-    if bits == u64::MAX {
-        return nth;
+    let first = bits.trailing_zeros() as usize;
+    // Neighbours one and all, as most often.
+    let rest = bits >> first;
+    if rest & rest.wrapping_add(1) == 0 {
+        return first + nth;
     }
     for _ in 0..nth {
         bits &= bits - 1;
