@@ -176,9 +176,10 @@ const REST: &str = r#"Scene(
 /// Moments at which a controller waits for something that it has in its memory alone; when it begins anew it goes on at once, as the
 /// original does after a restart.
 const WAITS: &[(&str, u64)] = &[
-    ("job_gives_up.ron", 60),      // back-off before the next pod
-    ("job_suspend.ron", 20),       // updates of pods are gathered for a second
-    ("class_comes_later.ron", 20), // the binder looks at all claims every 15 s
+    ("job_gives_up.ron", 60),          // back-off before the next pod
+    ("job_suspend.ron", 20),           // updates of pods are gathered for a second
+    ("spot_node_reclaimed.ron", 1000), // back-off of a waiting pod
+    ("class_comes_later.ron", 20),     // the binder looks at all claims every 15 s
     ("smallest_volume.ron", 20),
     ("claim_not_bound.ron", 40),
     // That a volume cannot be unmounted is no field of an object.

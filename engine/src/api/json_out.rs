@@ -10,6 +10,7 @@ mod storage;
 
 pub use leases::leases_json;
 
+use crate::api::defaults::pod::requests_of_containers;
 use crate::api::given::Given;
 use crate::api::objects::{Objects, Row};
 use crate::api::state::StateValue;
@@ -245,6 +246,8 @@ impl<'s> Cx<'s> {
 
     fn pod(&self, pod: &Pod) -> Value {
         let mut spec = map_of(self.classes.get(pod.class).raw.value());
+        // Specs come from templates, which are stored without.
+        requests_of_containers(&mut spec);
         self.put_text(&mut spec, "nodeName", pod.node);
         Value::Object(spec)
     }

@@ -10,6 +10,7 @@ use crate::scheduler::nodes::NodeTable;
 use crate::scheduler::plugins::balanced_allocation;
 use crate::scheduler::plugins::node_resources_fit::least_allocated;
 use crate::scheduler::profile::Profile;
+use crate::scheduler::reach::in_pre_order;
 use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::names::{Names, Sym};
 
@@ -19,6 +20,8 @@ const FLAT: i64 = 300;
 pub(super) const INFEASIBLE: i32 = -1;
 /// Nodes that a tree makes room for at most; where more have come it is built anew.
 const INSERTIONS_MAX: usize = 8;
+/// Nodes that are looked at in the order of ties before ranges are.
+const WALK_MAX: usize = 24;
 /// Places in a block: what is known of a block is kept until the feasibility of one of its nodes changes.
 pub(super) const BLOCK: usize = 64;
 
@@ -303,6 +306,10 @@ impl Window<'_> {
     /// range maxima suffice. Source: `spec/scheduler.md` §2.
     fn pick(&self) -> usize {
         let best = self.best(0, self.len);
+        // Where many are the best, the first is near.
+        if let Some(at) = in_pre_order(self.len).take(WALK_MAX).find(|&at| self.score(at) == best) {
+            return at;
+        }
         let mut at = 0;
         while self.score(at) != best {
             let left = 2 * at + 1;

@@ -19,7 +19,7 @@ mod limit_range;
 mod namespace;
 mod networking;
 mod node;
-mod pod;
+pub(super) mod pod;
 mod pod_spec;
 mod rbac;
 mod replica_set;

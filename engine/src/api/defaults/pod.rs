@@ -10,9 +10,7 @@ use serde_json::Value;
 pub(super) fn apply(pod: &mut Object) {
     fill::with_object(pod, "metadata", pod_spec::apply_to_metadata);
     fill::with_object(pod, "spec", |spec| {
-        for list in ["containers", "initContainers"] {
-            fill::each(spec, list, |container| fill::with_existing(container, "resources", requests_from_limits));
-        }
+        requests_of_containers(spec);
         resources::apply_to_pod_level(spec);
         fill::absent(spec, "enableServiceLinks", true);
         if spec.get("hostNetwork") == Some(&Value::Bool(true)) {
@@ -27,7 +25,14 @@ pub(super) fn apply(pod: &mut Object) {
     });
 }
 
-/// A resource with a limit and no request requests its limit. Not done in templates.
+/// Fills in what the containers of a pod request. Not done in templates.
+pub(in crate::api) fn requests_of_containers(spec: &mut Object) {
+    for list in ["containers", "initContainers"] {
+        fill::each(spec, list, |container| fill::with_existing(container, "resources", requests_from_limits));
+    }
+}
+
+/// A resource with a limit and no request requests its limit.
 fn requests_from_limits(resources: &mut Object) {
     let Some(Value::Object(limits)) = resources.get("limits").cloned() else { return };
     fill::with_object(resources, "requests", |requests| {
