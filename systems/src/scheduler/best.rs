@@ -4,13 +4,13 @@
 use crate::scheduler::cells::{CELLS_MAX, Cells, Span, Spans, Tops, each};
 use crate::scheduler::plugins::pod_topology_spread::{Weights, normalize, raw_score};
 use crate::scheduler::reach::{Reach, Segment, first_in_pre_order, in_pre_order, pre_order};
-use crate::scheduler::tree::ClassTree;
+use crate::scheduler::tree::{BLOCK, ClassTree};
 use smallvec::SmallVec;
 
 /// Weight of PodTopologySpread.
 const WEIGHT: i64 = 2;
 /// Nodes that are looked at in the order of ties before the blocks are.
-const WALK_MAX: usize = 160;
+const WALK_MAX: usize = 8;
 /// Numbers of pods, from a cell's least on, for which what spreading adds is worked out beforehand.
 const READY: usize = 8;
 
@@ -200,15 +200,23 @@ impl<'j> Judge<'j> {
             if bound < best || bound == best && first_in_pre_order(segment.before, end) >= found.1 {
                 return;
             }
-            let mut at = segment.before;
-            each(segment.block, segment.places, |place| {
-                let total = self.total(place);
+            // Within a level the first of the best is the one: what follows is looked at only where the next level begins in the segment.
+            let next_level = (segment.before + 1).next_power_of_two() - 1;
+            let one_level = next_level == segment.before || next_level >= end;
+            let (mut at, mut places) = (segment.before, segment.places);
+            while places != 0 {
+                let total = self.total(segment.block * BLOCK + places.trailing_zeros() as usize);
                 if total > best || total == best && pre_order(at) < found.1 {
                     (best, found) = (total, (at, pre_order(at)));
+                    if one_level && total == bound {
+                        at += 1;
+                        break;
+                    }
                 }
                 at += 1;
-            });
-            looked += (end - segment.before) as u64;
+                places &= places - 1;
+            }
+            looked += (at - segment.before) as u64;
         };
         let reach = self.field.reach;
         // The most promising first, so that others need no look: those with the leftmost nodes of the heap's levels.
