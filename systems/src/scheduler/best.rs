@@ -200,15 +200,14 @@ impl<'j> Judge<'j> {
             if bound < best || bound == best && first_in_pre_order(segment.before, end) >= found.1 {
                 return;
             }
-            // Within a level the first of the best is the one: what follows is looked at only where the next level begins in the segment.
-            let next_level = (segment.before + 1).next_power_of_two() - 1;
-            let one_level = next_level == segment.before || next_level >= end;
             let (mut at, mut places) = (segment.before, segment.places);
             while places != 0 {
                 let total = self.total(segment.block * BLOCK + places.trailing_zeros() as usize);
                 if total > best || total == best && pre_order(at) < found.1 {
                     (best, found) = (total, (at, pre_order(at)));
-                    if one_level && total == bound {
+                    // What follows is no better, and before this one only where another level of the heap begins.
+                    let next_level = (at + 2).next_power_of_two() - 1;
+                    if total == bound && next_level >= end {
                         at += 1;
                         break;
                     }
