@@ -217,19 +217,27 @@ impl<'j> Judge<'j> {
             }
             looked += (at - segment.before) as u64;
         };
-        let reach = self.field.reach;
+        let segments = &self.field.reach.segments;
         // The most promising first, so that others need no look: those with the leftmost nodes of the heap's levels.
+        let mut done: SmallVec<[usize; 24]> = SmallVec::new();
         let mut leftmost = 0;
-        while leftmost < reach.len {
-            let at = reach.segment_of(leftmost);
-            if bounds[at] == bound {
-                look(&reach.segments[at], bound);
+        while leftmost < self.field.reach.len {
+            let at = self.field.reach.segment_of(leftmost);
+            if bounds[at] == bound && done.last() != Some(&at) {
+                look(&segments[at], bound);
+                done.push(at);
             }
             leftmost = 2 * leftmost + 1;
         }
-        let with_bounds = || reach.segments.iter().zip(bounds);
-        with_bounds().filter(|(_, own)| **own == bound).for_each(|(segment, own)| look(segment, *own));
-        with_bounds().filter(|(_, own)| **own < bound).for_each(|(segment, own)| look(segment, *own));
+        for at in (0..segments.len()).filter(|&at| bounds[at] == bound) {
+            // Those looked at are in order.
+            if done.first() == Some(&at) {
+                done.remove(0);
+            } else {
+                look(&segments[at], bound);
+            }
+        }
+        (0..segments.len()).filter(|&at| bounds[at] < bound).for_each(|at| look(&segments[at], bounds[at]));
         (found.0, looked)
     }
 }
