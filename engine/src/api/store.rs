@@ -166,13 +166,11 @@ impl<Q: Send + Sync + 'static> Listing<'_, Q> {
     pub fn by_key(&self, key: ObjectKey) -> Option<ObjRef> {
         let cursor = self.cursor();
         let present = self.objects.by_key(key).filter(|&object| self.objects.row_at(object, cursor).is_some());
-        present.or_else(|| {
-            self.objects
-                .in_namespace(key.kind, key.namespace)
-                .find(|row| row.key == key && row.exists_at(cursor))
-                .map(|row| row.object)
-                .filter(|_| cursor != Revision::HEAD)
-        })
+        if present.is_some() || cursor == Revision::HEAD {
+            return present;
+        }
+        let known = self.objects.in_namespace(key.kind, key.namespace).find(|row| row.key == key && row.exists_at(cursor));
+        known.map(|row| row.object)
     }
 
     /// The object with an identity, if the party knows it.

@@ -8,10 +8,10 @@
 //! | source | kubernetes v1.36, staging `endpointslice/reconciler.go`, `Reconcile`; `spec/networking.md` §3 |
 
 use crate::network::endpoints::POD_CHANGES;
-use crate::network::members::{ByPorts, Reads, SetsByPair, members};
-use bevy_ecs::prelude::{Res, ResMut};
+use crate::network::members::{ByPorts, Reads, SetsByPair, Zones, members};
+use bevy_ecs::prelude::{Local, Res, ResMut};
 use bevy_ecs::resource::Resource;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use wavetank_engine::api::queue::{Item, Work};
 use wavetank_engine::api::request::{NewObject, Propagation, Verb};
 use wavetank_engine::api::state::Changes;
@@ -102,10 +102,10 @@ fn plan_ports(
     endpoints_max: usize,
     plan: &mut Plan,
 ) {
-    let mut missing: BTreeMap<u32, Endpoint> = wanted.iter().map(|endpoint| (endpoint.ip, *endpoint)).collect();
+    let mut missing = ByAddress::of(wanted);
     let (mut changed, mut unchanged): (Vec<(usize, Vec<Endpoint>)>, Vec<usize>) = (Vec::new(), Vec::new());
     for at in places {
-        let kept: Vec<Endpoint> = present[at].endpoints.iter().filter_map(|old| missing.remove(&old.ip)).collect();
+        let kept: Vec<Endpoint> = present[at].endpoints.iter().filter_map(|old| missing.remove(old.ip)).collect();
         if kept == present[at].endpoints {
             unchanged.push(at);
         } else if kept.is_empty() {
@@ -114,7 +114,7 @@ fn plan_ports(
             changed.push((at, kept));
         }
     }
-    let mut missing: std::collections::VecDeque<Endpoint> = missing.into_values().collect();
+    let mut missing: VecDeque<Endpoint> = missing.0.into_iter().filter(|(_, taken)| !taken).map(|(endpoint, _)| endpoint).collect();
     changed.sort_by_key(|(at, kept)| (std::cmp::Reverse(kept.len()), *at));
     for (_, kept) in &mut changed {
         while kept.len() < endpoints_max
@@ -135,6 +135,27 @@ fn plan_ports(
         }
     }
     plan.update.extend(changed.into_iter().map(|(at, kept)| (at, make(kept))));
+}
+
+/// Endpoints in order of address, one for each address, and whether they were taken.
+struct ByAddress(Vec<(Endpoint, bool)>);
+
+impl ByAddress {
+    /// Of endpoints in order of address, of which the last of an address counts.
+    fn of(wanted: &[Endpoint]) -> ByAddress {
+        let mut list: Vec<(Endpoint, bool)> = Vec::with_capacity(wanted.len());
+        for endpoint in wanted {
+            list.pop_if(|last| last.0.ip == endpoint.ip);
+            list.push((*endpoint, false));
+        }
+        ByAddress(list)
+    }
+
+    fn remove(&mut self, ip: u32) -> Option<Endpoint> {
+        let at = self.0.binary_search_by_key(&ip, |(endpoint, _)| endpoint.ip).ok()?;
+        let (endpoint, taken) = &mut self.0[at];
+        (!std::mem::replace(taken, true)).then_some(*endpoint)
+    }
 }
 
 /// Texts of slices, by what they are made from.
@@ -161,6 +182,7 @@ impl SliceWords {
 fn sync(
     mut work: Work<SlicesQueue>,
     slices: View<SlicesQueue, EndpointSlice>,
+    mut zones: Local<Zones>,
     mut reads: Reads<SlicesQueue>,
     words: Res<SliceWords>,
     mut labels: ResMut<LabelSets>,
@@ -174,7 +196,7 @@ fn sync(
         };
         let own: Vec<ObjRef> = reads.listing.controlled(item.object.uid).filter(|&slice| slices.get(slice).is_some()).collect();
         let present: Vec<EndpointSlice> = own.iter().filter_map(|&slice| slices.get(slice).cloned()).collect();
-        let wanted = members(&reads, &labels, &names, service, (meta.namespace, meta.name));
+        let wanted = members(&reads, &mut zones, &labels, &names, service, (meta.namespace, meta.name));
         let plan = plan(&present, &wanted, ENDPOINTS_MAX);
         for slice in plan.create {
             let new = new_slice(&item, meta, service, slice, *words, &mut labels, &mut names);

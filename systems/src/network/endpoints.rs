@@ -7,8 +7,8 @@
 //! | woken  | Service changed; a selected pod bound, ready, addressed, being deleted, ended or gone |
 //! | source | kubernetes v1.36, `pkg/controller/endpoint/endpoints_controller.go`, `syncService`; `spec/networking.md` §4 |
 
-use crate::network::members::{ByPorts, Reads, SetsByPair, members};
-use bevy_ecs::prelude::Res;
+use crate::network::members::{ByPorts, Reads, SetsByPair, Zones, members};
+use bevy_ecs::prelude::{Local, Res};
 use bevy_ecs::resource::Resource;
 use wavetank_engine::api::queue::{Item, Work};
 use wavetank_engine::api::request::{NewObject, Propagation, Verb};
@@ -69,6 +69,7 @@ fn sync(
     mut work: Work<EndpointsQueue>,
     mut reads: Reads<EndpointsQueue>,
     present: View<EndpointsQueue, Endpoints>,
+    mut zones: Local<Zones>,
     managed: Res<ManagedLabels>,
     labels: Res<LabelSets>,
     names: Res<Names>,
@@ -86,7 +87,7 @@ fn sync(
                 }
             }
             Some(service) => {
-                let by_ports = members(&reads, &labels, &names, service, (key.namespace, key.name));
+                let by_ports = members(&reads, &mut zones, &labels, &names, service, (key.namespace, key.name));
                 let fresh = Endpoints { subsets: subsets(&by_ports, service.publish_not_ready) };
                 write(&mut work, &item, fresh, key, existing, &present, managed.0);
             }

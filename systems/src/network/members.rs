@@ -1,5 +1,6 @@
 //! The pods behind a Service, as both endpoint controllers see them. Source: `spec/networking.md` §3.
 
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use wavetank_engine::api::objects::Row;
 use wavetank_engine::api::store::{Listing, View};
@@ -9,7 +10,7 @@ use wavetank_engine::model::labels::{LabelSetId, LabelSets};
 use wavetank_engine::model::meta::Meta;
 use wavetank_engine::model::network::{Endpoint, EndpointPort, Service};
 use wavetank_engine::model::pod::{Pod, PodPhase, PodStatus};
-use wavetank_engine::model::pod_class::{Classes, PodClass};
+use wavetank_engine::model::pod_class::{ClassId, Classes, PodClass};
 use wavetank_engine::model::select::{Operator, Requirement, Selectors};
 use wavetank_engine::names::{Name, Names, Sym};
 use wavetank_engine::words;
@@ -63,6 +64,7 @@ pub type ByPorts = BTreeMap<Vec<EndpointPort>, Vec<Endpoint>>;
 /// The pods that a Service with a name selects, as endpoints: those that have an address and have not ended.
 pub fn members<Q: Send + Sync + 'static>(
     reads: &Reads<Q>,
+    zones: &mut Zones,
     labels: &LabelSets,
     names: &Names,
     service: &Service,
@@ -71,34 +73,45 @@ pub fn members<Q: Send + Sync + 'static>(
     let mut by_ports = ByPorts::new();
     let Some(selector) = service.selector else { return by_ports };
     let subdomain = names.find(&names.render(name));
-    let mut pods: Vec<ObjRef> = match reads.sets.fewest(reads.selectors.get(selector)) {
+    let pods: Vec<ObjRef> = match reads.sets.fewest(reads.selectors.get(selector)) {
         Some(sets) => sets.iter().flat_map(|&set| reads.listing.labelled(namespace, set)).collect(),
         None => reads.listing.in_namespace(Kind::Pod, namespace).collect(),
     };
-    pods.sort_unstable();
+    // Pods of one class resolve ports alike.
+    let mut by_class: SmallVec<[(ClassId, Vec<Endpoint>); 4]> = SmallVec::new();
     for pod in pods {
         let Some(row) = reads.listing.row(pod) else { continue };
         if reads.selectors.matches(selector, labels, row.labels)
-            && let Some((endpoint, ports)) = member(reads, labels, names, (service, subdomain), pod, row)
+            && let Some((class, endpoint)) = member(reads, zones, labels, names, (service, subdomain), pod, row)
         {
-            by_ports.entry(ports).or_default().push(endpoint);
+            match by_class.iter_mut().find(|of_class| of_class.0 == class) {
+                Some((_, list)) => list.push(endpoint),
+                None => by_class.push((class, vec![endpoint])),
+            }
         }
     }
+    for (class, list) in by_class {
+        by_ports.entry(ports_of(service, reads.classes.get(class), names)).or_default().extend(list);
+    }
     for list in by_ports.values_mut() {
-        list.sort_by_key(|endpoint| endpoint.ip);
+        list.sort_by_key(|endpoint| (endpoint.ip, endpoint.pod_uid));
     }
     by_ports
 }
 
 fn member<Q: Send + Sync + 'static>(
     reads: &Reads<Q>,
+    zones: &mut Zones,
     labels: &LabelSets,
     names: &Names,
     (service, subdomain): (&Service, Option<Sym>),
     pod: ObjRef,
     row: &Row,
-) -> Option<(Endpoint, Vec<EndpointPort>)> {
+) -> Option<(ClassId, Endpoint)> {
     let (spec, status, meta) = (reads.pods.get(pod)?, reads.statuses.get(pod)?, reads.metas.get(pod)?);
+    if status.pod_ip == 0 {
+        return None;
+    }
     let class = reads.classes.get(spec.class);
     let named = !class.subdomain.is_empty() && Some(class.subdomain) == subdomain;
     let facts = PodFacts {
@@ -107,13 +120,12 @@ fn member<Q: Send + Sync + 'static>(
         uid: Some(pod.uid),
         ip: status.pod_ip,
         node: spec.node,
-        zone: node_zone(reads, labels, names, spec.node),
+        zone: zones.of(reads, labels, names, spec.node),
         phase: status.phase,
         ready: status.ready(),
         deleting: meta.terminating(),
     };
-    let endpoint = endpoint(&facts, service.publish_not_ready)?;
-    Some((endpoint, ports_of(service, class, names)))
+    Some((spec.class, endpoint(&facts, service.publish_not_ready)?))
 }
 
 /// A pod that a Service selects, as far as endpoints depend on it.
@@ -158,12 +170,27 @@ pub fn endpoint(pod: &PodFacts, publish_not_ready: bool) -> Option<Endpoint> {
     })
 }
 
-/// Zone of a node; `None` when there is no such node.
-fn node_zone<Q: Send + Sync + 'static>(reads: &Reads<Q>, labels: &LabelSets, names: &Names, node: Sym) -> Option<Sym> {
-    let name: Name = names.find_name(names.text(node))?;
-    let object = reads.listing.by_key(wavetank_engine::ids::ObjectKey { kind: Kind::Node, namespace: Sym::EMPTY, name })?;
-    let row = reads.listing.row(object)?;
-    Some(labels.get(row.labels, words::ZONE_LABEL).unwrap_or(Sym::EMPTY))
+/// Nodes by name with their zones, as far as anybody asked: what was found is looked at again, not looked for.
+#[derive(Debug, Default)]
+pub struct Zones {
+    found: LookupMap<Sym, (ObjRef, LabelSetId, Sym)>,
+}
+
+impl Zones {
+    /// Zone of a node; `None` when there is no such node.
+    fn of<Q: Send + Sync + 'static>(&mut self, reads: &Reads<Q>, labels: &LabelSets, names: &Names, node: Sym) -> Option<Sym> {
+        if let Some(&(object, set, zone)) = self.found.get(&node)
+            && reads.listing.row(object).is_some_and(|row| row.labels == set)
+        {
+            return Some(zone);
+        }
+        let name: Name = names.find_name(names.text(node))?;
+        let object = reads.listing.by_key(wavetank_engine::ids::ObjectKey { kind: Kind::Node, namespace: Sym::EMPTY, name })?;
+        let row = reads.listing.row(object)?;
+        let zone = labels.get(row.labels, words::ZONE_LABEL).unwrap_or(Sym::EMPTY);
+        self.found.insert(node, (object, row.labels, zone));
+        Some(zone)
+    }
 }
 
 /// The Service's ports as a pod resolves them; one that names a port which the pod lacks is left out.

@@ -2,6 +2,7 @@
 
 use crate::scheduler::tree::{BLOCK, ClassTree, INFEASIBLE};
 use smallvec::SmallVec;
+use std::ops::Range;
 
 /// Cells that are told apart at most; what has more of them is decided by a look at each node.
 pub(super) const CELLS_MAX: usize = 8;
@@ -44,6 +45,11 @@ impl Cells {
         self.domains.len()
     }
 
+    /// Number of blocks.
+    pub(super) fn blocks(&self) -> usize {
+        self.of_place.len().div_ceil(BLOCK)
+    }
+
     /// Cell of the node at a place.
     pub(super) fn at(&self, place: usize) -> usize {
         usize::from(self.of_place[place])
@@ -60,12 +66,18 @@ impl Cells {
     }
 }
 
+/// Bound of a cell that has no node in a block.
+pub(super) const NOWHERE: i32 = i32::MIN / 2;
+
 /// Best score of the class's own among each cell's nodes, by block.
 #[derive(Debug, Default)]
 pub(super) struct Tops {
     /// For each block, the tree's mark when its scores were taken.
     seen: Vec<u32>,
+    /// For each cell, and in it for each block; [`NOWHERE`] where no node can run the pod.
     best: Vec<i32>,
+    /// The places that have it.
+    places: Vec<u64>,
 }
 
 impl Tops {
@@ -73,47 +85,68 @@ impl Tops {
     pub(super) fn clear(&mut self) {
         self.seen.clear();
         self.best.clear();
+        self.places.clear();
     }
 
-    /// Those of one block, brought up to date.
-    pub(super) fn of(&mut self, block: usize, tree: &ClassTree, cells: &Cells) -> &[i32] {
-        let width = cells.len();
-        if self.seen.len() <= block {
-            self.seen.resize(block + 1, 0);
-            self.best.resize((block + 1) * width, INFEASIBLE);
+    /// Brings blocks up to date.
+    pub(super) fn catch_up(&mut self, blocks: Range<usize>, tree: &ClassTree, cells: &Cells) {
+        let all = cells.blocks();
+        if self.seen.len() != all {
+            self.seen = vec![0; all];
+            self.best = vec![NOWHERE; all * cells.len()];
+            self.places = vec![0; all * cells.len()];
         }
-        let of_block = block * width..(block + 1) * width;
-        if self.seen[block] != tree.marked(block) {
-            self.seen[block] = tree.marked(block);
-            let best = &mut self.best[of_block.clone()];
-            best.fill(INFEASIBLE);
-            for (&score, &cell) in tree.scores_of_block(block).iter().zip(&cells.of_place[block * BLOCK..]) {
+        for block in stale(&self.seen, tree.marks(), blocks) {
+            self.seen[block] = tree.marks()[block];
+            let scores = || tree.scores_of_block(block).iter().zip(&cells.of_place[block * BLOCK..]);
+            let (mut best, mut places) = ([INFEASIBLE; CELLS_MAX], [0; CELLS_MAX]);
+            for (&score, &cell) in scores() {
                 let best = &mut best[usize::from(cell)];
                 *best = score.max(*best);
             }
+            for (nth, (&score, &cell)) in scores().enumerate() {
+                places[usize::from(cell)] |= u64::from(score == best[usize::from(cell)]) << nth;
+            }
+            for cell in 0..cells.len() {
+                let feasible = best[cell] != INFEASIBLE;
+                self.best[cell * all + block] = if feasible { best[cell] } else { NOWHERE };
+                self.places[cell * all + block] = if feasible { places[cell] } else { 0 };
+            }
         }
-        &self.best[of_block]
     }
+
+    /// Best scores of a cell by block.
+    pub(super) fn of(&self, cell: usize) -> &[i32] {
+        &self.best[cell * self.seen.len()..(cell + 1) * self.seen.len()]
+    }
+
+    /// The places of a block that have the best score of a cell.
+    pub(super) fn places(&self, cell: usize, block: usize) -> u64 {
+        self.places[cell * self.seen.len() + block]
+    }
+}
+
+/// Blocks of a range whose marks are not those that were seen.
+fn stale<'s>(seen: &'s [u32], marks: &'s [u32], blocks: Range<usize>) -> SmallVec<[usize; 8]> {
+    if seen[blocks.clone()] == marks[blocks.clone()] {
+        return SmallVec::new();
+    }
+    blocks.filter(|&block| seen[block] != marks[block]).collect()
 }
 
 /// Least and most of what is counted on a node; least above most when there is no node.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {
-    pub(super) least: u32,
-    pub(super) most: u32,
+    pub(super) least: i32,
+    pub(super) most: i32,
 }
 
 impl Span {
-    pub(super) const NONE: Span = Span { least: u32::MAX, most: 0 };
+    pub(super) const NONE: Span = Span { least: i32::MAX, most: -1 };
 
-    pub(super) fn add(&mut self, pods: u32) {
+    pub(super) fn add(&mut self, pods: i32) {
         self.least = self.least.min(pods);
         self.most = self.most.max(pods);
-    }
-
-    pub(super) fn join(&mut self, other: Span) {
-        self.least = self.least.min(other.least);
-        self.most = self.most.max(other.most);
     }
 
     pub(super) fn any(self) -> bool {
@@ -126,14 +159,17 @@ impl Span {
 pub(super) struct Spans {
     /// For each block, the tree's stamp when its spans were taken; 0: they are out of date.
     stamps: Vec<u32>,
-    list: Vec<Span>,
+    /// For each cell, and in it for each block; as in [`Span::NONE`] where there is no node.
+    least: Vec<i32>,
+    most: Vec<i32>,
+    /// The places that have the least.
+    places: Vec<u64>,
 }
 
 impl Spans {
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.stamps.clear();
-        self.list.clear();
     }
 
     /// Notes that a count on the node at a place, or whether it can run the pod, has changed.
@@ -143,21 +179,53 @@ impl Spans {
         }
     }
 
-    /// Those of one block, brought up to date. `open`: the places whose nodes can run the pod. `stamp`: the tree's.
-    pub(super) fn of(&mut self, block: usize, stamp: u32, open: u64, cells: &Cells, counted: &[u32]) -> &[Span] {
-        let width = cells.len();
-        if self.stamps.len() <= block {
-            self.stamps.resize(block + 1, 0);
-            self.list.resize((block + 1) * width, Span::NONE);
+    /// Brings blocks up to date. `open`: the places of a block whose nodes can run the pod.
+    pub(super) fn catch_up(
+        &mut self,
+        blocks: Range<usize>,
+        tree: &ClassTree,
+        cells: &Cells,
+        counted: &[u32],
+        open: impl Fn(usize) -> u64,
+    ) {
+        let all = cells.blocks();
+        if self.stamps.len() != all {
+            self.stamps = vec![0; all];
+            self.least = vec![Span::NONE.least; all * cells.len()];
+            self.most = vec![Span::NONE.most; all * cells.len()];
+            self.places = vec![0; all * cells.len()];
         }
-        let of_block = block * width..(block + 1) * width;
-        if self.stamps[block] != stamp {
-            self.stamps[block] = stamp;
-            let spans = &mut self.list[of_block.clone()];
-            spans.fill(Span::NONE);
-            each(block, open, |place| spans[cells.at(place)].add(counted[place]));
+        for block in stale(&self.stamps, tree.stamps(), blocks) {
+            self.stamps[block] = tree.stamps()[block];
+            let (mut spans, mut places) = ([Span::NONE; CELLS_MAX], [0; CELLS_MAX]);
+            each(block, open(block), |place| {
+                let (cell, pods) = (cells.at(place), counted[place] as i32);
+                if pods < spans[cell].least {
+                    places[cell] = 0;
+                }
+                spans[cell].add(pods);
+                places[cell] |= u64::from(pods == spans[cell].least) << (place % BLOCK);
+            });
+            for cell in 0..cells.len() {
+                let at = cell * all + block;
+                (self.least[at], self.most[at], self.places[at]) = (spans[cell].least, spans[cell].most, places[cell]);
+            }
         }
-        &self.list[of_block]
+    }
+
+    /// Least counts of a cell by block.
+    pub(super) fn least(&self, cell: usize) -> &[i32] {
+        &self.least[cell * self.stamps.len()..(cell + 1) * self.stamps.len()]
+    }
+
+    /// Highest counts of a cell by block.
+    pub(super) fn most(&self, cell: usize) -> &[i32] {
+        &self.most[cell * self.stamps.len()..(cell + 1) * self.stamps.len()]
+    }
+
+    /// The places of a block that have the least count of a cell.
+    pub(super) fn places(&self, cell: usize, block: usize) -> u64 {
+        self.places[cell * self.stamps.len() + block]
     }
 }
 

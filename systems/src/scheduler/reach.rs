@@ -13,6 +13,30 @@ pub(super) struct Segment {
     pub(super) whole: bool,
 }
 
+impl Segment {
+    /// The least [`pre_order`] of its positions.
+    pub(super) fn first(&self) -> PreOrder {
+        first_in_pre_order(self.before, self.before + self.places.count_ones() as usize)
+    }
+
+    /// The first in pre-order of some of its places, and its position.
+    pub(super) fn first_of(&self, places: u64) -> Option<(PreOrder, usize)> {
+        let (mut first, mut rest) = (None, places);
+        while rest != 0 {
+            let before = self.places & ((1 << rest.trailing_zeros()) - 1);
+            let at = self.before + before.count_ones() as usize;
+            first = [(pre_order(at), at)].into_iter().chain(first).min();
+            // What follows comes earlier only where another level of the heap begins.
+            let next_level = (at + 2).next_power_of_two() - 1;
+            if next_level >= self.before + self.places.count_ones() as usize {
+                break;
+            }
+            rest = places & u64::MAX << select(self.places, next_level - self.before);
+        }
+        first
+    }
+}
+
 /// The nodes that a decision looks at. Kept between decisions for its room.
 #[derive(Debug, Default)]
 pub(super) struct Reach {
@@ -98,14 +122,17 @@ fn select(mut bits: u64, nth: usize) -> usize {
 }
 
 /// Sorts positions of an implicit binary heap in pre-order: the path from the root, left-aligned, then its length.
-pub(super) fn pre_order(position: usize) -> (u64, u32) {
+pub(super) type PreOrder = (u64, u32);
+
+/// The place of a position in pre-order.
+pub(super) fn pre_order(position: usize) -> PreOrder {
     let number = position as u64 + 1;
     let zeros = number.leading_zeros();
     ((number << zeros) << 1, 64 - zeros)
 }
 
 /// The least [`pre_order`] of the positions `from..to`, of which there is one at least.
-pub(super) fn first_in_pre_order(from: usize, to: usize) -> (u64, u32) {
+fn first_in_pre_order(from: usize, to: usize) -> PreOrder {
     // Within a level positions are in order: the first, or the leftmost of the next level.
     let next_level = (from + 1).next_power_of_two() - 1;
     let first = pre_order(from);

@@ -162,14 +162,14 @@ impl ClassTree {
         &self.best[self.leaves + from..self.leaves + to]
     }
 
-    /// When the feasibility of a node in a block changed last.
-    pub(super) fn stamp(&self, block: usize) -> u32 {
-        self.stamps[block]
+    /// For each block, when the feasibility of one of its nodes changed last.
+    pub(super) fn stamps(&self) -> &[u32] {
+        &self.stamps
     }
 
-    /// When the score of a node in a block changed last.
-    pub(super) fn marked(&self, block: usize) -> u32 {
-        self.marks[block]
+    /// For each block, when the score of one of its nodes changed last.
+    pub(super) fn marks(&self) -> &[u32] {
+        &self.marks
     }
 
     /// The feasible places of a block.
