@@ -3,8 +3,9 @@
 //! both, no node needs a look of its own.
 
 use crate::scheduler::cells::{CELLS_MAX, Cells, NOWHERE, Span, Spans, Tops, each};
+use crate::scheduler::levels::{Levels, UNKNOWN_FROM};
 use crate::scheduler::plugins::pod_topology_spread::{Weights, normalize, raw_score};
-use crate::scheduler::reach::{Reach, Segment, in_pre_order};
+use crate::scheduler::reach::{PreOrder, Reach, Segment, in_pre_order};
 use crate::scheduler::tree::{BLOCK, ClassTree};
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -42,10 +43,9 @@ pub(super) struct Field<'f> {
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     pub(super) spans: Spans,
+    levels: Levels,
     /// Upper bounds of the segments of the present decision.
     bounds: Vec<i32>,
-    /// Segments that are no whole blocks, and the places in them that have the segment's best total.
-    parts: SmallVec<[(usize, u64); 4]>,
 }
 
 impl Field<'_> {
@@ -64,7 +64,7 @@ impl Field<'_> {
                 return (place, walked as u64 + 1);
             }
         }
-        let (at, looked) = judge.search(kept, tops, bound);
+        let (at, looked) = judge.search(kept, tops, &open, bound);
         (self.reach.place(at), looked + WALK_MAX as u64)
     }
 
@@ -80,22 +80,27 @@ impl Field<'_> {
     /// Extremes of each cell among the nodes looked at.
     fn spans(&self, kept: &mut Spans, open: &impl Fn(usize) -> u64) -> [Span; CELLS_MAX] {
         let (mut spans, by_node) = ([Span::NONE; CELLS_MAX], self.by_node());
+        if !by_node {
+            for segment in &self.reach.segments {
+                let present = spans.iter_mut().zip(self.cells.in_block(segment.block));
+                present.filter(|(_, places)| *places & segment.places != 0).for_each(|(span, _)| span.add(0));
+            }
+            return spans;
+        }
         for run in runs(&self.reach.segments) {
-            let segment = &self.reach.segments[run.start];
-            if !by_node {
-                for segment in &self.reach.segments[run] {
-                    let present = spans.iter_mut().zip(self.cells.in_block(segment.block));
-                    present.filter(|(_, places)| *places & segment.places != 0).for_each(|(span, _)| span.add(0));
+            let segments = &self.reach.segments[run];
+            let blocks = segments[0].block..segments[0].block + segments.len();
+            kept.catch_up(blocks.clone(), self.tree, self.cells, self.counted, open);
+            for cell in (0..self.cells.len()).filter(|&cell| self.allowed[cell]) {
+                if segments[0].whole {
+                    spans[cell].join(least(&kept.least(cell)[blocks.clone()]), most(&kept.most(cell)[blocks.clone()]));
+                    continue;
                 }
-            } else if segment.whole {
-                let blocks = segment.block..segment.block + run.len();
-                kept.catch_up(blocks.clone(), self.tree, self.cells, self.counted, open);
-                for cell in (0..self.cells.len()).filter(|&cell| self.allowed[cell]) {
-                    spans[cell].least = least(&kept.least(cell)[blocks.clone()]).min(spans[cell].least);
-                    spans[cell].most = most(&kept.most(cell)[blocks.clone()]).max(spans[cell].most);
+                let places = self.cells.in_block(blocks.start)[cell] & segments[0].places;
+                match kept.of_part(cell, blocks.start, places) {
+                    Some(span) => spans[cell].join(span.least, span.most),
+                    None => each(blocks.start, places, |place| spans[cell].add(self.pods(place))),
                 }
-            } else {
-                each(segment.block, segment.places, |place| spans[self.cells.at(place)].add(self.pods(place)));
             }
         }
         spans
@@ -214,30 +219,20 @@ impl<'j> Judge<'j> {
         let field = self.field;
         kept.bounds.clear();
         kept.bounds.resize(field.reach.segments.len(), NOWHERE);
-        kept.parts.clear();
         for run in runs(&field.reach.segments) {
             let segment = &field.reach.segments[run.start];
-            if !segment.whole {
-                let (best, places) = self.best_of(segment);
-                kept.bounds[run.start] = best;
-                kept.parts.push((run.start, places));
-                continue;
-            }
             let (blocks, bounds) = (segment.block..segment.block + run.len(), &mut kept.bounds[run]);
             tops.catch_up(blocks.clone(), field.tree, field.cells);
             for &cell in &self.there {
                 let own = &tops.of(cell)[blocks.clone()];
                 let counts = if field.by_node() { &kept.spans.least(cell)[blocks.clone()] } else { &[][..] };
-                let lowest = if field.by_node() { least(counts) } else { 0 };
-                if lowest == Span::NONE.least {
-                    continue;
-                }
-                if counts.iter().all(|count| *count == lowest) {
+                let lowest = self.spans[cell].least;
+                if counts.iter().all(|count| *count <= lowest) {
                     let added = self.added(cell, lowest);
                     bounds.iter_mut().zip(own).for_each(|(bound, own)| *bound = (own + added).max(*bound));
                 } else {
                     let there = bounds.iter_mut().zip(own).zip(counts).filter(|(_, count)| **count != Span::NONE.least);
-                    there.for_each(|((bound, own), count)| *bound = (own + self.added(cell, *count)).max(*bound));
+                    there.for_each(|((bound, own), count)| *bound = (own + self.added(cell, lowest.max(*count))).max(*bound));
                 }
             }
         }
@@ -246,9 +241,6 @@ impl<'j> Judge<'j> {
 
     /// The places of a segment that have a total which is its bound.
     fn at_bound(&self, nth: usize, kept: &Kept, tops: &Tops) -> u64 {
-        if let Some((_, places)) = kept.parts.iter().find(|part| part.0 == nth) {
-            return *places;
-        }
         let (segment, bound) = (&self.field.reach.segments[nth], kept.bounds[nth]);
         let mut found = 0;
         for &cell in &self.there {
@@ -256,11 +248,12 @@ impl<'j> Judge<'j> {
             let mut places = tops.places(cell, segment.block);
             if self.field.by_node() {
                 let (least, most) = (kept.spans.least(cell)[segment.block], kept.spans.most(cell)[segment.block]);
-                if least > most || own + self.added(cell, least) != bound {
+                let lowest = least.max(self.spans[cell].least);
+                if least > most || own + self.added(cell, lowest) != bound {
                     continue;
                 }
-                if least < most && self.added(cell, least + 1) == self.added(cell, least) {
-                    // One pod more makes no difference here.
+                if least < lowest || least < most && self.added(cell, least + 1) == self.added(cell, least) {
+                    // Those with the least are not looked at, or one pod more makes no difference.
                     let (best, places) = self.best_of(segment);
                     return if best == bound { places } else { 0 };
                 }
@@ -274,32 +267,82 @@ impl<'j> Judge<'j> {
     }
 
     /// Position of the first of the best, and how many nodes were looked at one by one. `bound`: the highest bound of all.
-    fn search(&self, kept: &mut Kept, tops: &Tops, bound: i32) -> (usize, u64) {
-        let segments = &self.field.reach.segments;
-        let mut first = None;
-        for (nth, segment) in segments.iter().enumerate().filter(|(nth, _)| kept.bounds[*nth] == bound) {
-            if first.is_none_or(|(order, _)| segment.first() < order) {
-                first = segment.first_of(self.at_bound(nth, kept, tops)).into_iter().chain(first).min();
+    fn search(&self, kept: &mut Kept, tops: &Tops, open: &impl Fn(usize) -> u64, bound: i32) -> (usize, u64) {
+        let mut first = First::default();
+        for (nth, segment) in self.field.reach.segments.iter().enumerate().filter(|(nth, _)| kept.bounds[*nth] == bound) {
+            if first.found.is_none_or(|(order, _)| segment.first() < order) {
+                first.take(bound, segment, self.at_bound(nth, kept, tops));
             }
         }
-        if let Some((_, at)) = first {
-            return (at, 0);
-        }
-        // No node has it. Those of the highest bounds first, so that others need no look.
-        let (mut best, mut first, mut looked) = (NOWHERE, None, 0);
-        let mut look = |nth: usize, segment: &Segment| {
-            if kept.bounds[nth] >= best {
-                looked += u64::from(segment.places.count_ones());
-                let (total, places) = self.best_of(segment);
-                if total >= best {
-                    first = segment.first_of(places).into_iter().chain(first.filter(|_| total == best)).min();
-                    best = total;
+        let looked = if first.found.is_none() { self.search_below(kept, open, &mut first) } else { 0 };
+        (first.found.map_or(0, |(_, at)| at), looked)
+    }
+
+    /// The same where no node has the highest bound.
+    fn search_below(&self, kept: &mut Kept, open: &impl Fn(usize) -> u64, first: &mut First) -> u64 {
+        let (mut looked, segments) = (0, &self.field.reach.segments);
+        let mut look = |first: &mut First, segment: &Segment| {
+            looked += u64::from(segment.places.count_ones());
+            let (total, places) = self.best_of(segment);
+            first.take(total, segment, places);
+        };
+        let (known, rest): (Vec<usize>, Vec<usize>) = (0..segments.len()).partition(|&nth| self.field.by_node() && segments[nth].whole);
+        let mut unknown: SmallVec<[(usize, i32); 16]> = SmallVec::new();
+        for nth in known {
+            if kept.bounds[nth] < first.best {
+                continue;
+            }
+            let (block, mut bound) = (segments[nth].block, NOWHERE);
+            let levels = kept.levels.of(block, open(block), (self.field.tree, self.field.cells), (&kept.spans, self.field.counted));
+            for &cell in &self.there {
+                let least = kept.spans.least(cell)[block];
+                for (beyond, level) in (0..).zip(&levels[cell].known).filter(|(_, level)| level.places != 0) {
+                    first.take(level.own + self.added(cell, least + beyond), &segments[nth], level.places);
+                }
+                if levels[cell].more != NOWHERE {
+                    bound = bound.max(levels[cell].more + self.added(cell, least + UNKNOWN_FROM));
                 }
             }
-        };
-        let highest = |nth: &usize| kept.bounds[*nth] == bound;
-        (0..segments.len()).filter(highest).for_each(|nth| look(nth, &segments[nth]));
-        (0..segments.len()).filter(|nth| !highest(nth)).for_each(|nth| look(nth, &segments[nth]));
-        (first.map_or(0, |(_, at)| at), looked)
+            unknown.push((nth, bound));
+        }
+        unknown.into_iter().filter(|(_, bound)| *bound != NOWHERE).for_each(|(nth, bound)| {
+            if bound >= first.best {
+                look(first, &segments[nth]);
+            }
+        });
+        rest.into_iter().for_each(|nth| {
+            if kept.bounds[nth] >= first.best {
+                look(first, &segments[nth]);
+            }
+        });
+        looked
+    }
+}
+
+/// The best total so far, and the first in pre-order that has it.
+#[derive(Debug)]
+struct First {
+    best: i32,
+    found: Option<(PreOrder, usize)>,
+}
+
+impl Default for First {
+    fn default() -> First {
+        First { best: NOWHERE, found: None }
+    }
+}
+
+impl First {
+    /// Takes in that some places of a segment have a total.
+    fn take(&mut self, total: i32, segment: &Segment, places: u64) {
+        if total < self.best {
+            return;
+        }
+        let before = self.found.filter(|_| total == self.best);
+        if before.is_none_or(|(order, _)| segment.first() < order)
+            && let Some(found) = segment.first_of(places).into_iter().chain(before).min()
+        {
+            (self.best, self.found) = (total, Some(found));
+        }
     }
 }

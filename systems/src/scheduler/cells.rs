@@ -149,6 +149,11 @@ impl Span {
         self.most = self.most.max(pods);
     }
 
+    pub(super) fn join(&mut self, least: i32, most: i32) {
+        self.least = self.least.min(least);
+        self.most = self.most.max(most);
+    }
+
     pub(super) fn any(self) -> bool {
         self.least <= self.most
     }
@@ -159,11 +164,15 @@ impl Span {
 pub(super) struct Spans {
     /// For each block, the tree's stamp when its spans were taken; 0: they are out of date.
     stamps: Vec<u32>,
+    /// For each block, how often they were taken.
+    rounds: Vec<u32>,
     /// For each cell, and in it for each block; as in [`Span::NONE`] where there is no node.
     least: Vec<i32>,
     most: Vec<i32>,
     /// The places that have the least.
     places: Vec<u64>,
+    /// The places that have the most.
+    most_places: Vec<u64>,
 }
 
 impl Spans {
@@ -180,37 +189,45 @@ impl Spans {
     }
 
     /// Brings blocks up to date. `open`: the places of a block whose nodes can run the pod.
-    pub(super) fn catch_up(
-        &mut self,
-        blocks: Range<usize>,
-        tree: &ClassTree,
-        cells: &Cells,
-        counted: &[u32],
-        open: impl Fn(usize) -> u64,
-    ) {
+    pub(super) fn catch_up(&mut self, blocks: Range<usize>, tree: &ClassTree, cells: &Cells, counted: &[u32], open: impl Fn(usize) -> u64) {
         let all = cells.blocks();
         if self.stamps.len() != all {
             self.stamps = vec![0; all];
+            // Of no use again what was made of them before.
+            let next = self.rounds.iter().max().map_or(1, |round| round + 1);
+            self.rounds = vec![next; all];
             self.least = vec![Span::NONE.least; all * cells.len()];
             self.most = vec![Span::NONE.most; all * cells.len()];
             self.places = vec![0; all * cells.len()];
+            self.most_places = vec![0; all * cells.len()];
         }
         for block in stale(&self.stamps, tree.stamps(), blocks) {
             self.stamps[block] = tree.stamps()[block];
-            let (mut spans, mut places) = ([Span::NONE; CELLS_MAX], [0; CELLS_MAX]);
+            self.rounds[block] += 1;
+            let (mut spans, mut places, mut most_places) = ([Span::NONE; CELLS_MAX], [0; CELLS_MAX], [0; CELLS_MAX]);
             each(block, open(block), |place| {
                 let (cell, pods) = (cells.at(place), counted[place] as i32);
                 if pods < spans[cell].least {
                     places[cell] = 0;
                 }
+                if pods > spans[cell].most {
+                    most_places[cell] = 0;
+                }
                 spans[cell].add(pods);
                 places[cell] |= u64::from(pods == spans[cell].least) << (place % BLOCK);
+                most_places[cell] |= u64::from(pods == spans[cell].most) << (place % BLOCK);
             });
             for cell in 0..cells.len() {
                 let at = cell * all + block;
-                (self.least[at], self.most[at], self.places[at]) = (spans[cell].least, spans[cell].most, places[cell]);
+                (self.least[at], self.most[at]) = (spans[cell].least, spans[cell].most);
+                (self.places[at], self.most_places[at]) = (places[cell], most_places[cell]);
             }
         }
+    }
+
+    /// How often the spans of a block were taken.
+    pub(super) fn round(&self, block: usize) -> u32 {
+        self.rounds[block]
     }
 
     /// Least counts of a cell by block.
@@ -226,6 +243,13 @@ impl Spans {
     /// The places of a block that have the least count of a cell.
     pub(super) fn places(&self, cell: usize, block: usize) -> u64 {
         self.places[cell * self.stamps.len() + block]
+    }
+
+    /// The span of some places of a block, all of a cell and able to run the pod; `None` when what is known of the block does not say.
+    pub(super) fn of_part(&self, cell: usize, block: usize, places: u64) -> Option<Span> {
+        let at = cell * self.stamps.len() + block;
+        let known = self.places[at] & places != 0 && self.most_places[at] & places != 0;
+        known.then(|| Span { least: self.least[at], most: self.most[at] })
     }
 }
 

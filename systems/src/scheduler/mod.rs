@@ -28,6 +28,7 @@ pub mod failure;
 pub mod feed;
 pub mod filter;
 pub mod group_nodes;
+mod levels;
 pub mod logarithm;
 pub mod nodes;
 pub mod own;
