@@ -1,5 +1,7 @@
 //! The components that hold what the API shows of an object, their list, and what changes of them mean to watchers.
 
+use crate::api::store::Obj;
+use crate::hash::{FixedState, LookupMap};
 use crate::model::autoscaling::{HorizontalPodAutoscaler, HorizontalPodAutoscalerStatus};
 use crate::model::batch::{CronJob, CronJobStatus, Job, JobStatus};
 use crate::model::disruption::{PodDisruptionBudget, PodDisruptionBudgetStatus};
@@ -13,8 +15,12 @@ use crate::model::storage::{PersistentVolume, PersistentVolumeClaim, PersistentV
 use crate::model::workload::{Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus};
 use crate::record::tally::Counted;
 use crate::words;
+use bevy_ecs::archetype::ArchetypeId;
+use bevy_ecs::component::ComponentId;
+use bevy_ecs::entity::Entity;
+use bevy_ecs::world::{EntityRef, World};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 
 /// What changed in a write, as watchers care: a set of bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -113,6 +119,20 @@ macro_rules! state_values {
         #[allow(missing_docs)]
         pub enum StateValue { $($name(Box<$name>),)* }
 
+        /// The same where it is.
+        #[derive(Hash)]
+        enum StatePart<'p> { $($name(&'p $name),)* }
+
+        /// For each kind of part, its component and the hash of an entity's.
+        fn part_hashes(world: &World) -> Vec<(ComponentId, HashPart)> {
+            let mut list: Vec<(ComponentId, HashPart)> = Vec::new();
+            $(if let Some(id) = world.component_id::<Obj<$name>>() {
+                let hash = |entity: EntityRef| entity.get::<Obj<$name>>().map(|cell| FixedState.hash_one(StatePart::$name(cell.value())));
+                list.push((id, hash));
+            })*
+            list
+        }
+
         $(impl From<$name> for StateValue {
             fn from(value: $name) -> StateValue {
                 StateValue::$name(Box::new(value))
@@ -121,6 +141,33 @@ macro_rules! state_values {
     };
 }
 for_each_state!(state_values);
+
+/// The hash of one part of an entity, equal to that of its [`StateValue`].
+type HashPart = fn(EntityRef) -> Option<u64>;
+
+/// Hashes of the parts of entities, without a copy of them.
+pub(crate) struct PartHashes<'w> {
+    world: &'w World,
+    all: Vec<(ComponentId, HashPart)>,
+    /// Those that entities of an archetype have, in order.
+    of_archetype: LookupMap<ArchetypeId, Vec<HashPart>>,
+}
+
+impl<'w> PartHashes<'w> {
+    /// Of the entities of a world.
+    pub(crate) fn new(world: &'w World) -> PartHashes<'w> {
+        PartHashes { world, all: part_hashes(world), of_archetype: LookupMap::default() }
+    }
+
+    /// Those of one entity, in order of the parts.
+    pub(crate) fn of(&mut self, entity: Entity) -> impl Iterator<Item = u64> {
+        let (entity, all) = (self.world.entity(entity), &self.all);
+        let archetype = entity.archetype();
+        let present = || all.iter().filter(|(id, _)| archetype.contains(*id)).map(|(_, hash)| *hash).collect();
+        let list = self.of_archetype.entry(archetype.id()).or_insert_with(present);
+        list.iter().filter_map(move |hash| hash(entity))
+    }
+}
 
 impl StateValue {
     /// Whether the part is written through the status subresource alone.

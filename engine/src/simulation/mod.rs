@@ -329,6 +329,11 @@ impl Simulation {
         self.get::<Objects>().row(object).map_or(Vec::new(), |row| commit::parts_of(&self.world, row.entity))
     }
 
+    /// Hashes of the parts of objects.
+    pub(crate) fn part_hashes(&self) -> crate::api::state::PartHashes<'_> {
+        crate::api::state::PartHashes::new(&self.world)
+    }
+
     /// The present moment.
     pub fn now(&self) -> SimTime {
         self.get::<Clock>().now
