@@ -369,7 +369,10 @@ fn relist(world: &mut World, object: ObjRef, entity: bevy_ecs::entity::Entity, c
     });
     let placed = changes.meets(Changes::PLACEMENT.or(Changes::SPEC)).then(|| match world.get::<Obj<Pod>>(entity) {
         Some(pod) => (pod.value.node, None),
-        None => (Sym::EMPTY, create::selector_of(world, entity)),
+        None => {
+            let kind = world.get::<Obj<Meta>>(entity).expect("every object has metadata").value.kind;
+            (Sym::EMPTY, create::selector_of(world, kind, entity))
+        }
     });
     if let Some((_, selector)) = placed
         && world.resource::<Objects>().row(object).is_some_and(|row| row.selector != selector)

@@ -10,7 +10,7 @@ use crate::api::state::{Changes, StateValue};
 use crate::api::store::Obj;
 use crate::draw::draw;
 use crate::hash::FixedState;
-use crate::ids::{Kind, ObjectKey, Revision, Uid};
+use crate::ids::{Kind, ObjRef, ObjectKey, Revision, Uid};
 use crate::model::autoscaling::HorizontalPodAutoscalerStatus;
 use crate::model::batch::{CronJobStatus, Job, JobStatus};
 use crate::model::disruption::{PodDisruptionBudget, PodDisruptionBudgetStatus};
@@ -32,6 +32,7 @@ use crate::record::tally::Tally;
 use crate::simulation::Seed;
 use crate::words;
 use bevy_ecs::entity::Entity;
+use bevy_ecs::resource::Resource;
 use bevy_ecs::world::World;
 use std::hash::BuildHasher;
 
@@ -44,12 +45,14 @@ const GENERATE_TRIES: u64 = 8;
 /// 404 for a missing namespace, 409 for a taken name, and what admission refuses.
 pub(crate) fn create(world: &mut World, act: Act, mut new: NewObject) -> Result<Reply, Refusal> {
     check_namespace(world, &new)?;
-    let name = if new.meta.name == Name::default() { generate_name(world, &new.meta)? } else { new.meta.name };
-    new.meta.name = name;
-    let key = ObjectKey { kind: new.meta.kind, namespace: new.meta.namespace, name };
-    if world.resource::<Objects>().by_key(key).is_some() {
-        let (resource, name) = text_of(world, key);
-        return Err(Refusal::already_exists(&resource, &name));
+    if new.meta.name == Name::default() {
+        new.meta.name = generate_name(world, &new.meta)?;
+    } else {
+        let key = ObjectKey { kind: new.meta.kind, namespace: new.meta.namespace, name: new.meta.name };
+        if world.resource::<Objects>().by_key(key).is_some() {
+            let (resource, name) = text_of(world, key);
+            return Err(Refusal::already_exists(&resource, &name));
+        }
     }
     admit_create(world, act, &mut new)?;
     if new.meta.kind == Kind::Namespace {
@@ -66,28 +69,46 @@ pub(crate) fn create(world: &mut World, act: Act, mut new: NewObject) -> Result<
     Ok(Reply::Created(store(world, act, new)))
 }
 
+/// The namespace that the last object was created in. ECS resource.
+#[derive(Debug, Default, Resource)]
+pub(crate) struct LastNamespace(Option<(Sym, ObjRef)>);
+
 /// Source: `spec/lifecycle.md` §5.
-fn check_namespace(world: &World, new: &NewObject) -> Result<(), Refusal> {
+fn check_namespace(world: &mut World, new: &NewObject) -> Result<(), Refusal> {
     let namespace = new.meta.namespace;
     if namespace.is_empty() {
         return Ok(());
     }
+    let entity = match living_namespace(world, namespace) {
+        Some(entity) => entity,
+        None => return Err(Refusal::not_found("namespaces", world.resource::<Names>().text(namespace))),
+    };
     let names = world.resource::<Names>();
-    let text = names.text(namespace);
-    let missing = || Refusal::not_found("namespaces", text);
-    let key = ObjectKey { kind: Kind::Namespace, namespace: Sym::EMPTY, name: names.find_name(text).ok_or_else(missing)? };
-    let objects = world.resource::<Objects>();
-    let found = objects.by_key(key).ok_or_else(missing)?;
-    let entity = objects.row(found).expect("found by key").entity;
     if world.get::<Obj<Namespace>>(entity).is_some_and(|namespace| namespace.value().terminating) {
         let resource = world.resource::<Kinds>().resource(new.meta.kind);
         let generated = new.meta.name == Name::default();
         let name = if generated { names.text(new.meta.generate_name).to_string() } else { names.render(new.meta.name) };
+        let text = names.text(namespace);
         return Err(Refusal::forbidden(format!(
             "{resource} \"{name}\" is forbidden: unable to create new content in namespace {text} because it is being terminated"
         )));
     }
     Ok(())
+}
+
+/// The entity of a namespace that is there.
+fn living_namespace(world: &mut World, namespace: Sym) -> Option<Entity> {
+    let objects = world.resource::<Objects>();
+    let known = world.resource::<LastNamespace>().0.filter(|(last, _)| *last == namespace);
+    if let Some(row) = known.and_then(|(_, object)| objects.row(object)).filter(|row| row.gone == Revision::HEAD) {
+        return Some(row.entity);
+    }
+    let names = world.resource::<Names>();
+    let name = names.find_name(names.text(namespace))?;
+    let found = objects.by_key(ObjectKey { kind: Kind::Namespace, namespace: Sym::EMPTY, name })?;
+    let entity = objects.row(found)?.entity;
+    world.resource_mut::<LastNamespace>().0 = Some((namespace, found));
+    Some(entity)
 }
 
 /// Draws a suffix by the base and how many names were generated from it, so that objects elsewhere move nothing.
@@ -191,7 +212,7 @@ fn has_generation(kind: Kind) -> bool {
     )
 }
 
-fn store(world: &mut World, act: Act, mut new: NewObject) -> crate::ids::ObjRef {
+fn store(world: &mut World, act: Act, mut new: NewObject) -> ObjRef {
     let mut objects = world.resource_mut::<Objects>();
     let object = objects.take_slot();
     let revision = objects.advance();
@@ -207,7 +228,7 @@ fn store(world: &mut World, act: Act, mut new: NewObject) -> crate::ids::ObjRef 
     let recorded = if recording { new.states.clone() } else { Vec::new() };
     let entity = spawn(world, revision, new);
     let node = world.get::<Obj<Pod>>(entity).map_or(Sym::EMPTY, |pod| pod.value().node);
-    let selector = selector_of(world, entity);
+    let selector = selector_of(world, key.kind, entity);
     let versions = (world.resource_mut::<Objects>().instant(act.now), 1);
     let row = Row { entity, object, key, created: revision, gone: Revision::HEAD, revision, controller, node, labels, selector, versions };
     let demand = demand_of(world, selector);
@@ -275,27 +296,18 @@ pub(crate) fn demand_of(world: &World, selector: Option<SelectorId>) -> Option<D
     selector.map(|selector| world.resource::<Selectors>().demanded(selector).unwrap_or_default())
 }
 
-/// The selector of an object that selects pods.
-pub(crate) fn selector_of(world: &World, entity: Entity) -> Option<SelectorId> {
-    if let Some(set) = world.get::<Obj<ReplicaSet>>(entity) {
-        return Some(set.value().selector);
+/// The selector of an object of a kind that selects pods.
+pub(crate) fn selector_of(world: &World, kind: Kind, entity: Entity) -> Option<SelectorId> {
+    match kind {
+        Kind::ReplicaSet | Kind::ReplicationController => world.get::<Obj<ReplicaSet>>(entity).map(|set| set.value().selector),
+        Kind::Deployment => world.get::<Obj<Deployment>>(entity).map(|deployment| deployment.value().selector),
+        Kind::Job => world.get::<Obj<Job>>(entity).map(|job| job.value().selector),
+        Kind::PodDisruptionBudget => world.get::<Obj<PodDisruptionBudget>>(entity).and_then(|budget| budget.value().selector),
+        Kind::StatefulSet => world.get::<Obj<StatefulSet>>(entity).map(|set| set.value().selector),
+        Kind::DaemonSet => world.get::<Obj<DaemonSet>>(entity).map(|set| set.value().selector),
+        Kind::Service => world.get::<Obj<Service>>(entity).and_then(|service| service.value().selector),
+        _ => None,
     }
-    if let Some(deployment) = world.get::<Obj<Deployment>>(entity) {
-        return Some(deployment.value().selector);
-    }
-    if let Some(job) = world.get::<Obj<Job>>(entity) {
-        return Some(job.value().selector);
-    }
-    if let Some(budget) = world.get::<Obj<PodDisruptionBudget>>(entity) {
-        return budget.value().selector;
-    }
-    if let Some(set) = world.get::<Obj<StatefulSet>>(entity) {
-        return Some(set.value().selector);
-    }
-    if let Some(set) = world.get::<Obj<DaemonSet>>(entity) {
-        return Some(set.value().selector);
-    }
-    world.get::<Obj<Service>>(entity).and_then(|service| service.value().selector)
 }
 
 /// A pod as its controller makes it from a template. Source: `spec/workloads.md` §1.

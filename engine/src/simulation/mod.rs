@@ -7,6 +7,7 @@ pub mod route;
 
 use crate::api::admit::{Admission, AdmitCreate, AdmitDelete, AdmitUpdate, PrepareUpdate};
 use crate::api::commit;
+use crate::api::create::LastNamespace;
 use crate::api::log::{Entry, Log};
 use crate::api::objects::Objects;
 use crate::api::queue::{Cursors, QueueOf, Queues, Requests};
@@ -169,6 +170,7 @@ impl Simulation {
         world.insert_resource(Log::default());
         world.insert_resource(Journal::new(settings.journal));
         world.insert_resource(Fights::default());
+        world.insert_resource(LastNamespace::default());
         world.insert_resource(Refusals::default());
         world.insert_resource(Tally::default());
         world.insert_resource(crate::api::given::Given::default());

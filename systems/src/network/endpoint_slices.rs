@@ -11,6 +11,7 @@ use crate::network::endpoints::POD_CHANGES;
 use crate::network::members::{ByPorts, Reads, SetsByPair, Zones, members};
 use bevy_ecs::prelude::{Local, Res, ResMut};
 use bevy_ecs::resource::Resource;
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, VecDeque};
 use wavetank_engine::api::queue::{Item, Work};
 use wavetank_engine::api::request::{NewObject, Propagation, Verb};
@@ -59,21 +60,22 @@ pub struct Plan {
 /// Decides on the slices of a Service: endpoints are updated in place, slices that lose all of theirs go; new ones fill slices that change
 /// anyway, fullest first, then the one unchanged slice that they fit most tightly, then new slices. Slices are never rebalanced. A slice
 /// holds at most `endpoints_max`.
-pub fn plan(present: &[EndpointSlice], wanted: &ByPorts, endpoints_max: usize) -> Plan {
+pub fn plan<S: Borrow<EndpointSlice>>(present: &[S], wanted: &ByPorts, endpoints_max: usize) -> Plan {
     let mut plan = Plan::default();
+    let present: Vec<&EndpointSlice> = present.iter().map(Borrow::borrow).collect();
     let empty: Vec<EndpointPort> = Vec::new();
     let mut by_ports: BTreeMap<&Vec<EndpointPort>, Vec<usize>> = BTreeMap::new();
     for (at, slice) in present.iter().enumerate() {
         by_ports.entry(slice.ports.as_ref().unwrap_or(&empty)).or_default().push(at);
     }
     for (ports, endpoints) in wanted.iter().filter(|(_, endpoints)| !endpoints.is_empty()) {
-        plan_ports(present, by_ports.remove(ports).unwrap_or_default(), (ports, endpoints), endpoints_max, &mut plan);
+        plan_ports(&present, by_ports.remove(ports).unwrap_or_default(), (ports, endpoints), endpoints_max, &mut plan);
     }
     let left: Vec<usize> = by_ports.into_values().flatten().collect();
     if wanted.values().all(Vec::is_empty) {
         // A placeholder tells that the Service is known and has nobody.
         let placeholder = EndpointSlice { endpoints: Vec::new(), ports: None };
-        match left.iter().position(|&at| present[at] == placeholder) {
+        match left.iter().position(|&at| *present[at] == placeholder) {
             Some(keep) => plan.delete.extend(left.iter().enumerate().filter(|(nth, _)| *nth != keep).map(|(_, &at)| at)),
             None => {
                 plan.delete.extend(left);
@@ -96,7 +98,7 @@ fn reuse(plan: &mut Plan) {
 }
 
 fn plan_ports(
-    present: &[EndpointSlice],
+    present: &[&EndpointSlice],
     places: Vec<usize>,
     (ports, wanted): (&[EndpointPort], &[Endpoint]),
     endpoints_max: usize,
@@ -195,7 +197,7 @@ fn sync(
             continue;
         };
         let own: Vec<ObjRef> = reads.listing.controlled(item.object.uid).filter(|&slice| slices.get(slice).is_some()).collect();
-        let present: Vec<EndpointSlice> = own.iter().filter_map(|&slice| slices.get(slice).cloned()).collect();
+        let present: Vec<&EndpointSlice> = own.iter().filter_map(|&slice| slices.get(slice)).collect();
         let wanted = members(&reads, &mut zones, &labels, &names, service, (meta.namespace, meta.name));
         let plan = plan(&present, &wanted, ENDPOINTS_MAX);
         for slice in plan.create {

@@ -164,8 +164,10 @@ impl Span {
 pub(super) struct Spans {
     /// For each block, the tree's stamp when its spans were taken; 0: they are out of date.
     stamps: Vec<u32>,
-    /// For each block, how often they were taken.
+    /// For each block, how often it changed.
     rounds: Vec<u32>,
+    /// For each block, the places whose nodes could run the pod when its spans were taken.
+    open: Vec<u64>,
     /// For each cell, and in it for each block; as in [`Span::NONE`] where there is no node.
     least: Vec<i32>,
     most: Vec<i32>,
@@ -179,6 +181,27 @@ impl Spans {
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.stamps.clear();
+    }
+
+    /// Takes in that one pod more is counted on the node at a place, which is in a cell.
+    pub(super) fn one_more(&mut self, place: usize, cell: usize, pods: u32) {
+        let (block, bit) = (place / BLOCK, 1 << (place % BLOCK));
+        if self.stamps.get(block).is_none_or(|stamp| *stamp == 0) || self.open[block] & bit == 0 {
+            return;
+        }
+        let (at, pods) = (cell * self.stamps.len() + block, pods as i32);
+        self.rounds[block] += 1;
+        self.places[at] &= !bit;
+        if self.places[at] == 0 {
+            // It was the only one with the least.
+            self.stamps[block] = 0;
+        }
+        if pods > self.most[at] {
+            (self.most[at], self.most_places[at]) = (pods, 0);
+        }
+        if pods == self.most[at] {
+            self.most_places[at] |= bit;
+        }
     }
 
     /// Notes that a count on the node at a place, or whether it can run the pod, has changed.
@@ -196,6 +219,7 @@ impl Spans {
             // Of no use again what was made of them before.
             let next = self.rounds.iter().max().map_or(1, |round| round + 1);
             self.rounds = vec![next; all];
+            self.open = vec![0; all];
             self.least = vec![Span::NONE.least; all * cells.len()];
             self.most = vec![Span::NONE.most; all * cells.len()];
             self.places = vec![0; all * cells.len()];
@@ -204,8 +228,9 @@ impl Spans {
         for block in stale(&self.stamps, tree.stamps(), blocks) {
             self.stamps[block] = tree.stamps()[block];
             self.rounds[block] += 1;
+            self.open[block] = open(block);
             let (mut spans, mut places, mut most_places) = ([Span::NONE; CELLS_MAX], [0; CELLS_MAX], [0; CELLS_MAX]);
-            each(block, open(block), |place| {
+            each(block, self.open[block], |place| {
                 let (cell, pods) = (cells.at(place), counted[place] as i32);
                 if pods < spans[cell].least {
                     places[cell] = 0;
@@ -225,7 +250,7 @@ impl Spans {
         }
     }
 
-    /// How often the spans of a block were taken.
+    /// How often the spans of a block changed.
     pub(super) fn round(&self, block: usize) -> u32 {
         self.rounds[block]
     }

@@ -157,8 +157,13 @@ impl Counters {
                         gate.change(&self.list[at], place, change, |place| self.kept.spans.spoil(place));
                     }
                     if matches!(self.roles[at], Role::Soft(_, true)) && !self.counted.is_empty() {
-                        self.counted[place] = pods(change.1);
-                        self.kept.spans.spoil(place);
+                        let before = std::mem::replace(&mut self.counted[place], pods(change.1));
+                        match &self.cells {
+                            Some(cells) if self.counted[place] == before + 1 => {
+                                self.kept.spans.one_more(place, cells.at(place), self.counted[place]);
+                            }
+                            _ => self.kept.spans.spoil(place),
+                        }
                     }
                 }
             }

@@ -69,7 +69,8 @@ impl Reach {
             if taken == 0 {
                 continue;
             }
-            let mut count = taken.count_ones() as usize;
+            // All are open, as most often.
+            let mut count = if taken == u64::MAX { BLOCK } else { taken.count_ones() as usize };
             let done = self.len + count >= wanted;
             if done {
                 count = wanted - self.len;

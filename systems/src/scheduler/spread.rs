@@ -126,7 +126,12 @@ impl SpreadCounts {
             if counts.epoch == table.epoch {
                 counts.on_node[place] = if add { counts.on_node[place] + 1 } else { counts.on_node[place].saturating_sub(1) };
                 counts.in_zone[table.zone_at(place)] += if add { 1 } else { -1 };
-                counts.kept.spans.spoil(place);
+                match &self.zones {
+                    Some(cells) if add && self.epoch == table.epoch => {
+                        counts.kept.spans.one_more(place, cells.at(place), counts.on_node[place]);
+                    }
+                    _ => counts.kept.spans.spoil(place),
+                }
             }
         }
     }
