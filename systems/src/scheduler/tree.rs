@@ -148,7 +148,11 @@ impl ClassTree {
         self.counts[at] = u32::from(score != INFEASIBLE);
         while at > 1 {
             at /= 2;
+            let before = (self.counts[at], self.best[at]);
             self.pull(at);
+            if before == (self.counts[at], self.best[at]) {
+                break;
+            }
         }
     }
 
@@ -188,7 +192,9 @@ impl ClassTree {
         let places = table.ordered().len();
         let enough = feasible_wanted(places, percentage);
         let len = enough.min(total);
-        (total > 0).then(|| Window { tree: self, first: self.rank(start), total, places, len, start, enough: len == enough })
+        // Where all nodes are feasible, rank and place are one.
+        let first = || if total == places { start } else { self.rank(start) };
+        (total > 0).then(|| Window { tree: self, first: first(), total, places, len, start, enough: len == enough })
     }
 
     /// Feasible nodes at places before `place`.
@@ -275,7 +281,6 @@ impl Window<'_> {
     pub(super) fn place(&self, nth: usize) -> usize {
         let rank = self.first + nth;
         let rank = if rank >= self.total { rank - self.total } else { rank };
-        // Where all nodes are feasible, rank and place are one.
         if self.total == self.places { rank } else { self.tree.select(rank) }
     }
 
