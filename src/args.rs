@@ -10,6 +10,7 @@ pub use scenes::{ImportArgs, NewArgs};
 pub use sides::{CompareArgs, Seeds, SideArgs, Vary};
 pub use values::{
     ChainFormat, DispatchMode, ExplainFormat, Latency, Mode, NodeSize, ObjectFormat, Output, Setting, SummaryFormat, Template, Ties,
+    TraceOf,
 };
 
 use clap::error::ErrorKind;
@@ -39,6 +40,7 @@ Examples:
   wavetank run scene.ron --report scene.html
   wavetank run scenes/autoscaling/up_and_down.ron --series series.csv --series-every 30s
   wavetank run scenes/hello.ron --perfetto trace.json
+  wavetank run scenes/pods/creation.ron --trace kubelet:web
   wavetank run scene.ron --save half.wtk --at 5m
   wavetank run --resume half.wtk";
 
@@ -260,6 +262,10 @@ pub struct RunArgs {
     /// Write the lives of pods as a trace that Perfetto and Chrome open (ui.perfetto.dev), or - for standard output
     #[arg(long, value_name = "FILE|-", conflicts_with = "resume")]
     pub perfetto: Option<Output>,
+    /// Print the way of pods through the seams of their kubelets (container runtime, network plugin, status, probes): kubelet for all pods,
+    /// or kubelet:[NAMESPACE/]NAME, with * for any text; may be repeated
+    #[arg(long, value_name = "kubelet[:POD]")]
+    pub trace: Vec<TraceOf>,
     /// Check all invariants after every instant
     #[arg(long)]
     pub check: bool,

@@ -75,6 +75,45 @@ fn logs_are_those_of_the_moment_and_of_the_run_before() {
     assert_eq!(wavetank(&format!("logs nobody {at}")).code, 1);
 }
 
+/// The lines of a trace, as seam, call and detail behind their times.
+fn seams(words: &str) -> Vec<String> {
+    let ended = wavetank(words);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let line = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    ended.out.lines().map(line).filter(|line| line.contains(" pod/")).collect()
+}
+
+#[test]
+fn a_trace_shows_a_pod_at_the_seams_of_its_kubelet() {
+    let lines = seams("run scenes/pods/deletion_with_pre_stop.ron --trace kubelet:web");
+    let calls: Vec<String> = lines.iter().map(|line| line.split(' ').skip(2).take(2).collect::<Vec<_>>().join(" ")).collect();
+    let way = "kubelet HandlePodAdditions, kubelet SyncPod, cri RunPodSandbox, cni ADD, pleg ContainerStarted, cri PullImage, cri CreateContainer, \
+               cri StartContainer, pleg ContainerStarted, status patch, kubelet SyncTerminatingPod, cri ExecSync, cri StopContainer, \
+               pleg ContainerDied, cri StopPodSandbox, cni DEL, pleg ContainerDied, kubelet SyncTerminatedPod, status patch, \
+               cri RemoveContainer, cri RemovePodSandbox";
+    assert_eq!(calls.join(", "), way);
+    let of = |part: &str| lines.iter().find(|line| line.contains(part)).map_or("", |line| line.as_str());
+    assert_eq!(of("ExecSync"), "00:10.000 pod/web cri ExecSync web: preStop [drain]");
+    assert_eq!(of("StopContainer"), "00:15.000 pod/web cri StopContainer web: grace 12s");
+    let probes = seams("run scenes/probes/liveness_restarts.ron --trace kubelet");
+    assert!(probes.iter().any(|line| line.starts_with("00:25.000 pod/web prober liveness web: HTTP probe failed")), "{probes:?}");
+    assert_eq!(probes, seams("run scenes/probes/liveness_restarts.ron --trace kubelet:default/w* --every-tick"), "every tick, the same");
+    assert_eq!(probes, seams("run scenes/probes/liveness_restarts.ron --trace kubelet:pod/web --dispatch schedule"));
+}
+
+#[test]
+fn a_trace_changes_nothing_and_says_whom_it_did_not_find() {
+    let digest = |out: &str| out.lines().find(|line| line.starts_with("digest")).map(str::to_string);
+    let (with, without) = (wavetank("run scenes/nodes/failure.ron --trace kubelet"), wavetank("run scenes/nodes/failure.ron"));
+    assert!(digest(&with.out).is_some() && digest(&with.out) == digest(&without.out));
+    let nobody = wavetank("run scenes/probes/liveness_restarts.ron --trace kubelet:shop/web --quiet");
+    assert_eq!((nobody.code, nobody.out.as_str()), (0, ""));
+    assert!(nobody.err.contains("--trace kubelet:shop/web: no pod of that name"), "{}", nobody.err);
+    for wrong in ["--trace scheduler", "--trace kubelet:a/b/c", "--trace kubelet --journal -", "--trace kubelet --summary json"] {
+        assert_eq!(wavetank(&format!("run scenes/probes/liveness_restarts.ron {wrong}")).code, 2, "{wrong}");
+    }
+}
+
 #[test]
 fn describe_says_what_a_pod_in_terminating_waits_for() {
     let waits = |pod: &str, scene: &str| wavetank(&format!("describe pod {pod} --scene scenes/pods/{scene}.ron --at 1m")).out;

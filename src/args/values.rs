@@ -31,6 +31,29 @@ pub(super) fn positive(text: &str) -> Result<u32, String> {
     }
 }
 
+/// Whose way through the seams is printed: `kubelet`, or `kubelet:[NAMESPACE/]NAME`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceOf {
+    /// The pods, as `[NAMESPACE/]NAME` with `*`.
+    pub pods: String,
+}
+
+impl FromStr for TraceOf {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<TraceOf, String> {
+        let (of, pods) = text.split_once(':').unwrap_or((text, "*"));
+        if of != "kubelet" {
+            return Err(format!("{of:?} has no trace; there is one of kubelet, and of some pods alone: kubelet:web, kubelet:shop/web-*"));
+        }
+        let pods = pods.strip_prefix("pod/").unwrap_or(pods);
+        if pods.is_empty() || pods.split('/').any(str::is_empty) || pods.split('/').count() > 2 {
+            return Err(format!("{pods:?} is not [NAMESPACE/]NAME"));
+        }
+        Ok(TraceOf { pods: pods.to_string() })
+    }
+}
+
 /// Mode of kube-proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[allow(missing_docs)]

@@ -30,6 +30,7 @@ use wavetank_engine::scene::traces::ReadingWatch;
 use wavetank_engine::source::{Files, MemoryFiles, Sources};
 use wavetank_engine::time::{SimDuration, SimTime};
 use wavetank_systems::kubelet::probes::EveryTick;
+use wavetank_systems::kubelet::trace::{Follow, Trace};
 
 /// First bytes of a saved run.
 const MAGIC: &[u8] = b"wavetank saved run 3\n";
@@ -81,6 +82,8 @@ pub(crate) fn run_from(args: &RunArgs, files: &dyn Files) -> Outcome {
         Err(outcome) => return outcome,
     };
     run.sim.get_mut::<EveryTick>().0 = args.every_tick;
+    let follows = args.trace.iter().map(|trace| Follow::of(&trace.pods)).collect();
+    run.sim.get_mut::<Trace>().follow(follows);
     let read_cpu = clock.cpu().unwrap_or_default();
     let read_later = Rc::new(Cell::new(Duration::ZERO));
     run.watch_reading(reading_watch(read_later.clone()));
@@ -105,6 +108,12 @@ fn too_much_on_stdout(args: &RunArgs) -> Option<String> {
     let stdout = Some(Output::Stdout);
     let flags = [("journal", &args.journal), ("events", &args.events), ("series", &args.series), ("perfetto", &args.perfetto)];
     let mut there = flags.into_iter().filter(|(_, output)| **output == stdout).map(|(flag, _)| flag);
+    if !args.trace.is_empty() {
+        let other = if args.summary == SummaryFormat::Json { Some("summary json") } else { there.next() };
+        return other.map(|other| {
+            format!("--trace prints on standard output, and --{other} can't go there too; send it to a file, or leave it away")
+        });
+    }
     if args.summary == SummaryFormat::Json {
         let what = there.find(|&flag| flag != "events")?;
         return Some(format!(
@@ -230,6 +239,7 @@ fn go(
         if args.perfetto.is_some() {
             kept.extend(lines);
         }
+        print_trace(&mut run.sim.get_mut::<Trace>(), limit).map_err(|error| bad_output(format!("standard output: {error}")))?;
         outcome.map_err(|error| failed(&error))?;
         if let Some(series) = &mut series {
             series.look(run).map_err(bad_output)?;
@@ -246,6 +256,9 @@ fn go(
     }
     exit::now_running(None);
     progress.finish();
+    for pods in run.sim.get::<Trace>().nobody() {
+        eprintln!("note: --trace kubelet:{pods}: no pod of that name has come to a node");
+    }
     journal.finish()?;
     series.map_or(Ok(()), SeriesFile::finish).map_err(bad_output)?;
     if let (Some(output), Some(sources)) = (&args.perfetto, sources) {
@@ -253,6 +266,12 @@ fn go(
         write_whole(output, &trace).map_err(|error| bad_output(format!("--perfetto {output}: {error}")))?;
     }
     Ok(story)
+}
+
+/// Prints what pods did at the seams of their kubelets.
+fn print_trace(trace: &mut Trace, until: SimTime) -> std::io::Result<()> {
+    let text: String = trace.take(until).iter().map(|call| call.text() + "\n").collect();
+    if text.is_empty() { Ok(()) } else { terminal::print(&text) }
 }
 
 /// Writes a text that is complete.
@@ -287,7 +306,7 @@ fn begin_story(args: &RunArgs, run: &Run, sources: Option<&Sources>) -> Option<S
 
 /// Whether a run is told as a story: for people, and in a world small enough that its journal costs nothing.
 fn wants_story(args: &RunArgs, scene: &Scene) -> bool {
-    let shown = args.summary == SummaryFormat::Text && !args.quiet && args.journal != Some(Output::Stdout);
+    let shown = args.summary == SummaryFormat::Text && !args.quiet && args.journal != Some(Output::Stdout) && args.trace.is_empty();
     let replicas = |object: &SceneObject| object.body.pointer("/spec/replicas").and_then(serde_json::Value::as_u64).unwrap_or(1);
     let pods = scene.objects.iter().map(replicas).fold(scene.pods_of_traces(), u64::saturating_add);
     shown && pods <= STORY_PODS_MAX

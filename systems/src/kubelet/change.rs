@@ -48,7 +48,9 @@ impl PodRun {
             if let Process::Running { since } = container.process {
                 let end = Terminated { exit_code: LOST, reason: cx.texts.unknown, started_at: since, finished_at: cx.now };
                 container.process = Process::Ended(end);
+                self.cross_end(at, end.exit_code, end.reason, cx);
             }
+            let container = &mut self.containers[at];
             // Init containers run again in the new sandbox.
             container.forced = regular_init && matches!(container.process, Process::Ended(_));
             if container.forced {

@@ -5,6 +5,7 @@
 use crate::kubelet::pod_run::{BackOff, Busy, Cx, Op, PodRun, Process};
 use crate::kubelet::restart::{BACK_OFF_FIRST, BACK_OFF_MAX, BACK_OFF_RESET, RECHECK_MAX};
 use crate::kubelet::start::text;
+use crate::kubelet::trace::Seam;
 use wavetank_engine::names::Sym;
 use wavetank_engine::record::events::Arg;
 use wavetank_engine::time::{SimDuration, SimTime};
@@ -53,6 +54,7 @@ impl PodRun {
     /// Puts a pull into the node's queue: when it begins and when it ends.
     pub(super) fn begin_pull(&mut self, at: usize, cx: &mut Cx) -> (SimTime, SimTime) {
         let image = cx.container(at).image;
+        self.cross_container(at, cx, Seam::Cri, "PullImage", |cx| cx.names.text(image).to_string());
         cx.note(false, cx.texts.pulling, cx.texts.pulling_words, &[text(image)]);
         let program = cx.program(at);
         let fails = program.image_missing || cx.programs.is_broken(cx.names.text(image));

@@ -33,6 +33,7 @@ mod start;
 mod status;
 pub mod terminate;
 mod texts;
+pub mod trace;
 
 use crate::kubelet::admit::{Placement, Rejection, Room, Wants};
 use crate::kubelet::mounts::Waits;
@@ -43,6 +44,7 @@ use crate::kubelet::pressure::judge::Shortages;
 use crate::kubelet::probes::EveryTick;
 use crate::kubelet::shutdown::Shutdown;
 use crate::kubelet::texts::Texts;
+use crate::kubelet::trace::{Seam, Trace};
 use bevy_ecs::prelude::{Res, ResMut};
 use bevy_ecs::resource::Resource;
 use bevy_ecs::system::SystemParam;
@@ -98,6 +100,7 @@ pub fn install(sim: &mut Simulation) {
     let texts = Texts::new(&mut sim.get_mut::<Names>());
     sim.resource(texts);
     sim.resource(Gates::default());
+    sim.ensure::<Trace>();
     sim.keep(Kubelets::default());
     sim.behaviour::<Kubelet, _, _>("kubelet", "kubelet", WAKES, sync);
     sim.wake_on_faults::<Kubelet>();
@@ -220,6 +223,7 @@ struct Cluster<'w, 's> {
     gates: ResMut<'w, Gates>,
     events: ResMut<'w, Events>,
     kubelets: ResMut<'w, Kubelets>,
+    trace: ResMut<'w, Trace>,
 }
 
 fn sync(mut work: Work<Kubelet>, mut cluster: Cluster) {
@@ -263,7 +267,7 @@ fn turn(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item) {
     let object = item.object;
     let taken = cluster.kubelets.take(object);
     let Some(heard) = cluster.heard(object) else {
-        forget(cluster, taken);
+        forget(work.now(), cluster, taken);
         return;
     };
     let fault = cluster.fault(heard.node);
@@ -347,6 +351,8 @@ fn reject(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, run: &mu
     let (reason, text) = (rejection.reason(&cluster.names), rejection.text(&cluster.names));
     let (reason, words) = (cluster.names.sym(&reason), cluster.names.sym(&text));
     let message = cluster.names.sym(&format!("Pod was rejected: {text}"));
+    let of = (work.now(), item.object.uid, heard.key);
+    cluster.cross(of, (Seam::Kubelet, "HandlePodAdditions"), |_| format!("rejected: {text}"));
     (run.stage, run.dirty, run.reported_end) = (Stage::Finished, false, true);
     let stored = cluster.statuses.get(item.object);
     let conditions = stored.map_or(Vec::new(), |status| status.conditions.clone());
@@ -412,8 +418,9 @@ fn discount(cluster: &mut Cluster, run: &mut PodRun) {
 }
 
 /// Drops what the kubelet has of a pod that is gone.
-fn forget(cluster: &mut Cluster, run: Option<Box<PodRun>>) {
+fn forget(now: SimTime, cluster: &mut Cluster, run: Option<Box<PodRun>>) {
     let Some(mut run) = run else { return };
+    cluster.cross_removal(now, &run);
     cluster.run_times.forget(run.object.uid);
     discount(cluster, &mut run);
     if !cluster.kubelets.waits.is_empty() {
@@ -436,6 +443,7 @@ fn with_cx<R>(
     let needs = cluster.gates.of(run.class, class, &mut cluster.names).needs.clone();
     let lacks = needs.map_or(Lacks::default(), |needs| cluster.lacks(&needs, heard, run));
     let class = cluster.classes.get(run.class);
+    let cut_off = cluster.trace.any() && cluster.fault(heard.node).is_some();
     let kubelets = &mut *cluster.kubelets;
     let node = &mut kubelets.nodes[run.node as usize];
     node.ranges_taken = kubelets.ranges_taken;
@@ -466,6 +474,8 @@ fn with_cx<R>(
         every_tick: cluster.every_tick.0,
         lacks,
         waits: &mut kubelets.waits,
+        trace: &mut cluster.trace,
+        cut_off,
         out: Out::default(),
     };
     let result = act(run, &mut cx);

@@ -9,6 +9,7 @@ use crate::kubelet::needs::{Holder, Lacks, Missing, Needs, Reference};
 use crate::kubelet::pod_run::{Cx, Op, PodRun, Process, Stage};
 use crate::kubelet::restart::BACK_OFF_FIRST;
 use crate::kubelet::start::text;
+use crate::kubelet::trace::Seam;
 use crate::kubelet::{Cluster, Heard};
 use serde::{Deserialize, Serialize};
 use wavetank_engine::hash::LookupMap;
@@ -142,6 +143,7 @@ impl PodRun {
     pub(super) fn mounts_fail(&mut self, cx: &mut Cx) -> SimTime {
         let lacks = std::mem::take(&mut cx.lacks);
         for (volume, why) in &lacks.unmounted {
+            self.cross(cx, Seam::Volumes, "WaitForAttachAndMount", |cx| format!("{}: {why}", cx.names.text(*volume)));
             let why = cx.names.sym(why);
             cx.note(true, cx.texts.failed_mount, cx.texts.failed_mount_words, &[text(*volume), text(why)]);
         }

@@ -9,6 +9,7 @@ use crate::kubelet::node_run::NodeRun;
 use crate::kubelet::phase::restarts;
 use crate::kubelet::probes::Worker;
 use crate::kubelet::texts::Texts;
+use crate::kubelet::trace::Trace;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -284,6 +285,10 @@ pub(crate) struct Cx<'a> {
     pub lacks: Lacks,
     /// Pods that wait for volumes.
     pub waits: &'a mut Waits,
+    /// Who is followed through the seams.
+    pub trace: &'a mut Trace,
+    /// The API server does not hear it; known only while somebody is followed.
+    pub cut_off: bool,
     /// What the step leaves.
     pub out: Out,
 }
@@ -371,6 +376,7 @@ impl PodRun {
     pub(crate) fn report(&mut self, cx: &mut Cx) {
         if std::mem::take(&mut self.dirty) {
             let status = self.status(cx);
+            self.cross_report(&status, cx);
             cx.out.reports.push(status);
         }
     }
@@ -383,7 +389,8 @@ impl PodRun {
     /// Ends the containers whose time has come. Whether any did.
     pub(super) fn end_containers(&mut self, cx: &mut Cx) -> bool {
         let mut any = false;
-        for container in &mut self.containers {
+        for at in 0..self.containers.len() {
+            let container = &mut self.containers[at];
             let (Process::Running { since }, Some(exit)) = (container.process, container.exit) else { continue };
             if exit.at > cx.now {
                 continue;
@@ -393,6 +400,7 @@ impl PodRun {
             container.exit = None;
             (container.started, container.ready, container.killing, container.post_start) = (false, false, false, false);
             any = true;
+            self.cross_end(at, exit.code, exit.reason, cx);
         }
         // While a pod is being stopped its worker waits for all containers before it reports.
         self.dirty |= any && self.stage == Stage::Syncing;

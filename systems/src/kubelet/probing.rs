@@ -104,6 +104,7 @@ impl PodRun {
     fn probed(&mut self, at: usize, kind: ProbeKind, probe: &Probe, ticked: Ticked, cx: &mut Cx) {
         if let Some(failure) = ticked.failure {
             let output = output(probe, failure, cx.container(at), self.ip, cx.names);
+            self.cross_probe(at, kind, (matches!(probe.handler, Handler::Exec(_)), ticked), &output, cx);
             let output = cx.names.sym(&output);
             let prefix = match (kind, failure) {
                 (ProbeKind::Startup, Failure::Error) => cx.texts.startup_errored,
@@ -116,6 +117,9 @@ impl PodRun {
             cx.note(true, cx.texts.unhealthy, cx.texts.unhealthy_words, &[text(prefix), text(output)]);
         }
         let failed = ticked.changed && ticked.failure.is_some();
+        if ticked.changed && !failed {
+            self.cross_probe(at, kind, (matches!(probe.handler, Handler::Exec(_)), ticked), "", cx);
+        }
         if failed && kind != ProbeKind::Readiness {
             self.kill_for_probe(at, kind, probe, cx);
         }

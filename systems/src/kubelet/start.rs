@@ -5,6 +5,7 @@
 use crate::kubelet::phase::phase;
 use crate::kubelet::pod_run::{Busy, Cx, Exit, Op, PodRun, Process, Stage};
 use crate::kubelet::status::exit_reason;
+use crate::kubelet::trace::Seam;
 use wavetank_engine::model::pod_class::{Handler, RestartPolicy};
 use wavetank_engine::names::Sym;
 use wavetank_engine::record::events::Arg;
@@ -53,11 +54,23 @@ impl PodRun {
     pub(super) fn begin(&mut self, op: Op, cx: &mut Cx) {
         let mut began_at = cx.now;
         let until = match op {
-            Op::Admit => cx.now + cx.latency.kubelet_sync,
+            Op::Admit => {
+                self.cross(cx, Seam::Kubelet, "HandlePodAdditions", |cx| format!("admitted on {}", cx.names.text(cx.node.name)));
+                cx.now + cx.latency.kubelet_sync
+            }
             Op::Mount => self.mounts_fail(cx),
-            Op::Sandbox => cx.now + cx.latency.sandbox,
-            Op::Create(_) => cx.now + cx.latency.container_start,
-            Op::PostStart(at) => cx.now + self.post_start_takes(at as usize, cx),
+            Op::Sandbox => {
+                self.cross(cx, Seam::Cri, "RunPodSandbox", |_| String::new());
+                cx.now + cx.latency.sandbox
+            }
+            Op::Create(at) => {
+                self.cross_container(at as usize, cx, Seam::Cri, "CreateContainer", |_| String::new());
+                cx.now + cx.latency.container_start
+            }
+            Op::PostStart(at) => {
+                self.cross_hook(at as usize, cx.container(at as usize).post_start, "postStart", cx);
+                cx.now + self.post_start_takes(at as usize, cx)
+            }
             Op::Unhook(at) => self.containers[at as usize].exit.map_or(cx.now, |exit| exit.at),
             Op::Pull(at) => {
                 let (from, until) = self.begin_pull(at as usize, cx);
@@ -80,7 +93,10 @@ impl PodRun {
 
     fn complete(&mut self, busy: Busy, cx: &mut Cx) {
         match busy.op {
-            Op::Admit => self.seen_at = cx.now,
+            Op::Admit => {
+                self.seen_at = cx.now;
+                self.cross(cx, Seam::Kubelet, "SyncPod", |_| String::new());
+            }
             Op::Mount => {}
             Op::Sandbox => {
                 self.sandbox = true;
@@ -88,6 +104,7 @@ impl PodRun {
                     cx.note(false, cx.texts.sandbox_changed, cx.texts.sandbox_changed_words, &[]);
                 }
                 self.ip = if cx.class.host_network { cx.node.address } else { cx.node.take_address() };
+                self.cross_sandbox(cx);
                 self.dirty = true;
             }
             Op::Pull(at) => self.pulled(at as usize, busy, cx),
@@ -136,6 +153,8 @@ impl PodRun {
         }
         (container.post_start, container.hidden) = (has_hook, true);
         self.dirty = true;
+        self.cross_container(at, cx, Seam::Cri, "StartContainer", |_| String::new());
+        self.cross_container(at, cx, Seam::Pleg, "ContainerStarted", |_| String::new());
         cx.note(false, cx.texts.created, cx.texts.created_words, &[]);
         cx.note(false, cx.texts.started, cx.texts.started_words, &[]);
         self.start_workers(at, cx);

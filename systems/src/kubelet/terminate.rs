@@ -6,6 +6,7 @@
 use crate::kubelet::pod_run::{Cx, Ending, Exit, PodRun, Process, Stage};
 use crate::kubelet::start::text;
 use crate::kubelet::status::exit_reason;
+use crate::kubelet::trace::Seam;
 use wavetank_engine::model::pod::Terminated;
 use wavetank_engine::model::pod_class::Handler;
 use wavetank_engine::names::Sym;
@@ -61,6 +62,7 @@ impl PodRun {
         if !ending.begun {
             ending.begun = true;
             let (since, grace_s) = (ending.begins_at, ending.grace_s);
+            self.cross(cx, Seam::Kubelet, "SyncTerminatingPod", |_| format!("grace {grace_s}s"));
             self.busy = None;
             self.in_sync = false;
             self.containers.iter_mut().for_each(|container| container.hidden = false);
@@ -111,6 +113,7 @@ impl PodRun {
             self.containers[at].more().pre_stop_fails_at = Some(since + pre_stop);
         }
         let exit = exit_of(&program, pre_stop, grace_s, since, turn);
+        self.cross_stop(at, pre_stop, grace_s, (since + pre_stop.min(SimDuration::from_secs(u64::from(grace_s)))).max(turn), cx);
         let container = &mut self.containers[at];
         container.killing = true;
         container.exit = Some(container.exit.filter(|own| own.at <= exit.at).unwrap_or(exit));
@@ -150,6 +153,7 @@ impl PodRun {
             }
         }
         self.release(cx);
+        self.cross(cx, Seam::Kubelet, "SyncTerminatedPod", |_| String::new());
         self.stage = Stage::Finished;
         self.dirty = true;
     }
@@ -158,6 +162,9 @@ impl PodRun {
     pub(super) fn release(&mut self, cx: &mut Cx) {
         if self.sandbox && !cx.class.host_network {
             cx.node.free_address(self.ip);
+        }
+        if self.sandbox {
+            self.cross_sandbox_stop(cx);
         }
         self.sandbox = false;
     }
