@@ -106,7 +106,7 @@ fn pod(number: usize, drawn: &Drawn) -> (String, String) {
 fn step(kind: u8, whom: u8, pods: usize) -> String {
     let pod = format!("pod/pod-{}", whom as usize % pods);
     let (app, node) = (whom as usize % pods, whom % NODES + 1);
-    match kind % 18 {
+    match kind % 20 {
         0 => format!(r#"Delete("{pod}")"#),
         1 => format!(r#"DeleteWith(target: "{pod}", grace_s: {})"#, whom % 7),
         2 => format!(r#"FailNode("node-{node}")"#),
@@ -121,6 +121,10 @@ fn step(kind: u8, whom: u8, pods: usize) -> String {
         13 => format!(r#"SetContainerImage("{pod}", "c0", "app-{app}:{}")"#, whom),
         14 => r#"Apply(ConfigMap(metadata: (name: "settings"), data: {"a": "b"}))"#.to_string(),
         15 => format!(r#"Taint("node-{node}", "drawn=1:NoExecute")"#),
+        18 => format!(
+            r#"AddManifest("node-{node}", Pod(metadata: (name: "static"), spec: (containers: [(name: "c", image: "app-{app}:{whom}")])))"#
+        ),
+        19 => format!(r#"RemoveManifest("node-{node}", "static")"#),
         16 => format!(r#"Untaint("node-{node}", "drawn")"#),
         _ => r#"Delete("configmap/settings")"#.to_string(),
     }
@@ -133,6 +137,7 @@ fn scene(seed: u64, latency: &str, pods: &[Drawn], steps: &[(u16, u8, u8)]) -> S
     for node in 1..=NODES {
         script.push((BUSY_S, format!(r#"RestoreNode("node-{node}")"#)));
         script.push((BUSY_S, format!(r#"Untaint("node-{node}", "drawn")"#)));
+        script.push((BUSY_S + 60, format!(r#"RemoveManifest("node-{node}", "static")"#)));
     }
     script.push((BUSY_S, r#"FixVolume("data")"#.into()));
     script.extend((0..pods.len()).map(|number| (BUSY_S + 30, format!(r#"Delete("pod/pod-{number}")"#))));
@@ -177,6 +182,7 @@ impl Watcher {
             let before = self.before.entry(row.object.uid).or_default();
             let class = sim.get::<Classes>().get(pod.class);
             let mut say = |what: String| wrong.push(format!("{name} at {}: {what}", sim.now()));
+            // A static pod that had ended begins anew with its node; its mirror pod is another then.
             if let Some(phase) = before.phase.filter(|phase| phase.terminal() && *phase != status.phase) {
                 say(format!("{:?} after {phase:?}", status.phase));
             }

@@ -87,6 +87,7 @@ fn pool(count: u32, size: &NodeSize) -> Pool {
         taints: Vec::new(),
         zones: Vec::new(),
         node_info: Default::default(),
+        static_pods: Vec::new(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a scene file may say, item by item, as it is decoded. Names in snake case are ours; objects use Kubernetes' own.
 
+use crate::scene::model::SceneObject;
 use crate::time::SimDuration;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
@@ -42,6 +43,9 @@ pub struct Pool {
     /// What its kubelets say of their machines, where that is not what all say.
     #[serde(default)]
     pub node_info: NodeInfoText,
+    /// Static pods: manifests that its kubelets run by themselves, `[Pod(...), Include("path")]`.
+    #[serde(skip)]
+    pub static_pods: Vec<SceneObject>,
 }
 
 /// Fields of `status.nodeInfo`: `node_info: (osImage: "Flatcar", architecture: "arm64")`.
@@ -167,6 +171,8 @@ pub enum Step {
         #[serde(default)]
         options: RollingUpdateOptions,
     },
+    /// Takes the manifest of a static pod away from a node: `RemoveManifest("node-1", "proxy")`, or `"kube-system/proxy"`.
+    RemoveManifest(String, String),
     /// Nodes join.
     AddNodes(Box<Pool>),
 }

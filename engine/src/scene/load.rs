@@ -1,6 +1,7 @@
 //! Loads scenes and manifests: every mistake of a file at once, each with its place.
 
 mod calls;
+mod manifests;
 mod node_groups;
 mod rates;
 
@@ -189,6 +190,7 @@ impl Loader<'_> {
             kubelet: KubeletConfig::default(),
             policies: self.overrides.policies.clone(),
             objects: Vec::new(),
+            manifests: Vec::new(),
             programs: Programs::default(),
             network: NetworkSettings::default(),
             node_groups: Default::default(),
@@ -232,7 +234,7 @@ impl Loader<'_> {
         self.settings(&tree, &mut scene);
         let scheduler_lacks = self.scheduler(tree.get("scheduler"), path, &mut scene);
         let mut objects = ObjectLoader::new(self.files);
-        self.nodes(&tree, &mut scene);
+        self.nodes(&tree, path, &mut objects, &mut scene);
         self.node_groups(&tree, &mut scene);
         for item in self.list(&tree, "objects") {
             objects.item(&mut self.sources, &item, path, &mut self.problems, &mut scene.objects);
@@ -413,18 +415,21 @@ impl Loader<'_> {
         }
     }
 
-    fn nodes(&mut self, tree: &Tree, scene: &mut Scene) {
+    fn nodes(&mut self, tree: &Tree, path: &str, objects: &mut ObjectLoader, scene: &mut Scene) {
         let mut total = 0;
         for item in self.list(tree, "nodes") {
-            let Some(pool) = pool_tree(&item, &mut self.problems).and_then(|pool| decode::<Pool>(pool, "nodes", &mut self.problems)) else {
-                continue;
-            };
+            let Some((tree, manifests)) = pool_tree(&item, &mut self.problems).map(manifests::split) else { continue };
+            let Some(mut pool) = decode::<Pool>(&tree, "nodes", &mut self.problems) else { continue };
             total += u64::from(pool.count);
             if total > NODES_MAX {
                 self.problems.error(item.span, format!("nodes: {total} nodes are too many; the limit is {NODES_MAX}"));
                 return;
             }
-            scene.objects.extend(nodes_of(&pool, item.span, &mut self.problems));
+            let nodes = nodes_of(&pool, item.span, &mut self.problems);
+            pool.static_pods = manifests.map_or(Vec::new(), |list| self.static_pods(&list, path, objects));
+            let on = |node: &SceneObject| pool.static_pods.iter().map(|pod| (node.name().to_string(), pod.clone())).collect::<Vec<_>>();
+            scene.manifests.extend(nodes.iter().flat_map(on));
+            scene.objects.extend(nodes);
         }
     }
 
@@ -517,6 +522,7 @@ impl Loader<'_> {
                     let target: String = decode(target, "script", &mut self.problems)?;
                     return Some(Action::Patch(target, crate::scene::tree_json::json_of(patch)));
                 }
+                "AddManifest" => return self.add_manifest(step, args, path, objects),
                 _ => {}
             }
         }
@@ -553,6 +559,7 @@ impl Loader<'_> {
     /// The objects that the scene defines, those left out for their mistakes included.
     fn known(&self, scene: &Scene) -> Known {
         let mut known = Known::of(&scene.objects);
+        known.add(&manifests::mirrors(scene.manifests.iter().map(|(node, pod)| (node, pod))));
         known.add_broken(&self.broken);
         known.add_groups(scene.node_groups.0.iter().map(|group| group.name.as_str()));
         if !scene.traces.is_empty() {
@@ -610,8 +617,10 @@ impl Loader<'_> {
             if let Action::Step(Step::RollingUpdate { target, options, .. }) = &entry.action {
                 known.add_successor(target, options.name.as_deref());
             }
-            if let Action::Apply(objects) = &entry.action {
-                known.add(objects);
+            match &entry.action {
+                Action::Apply(objects) => known.add(objects),
+                Action::AddManifest(node, pod) => known.add(&manifests::mirrors(std::iter::once((node, pod)))),
+                Action::Step(_) | Action::Patch(..) => {}
             }
         }
         for entry in &scene.script {
@@ -622,6 +631,7 @@ impl Loader<'_> {
                     }
                 }
                 Action::Patch(target, _) => known.check(target, entry.span, &mut self.problems),
+                Action::AddManifest(node, _) => known.check(&format!("node/{node}"), entry.span, &mut self.problems),
                 Action::Apply(_) => {}
             }
         }
@@ -712,11 +722,13 @@ fn resolve_latency(changes: &LatencyChanges) -> Latency {
 /// Images that containers of the scene have or will have by its script.
 fn images_of_scene(scene: &Scene) -> Vec<String> {
     let mut images: Vec<String> = scene.objects.iter().flat_map(|object| images_of(&object.body)).collect();
+    images.extend(scene.manifests.iter().flat_map(|(_, pod)| images_of(&pod.body)));
     images.extend(scene.traces.iter().map(|_| rows::IMAGE.to_string()));
     for entry in &scene.script {
         match &entry.action {
             Action::Apply(objects) => images.extend(objects.iter().flat_map(|object| images_of(&object.body))),
             Action::Patch(_, patch) => images.extend(images_of(patch)),
+            Action::AddManifest(_, pod) => images.extend(images_of(&pod.body)),
             Action::Step(Step::SetImage(_, image)) => images.push(image.clone()),
             Action::Step(_) => {}
         }

@@ -10,6 +10,7 @@ pub mod format;
 pub mod kubelet_config;
 pub mod load;
 pub mod logs;
+pub mod manifests;
 pub mod model;
 pub mod network;
 pub mod node_groups;

@@ -47,6 +47,8 @@ pub struct Scene {
     pub policies: Vec<crate::scene::policies::PolicyChoice>,
     /// Objects that exist at time zero, nodes of pools first, in the order written; defaults are filled in.
     pub objects: Vec<SceneObject>,
+    /// Static pods of time zero: node, and manifest.
+    pub manifests: Vec<(String, SceneObject)>,
     /// What containers do.
     pub programs: crate::scene::program::Programs,
     /// The cluster's network.
@@ -132,6 +134,8 @@ pub enum Action {
     Apply(Vec<SceneObject>),
     /// Merges fields into an object (JSON merge patch).
     Patch(String, Value),
+    /// Puts a manifest into the folder of a node.
+    AddManifest(String, SceneObject),
 }
 
 /// One expectation.

@@ -122,6 +122,7 @@ impl NodeGroupText {
             taints: self.taints,
             zones: self.zones,
             node_info: self.node_info,
+            static_pods: Vec::new(),
         };
         let well = !pools::nodes_of(&pool, span, problems).is_empty();
         let said = wrong.is_empty();

@@ -87,6 +87,13 @@ impl Run {
         // From here on they are in the store; a hundred thousand nodes as they were written are not kept beside.
         let objects = std::mem::take(&mut run.scene.objects);
         run.namespaces_made = build::create_all(&mut run.sim, &objects).map_err(RunError::Refused)?;
+        for (node, pod) in std::mem::take(&mut run.scene.manifests) {
+            let namespace = pod.namespace().unwrap_or("default");
+            if build::ensure_namespace(&mut run.sim, namespace) {
+                run.namespaces_made.push(namespace.to_string());
+            }
+            crate::scene::manifests::put(&mut run.sim, &node, &pod);
+        }
         run.place.built = true;
         Ok(run)
     }
@@ -122,6 +129,7 @@ impl Run {
         sim.resource(crate::scene::series::MetricSeries(scene.metrics.clone()));
         sim.keep(NodeFaults::default());
         sim.keep(crate::scene::faults::BrokenVolumes::default());
+        sim.keep(crate::scene::manifests::Manifests::default());
         sim.keep(Drains::default());
         sim.keep(RollingUpdates::default());
         sim.keep(RunTimes::default());

@@ -15,12 +15,12 @@ use crate::scene::build::{self, Reader, with_tables};
 use crate::scene::faults::{BrokenVolumes, Fault, NodeFaults};
 use crate::scene::format::{DrainOptions, PropagationText, Step};
 use crate::scene::kubelet_config::KubeletConfig;
+use crate::scene::manifests::{self, Manifests};
 use crate::scene::model::{Action, SceneObject};
 use crate::scene::pools::parse_taint;
 use crate::scene::program::Programs;
 use crate::scene::targets::Target;
 use crate::simulation::Simulation;
-use crate::time::SimTime;
 use serde_json::{Value, json};
 
 /// Plays one action. What the API server refuses is counted under `script` in the run's refusals.
@@ -31,6 +31,7 @@ pub(crate) fn play(sim: &mut Simulation, action: &Action) {
             let mut reader = Reader::default();
             objects.iter().try_for_each(|object| apply(sim, object, &mut reader))
         }
+        Action::AddManifest(node, pod) => on_machine(sim, node, |sim, _| manifests::put(sim, node, pod)),
         Action::Patch(target, patch) => each(sim, target, |sim, object| merge(sim, object, patch)),
     };
     if let Err(refusal) = outcome {
@@ -94,7 +95,8 @@ fn step(sim: &mut Simulation, step: &Step) -> Result<(), Refusal> {
             fault(sim, name, None)
         }
         Step::ShutDownNode(name) if sim.get::<KubeletConfig>().shutdown.0 == 0 => fault(sim, name, Some(Fault::Failed)),
-        Step::ShutDownNode(name) => on_machine(sim, name, |faults, node, _| {
+        Step::ShutDownNode(name) => on_machine(sim, name, |sim, node| {
+            let mut faults = sim.get_mut::<NodeFaults>();
             if !faults.silent(node) {
                 faults.shut_down(node);
             }
@@ -122,6 +124,12 @@ fn step(sim: &mut Simulation, step: &Step) -> Result<(), Refusal> {
         Step::UndoTo(target, revision) => each(sim, target, |sim, object| undo(sim, object, Some(*revision))),
         Step::RollingUpdate { target, image, options } => {
             each(sim, target, |sim, object| super::rolling_update::begin(sim, object, image, options))
+        }
+        Step::RemoveManifest(node, name) => {
+            let node = node.strip_prefix("node/").unwrap_or(node);
+            let mut found = false;
+            on_machine(sim, node, |sim, sym| found = sim.get_mut::<Manifests>().remove((sym, node), name))?;
+            if found { Ok(()) } else { Err(Refusal::not_found("manifests", name)) }
         }
         Step::AddNodes(_) => Ok(()),
     }
@@ -232,22 +240,22 @@ fn remove_taint(names: &mut Names, node: &mut Node, text: &str) {
 }
 
 fn fault(sim: &mut Simulation, name: &str, fault: Option<Fault>) -> Result<(), Refusal> {
-    on_machine(sim, name, |faults, node, now| faults.set(node, fault, now))
+    let now = sim.now();
+    on_machine(sim, name, |sim, node| sim.get_mut::<NodeFaults>().set(node, fault, now))
 }
 
 fn slow_down(sim: &mut Simulation, name: &str, times: u32) -> Result<(), Refusal> {
-    on_machine(sim, name, |faults, node, _| faults.slow_down(node, times))
+    on_machine(sim, name, |sim, node| sim.get_mut::<NodeFaults>().slow_down(node, times))
 }
 
 /// Does something to the machine of a node.
-fn on_machine(sim: &mut Simulation, name: &str, act: impl FnOnce(&mut NodeFaults, Sym, SimTime)) -> Result<(), Refusal> {
+fn on_machine(sim: &mut Simulation, name: &str, act: impl FnOnce(&mut Simulation, Sym)) -> Result<(), Refusal> {
     each(sim, &node_target(name), |sim, object| {
-        let now = sim.now();
         let key = sim.get::<crate::api::objects::Objects>().row(object).map(|row| row.key);
         let Some(key) = key else { return Err(Refusal::not_found("nodes", name)) };
         let text = sim.get::<Names>().render(key.name);
         let sym = sim.get_mut::<Names>().sym(&text);
-        act(&mut sim.get_mut::<NodeFaults>(), sym, now);
+        act(sim, sym);
         sim.wake_for_fault(object);
         Ok(())
     })

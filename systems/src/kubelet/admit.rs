@@ -25,8 +25,8 @@ pub type HostPort = (Sym, Sym, u16);
 pub struct Wants<'a> {
     /// What it requests.
     pub requests: &'a Resources,
-    /// `priority`.
-    pub priority: i32,
+    /// It is critical: of a system priority, or static.
+    pub critical: bool,
     /// Quality of service.
     pub qos: Qos,
     /// `tolerations`.
@@ -124,7 +124,7 @@ pub fn rejection(pod: Wants, node: Room) -> Option<Rejection> {
 fn under_pressure(pod: Wants, node: Room) -> Option<Rejection> {
     let holds = |kind: &Sym| node.conditions.iter().any(|c| c.kind == *kind && c.status == ConditionStatus::True);
     let pressures: Vec<Sym> = PRESSURES.into_iter().filter(holds).collect();
-    if pressures.is_empty() || pod.priority >= CRITICAL_PRIORITY {
+    if pressures.is_empty() || pod.critical {
         return None;
     }
     if pressures == [words::MEMORY_PRESSURE] {
@@ -202,7 +202,7 @@ mod tests {
         let taint = [NodeTaint { key: Sym(900), value: Sym::EMPTY, effect: Effect::NoExecute, added_at: None }];
         let tcp = [(Sym(901), Sym::EMPTY, 80)];
         let room = Room { allocatable: &allocatable, used: &used, taints: &[], conditions: &[], ports: &tcp, shuts_down: false };
-        let wants = |requests| Wants { requests, priority: 0, qos: Qos::Burstable, tolerations: &[], matches: true, ports: &[] };
+        let wants = |requests| Wants { requests, critical: false, qos: Qos::Burstable, tolerations: &[], matches: true, ports: &[] };
         let (fits, cpu, memory) = (amounts(500, 60, 0), amounts(501, 61, 0), amounts(0, 61, 0));
         let short = |resource, requested, used, capacity| Some(Rejection::Short { resource, requested, used, capacity });
         let full = amounts(0, 0, 3);
@@ -232,15 +232,15 @@ mod tests {
         };
         let (memory, disk) = ([pressed(words::MEMORY_PRESSURE)], [pressed(words::DISK_PRESSURE)]);
         let (requests, allocatable) = (Resources::default(), amounts(1, 1, 1));
-        for (conditions, qos, priority, want) in [
-            (&memory, Qos::BestEffort, 0, true),
-            (&memory, Qos::Burstable, 0, false),
-            (&memory, Qos::BestEffort, CRITICAL_PRIORITY, false),
-            (&disk, Qos::Guaranteed, 0, true),
+        for (conditions, qos, critical, want) in [
+            (&memory, Qos::BestEffort, false, true),
+            (&memory, Qos::Burstable, false, false),
+            (&memory, Qos::BestEffort, true, false),
+            (&disk, Qos::Guaranteed, false, true),
         ] {
-            let pod = Wants { requests: &requests, priority, qos, tolerations: &[], matches: true, ports: &[] };
+            let pod = Wants { requests: &requests, critical, qos, tolerations: &[], matches: true, ports: &[] };
             let node = Room { allocatable: &allocatable, used: &requests, taints: &[], conditions, ports: &[], shuts_down: false };
-            assert_eq!(rejection(pod, node).is_some(), want, "{conditions:?} {qos:?} {priority}");
+            assert_eq!(rejection(pod, node).is_some(), want, "{conditions:?} {qos:?} {critical}");
         }
     }
 }

@@ -30,12 +30,13 @@ mod probing;
 pub mod restart;
 pub mod shutdown;
 mod start;
+pub mod statics;
 mod status;
 pub mod terminate;
 mod texts;
 pub mod trace;
 
-use crate::kubelet::admit::{Placement, Rejection, Room, Wants};
+use crate::kubelet::admit::{CRITICAL_PRIORITY, Placement, Rejection, Room, Wants};
 use crate::kubelet::mounts::Waits;
 use crate::kubelet::needs::{Lacks, Needs};
 use crate::kubelet::node_run::NodeRun;
@@ -43,6 +44,7 @@ use crate::kubelet::pod_run::{Cx, Op, Out, PodRun, Stage};
 use crate::kubelet::pressure::judge::Shortages;
 use crate::kubelet::probes::EveryTick;
 use crate::kubelet::shutdown::Shutdown;
+use crate::kubelet::statics::Statics;
 use crate::kubelet::texts::Texts;
 use crate::kubelet::trace::{Seam, Trace};
 use bevy_ecs::prelude::{Res, ResMut};
@@ -70,6 +72,7 @@ use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::record::events::{Events, Report};
 use wavetank_engine::scene::faults::{BrokenVolumes, Fault, NodeFaults};
 use wavetank_engine::scene::kubelet_config::KubeletConfig;
+use wavetank_engine::scene::manifests::Manifests;
 use wavetank_engine::scene::program::{Programs, RunTimes};
 use wavetank_engine::simulation::latency::Latency;
 use wavetank_engine::simulation::route::{Wake, Whom};
@@ -96,6 +99,7 @@ pub fn install(sim: &mut Simulation) {
     sim.ensure::<NodeFaults>();
     sim.ensure::<BrokenVolumes>();
     sim.ensure::<KubeletConfig>();
+    sim.ensure::<Manifests>();
     sim.ensure::<EveryTick>();
     let texts = Texts::new(&mut sim.get_mut::<Names>());
     sim.resource(texts);
@@ -120,9 +124,16 @@ pub struct Kubelets {
     shortages: BTreeMap<u32, Shortages>,
     /// Nodes that are shutting down, by number.
     shutdowns: BTreeMap<u32, Shutdown>,
+    /// Static pods.
+    statics: Statics,
 }
 
 impl Kubelets {
+    /// Whether a kubelet keeps a pod whatever happens: a static one, or one of a system priority.
+    pub(super) fn critical(&self, classes: &Classes, run: &PodRun) -> bool {
+        classes.get(run.class).priority >= CRITICAL_PRIORITY || self.statics.is_mirror(run.object)
+    }
+
     /// The run of a pod, if its kubelet has one.
     pub fn run(&self, pod: ObjRef) -> Option<&PodRun> {
         self.runs.get(pod.slot.at())?.as_deref().filter(|run| run.object == pod)
@@ -133,7 +144,8 @@ impl Kubelets {
         let mut leaks = Vec::new();
         for (number, node) in self.nodes.iter().enumerate() {
             let name = names.text(node.name);
-            let runs = || self.runs.iter().flatten().map(|run| &**run).filter(|run| run.node as usize == number);
+            let runs =
+                || self.runs.iter().flatten().map(|run| &**run).chain(self.statics.parked()).filter(|run| run.node as usize == number);
             let own_address = |run: &&PodRun| run.sandbox && !classes.get(run.class).host_network;
             let (counted, sandboxes) = (runs().filter(|run| run.counted).count(), runs().filter(own_address).count());
             if node.used.pods != counted as i64 {
@@ -210,6 +222,7 @@ struct Cluster<'w, 's> {
     kinds: Res<'w, Kinds>,
     broken: Res<'w, BrokenVolumes>,
     config: Res<'w, KubeletConfig>,
+    manifests: Res<'w, Manifests>,
     classes: Res<'w, Classes>,
     labels: Res<'w, LabelSets>,
     latency: Res<'w, Latency>,
@@ -267,6 +280,7 @@ fn turn(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item) {
     let object = item.object;
     let taken = cluster.kubelets.take(object);
     let Some(heard) = cluster.heard(object) else {
+        let taken = statics::detach(work, cluster, item, taken);
         forget(work.now(), cluster, taken);
         return;
     };
@@ -292,6 +306,10 @@ fn begin(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, heard: &H
         return None;
     }
     let node = node_of(cluster, heard.node)?;
+    let (is_static, before) = statics::attach(cluster, item.object, node, heard.key);
+    if before.is_some() {
+        return before;
+    }
     let mut run = Box::new(PodRun::new(item.object, heard.class, cluster.classes.get(heard.class), node, work.now()));
     let before = cluster.statuses.get(item.object).filter(|status| work.now() == SimTime::ZERO && adopt::was_run(status)).cloned();
     if let Some(status) = before {
@@ -300,7 +318,7 @@ fn begin(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, heard: &H
         let (_, ()) = with_cx(cluster, work, &mut run, heard, |run, cx| run.adopt(&status, cx));
         return Some(run);
     }
-    if let Some(rejection) = rejection(cluster, heard, node) {
+    if let Some(rejection) = rejection(cluster, heard, node, is_static) {
         reject(work, cluster, item, &mut run, heard, &rejection);
         return Some(run);
     }
@@ -312,7 +330,7 @@ fn begin(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, heard: &H
 }
 
 /// Why the kubelet rejects a pod that it has just heard of.
-fn rejection(cluster: &mut Cluster, heard: &Heard, node: u32) -> Option<Rejection> {
+fn rejection(cluster: &mut Cluster, heard: &Heard, node: u32, is_static: bool) -> Option<Rejection> {
     let class = cluster.classes.get(heard.class);
     let run = &cluster.kubelets.nodes[node as usize];
     let (stored, status) = (cluster.nodes.get(run.object)?, cluster.node_statuses.get(run.object)?);
@@ -329,7 +347,7 @@ fn rejection(cluster: &mut Cluster, heard: &Heard, node: u32) -> Option<Rejectio
     }
     let wants = Wants {
         requests: &class.requests,
-        priority: class.priority,
+        critical: is_static || class.priority >= CRITICAL_PRIORITY,
         qos: class.qos,
         tolerations: &class.tolerations,
         matches,
@@ -375,8 +393,9 @@ fn live(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, run: &mut 
         let (out, ()) = with_cx(cluster, work, run, heard, |run, cx| run.change_class(heard.class, &class, cx));
         deliver(work, cluster, item, run, heard.key, out, silent);
     }
+    let mirror = cluster.kubelets.statics.is_mirror(item.object);
     let (out, next) = with_cx(cluster, work, run, heard, |run, cx| {
-        if let Some(deletion) = heard.deletion.filter(|_| !silent) {
+        if let Some(deletion) = heard.deletion.filter(|_| !silent && !mirror) {
             run.delete(deletion.grace_s, cx);
         }
         run.step(cx);
@@ -390,9 +409,12 @@ fn live(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, run: &mut 
             work.wake(cluster.kubelets.nodes[run.node as usize].object, item.cause);
         }
     }
+    if mirror && !silent {
+        statics::let_mirror_go(work, cluster, item, heard, run);
+    }
     // The reply to the last report comes before the watch that tells of it.
     let stored = heard.ended || item.replies.iter().any(Reply::ok);
-    if run.reported_end && stored && !silent {
+    if run.reported_end && stored && !silent && !mirror {
         match cluster.held(run, work.now()) {
             Some(again) => work.wake_at(item.object, again),
             None => let_go(work, item, heard),

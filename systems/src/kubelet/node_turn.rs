@@ -2,7 +2,7 @@
 //!
 //! Source: kubernetes v1.36, `pkg/kubelet/kubelet.go`, `HandlePodAdditions`; `spec/kubelet.md` §3, §8, `spec/nodes.md` §6.
 
-use crate::kubelet::{Cluster, Kubelet, add_node, pressure, shutdown, with_cx};
+use crate::kubelet::{Cluster, Kubelet, add_node, pressure, shutdown, statics, with_cx};
 use wavetank_engine::api::queue::{Item, Work};
 use wavetank_engine::ids::ObjRef;
 use wavetank_engine::names::Sym;
@@ -22,11 +22,12 @@ pub(super) fn turn(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item)
     cluster.kubelets.nodes[number as usize].object = object;
     match cluster.faults.of(sym).map(|(fault, _)| fault) {
         Some(Fault::Failed) => cluster.kubelets.nodes[number as usize].failed = true,
-        Some(Fault::CutOff) => {}
+        Some(Fault::CutOff) => statics::turn(work, cluster, item, number, true),
         None => {
             let rebooted = std::mem::take(&mut cluster.kubelets.nodes[number as usize].failed);
             if rebooted {
                 reboot(work, cluster, sym);
+                statics::rebooted(work, cluster, number);
             }
             if !known || !same || rebooted || !item.cause.is_write() {
                 let pods: Vec<ObjRef> = cluster.listing.on_node(sym).collect();
@@ -37,6 +38,7 @@ pub(super) fn turn(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item)
             } else if !cluster.kubelets.shutdowns.is_empty() {
                 cluster.kubelets.shutdowns.remove(&number);
             }
+            statics::turn(work, cluster, item, number, false);
             pressure::turn(work, cluster, item, number);
         }
     }

@@ -15,7 +15,7 @@ use crate::kubelet::eviction_rank::{Candidate, Shortage, rank};
 use crate::kubelet::pod_run::Stage;
 use crate::kubelet::pressure::judge::{Observation, Observations};
 use crate::kubelet::pressure::usage::{NodeUse, PodUse};
-use crate::kubelet::{Cluster, Kubelet, admit::CRITICAL_PRIORITY};
+use crate::kubelet::{Cluster, Kubelet};
 use serde::{Deserialize, Serialize};
 use wavetank_engine::api::queue::{Item, Work};
 use wavetank_engine::api::request::Verb;
@@ -212,7 +212,7 @@ fn choose(cluster: &Cluster, used: &NodeUse, signal: Signal) -> Option<ObjRef> {
             Shortage::Pids => (0, usage.processes()),
         };
         let candidate = Candidate { priority: class.priority, request: u64::try_from(request).unwrap_or(0), usage: Some(usage) };
-        (class.priority < CRITICAL_PRIORITY).then_some((*pod, candidate))
+        (!cluster.kubelets.critical(&cluster.classes, run)).then_some((*pod, candidate))
     };
     let (pods, candidates): (Vec<ObjRef>, Vec<Candidate>) = used.pods.iter().filter_map(candidate).unzip();
     rank(shortage, &candidates).first().map(|&at| pods[at])

@@ -2,7 +2,6 @@
 //!
 //! Source: kubernetes v1.36, `pkg/kubelet/nodeshutdown/nodeshutdown_manager.go`, `killPods`; `spec/kubelet.md` §20.
 
-use crate::kubelet::admit::CRITICAL_PRIORITY;
 use crate::kubelet::pod_run::Stage;
 use crate::kubelet::{Cluster, Kubelet, deliver, with_cx};
 use serde::{Deserialize, Serialize};
@@ -69,7 +68,7 @@ pub(super) fn turn(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item,
 fn group(cluster: &Cluster, node: Sym, critical: bool) -> Vec<ObjRef> {
     let belongs = |pod: &ObjRef| {
         let run = cluster.kubelets.run(*pod).filter(|run| run.stage != Stage::Finished);
-        run.is_some_and(|run| (cluster.classes.get(run.class).priority >= CRITICAL_PRIORITY) == critical)
+        run.is_some_and(|run| cluster.kubelets.critical(&cluster.classes, run) == critical)
     };
     let mut pods: Vec<ObjRef> = cluster.listing.on_node(node).filter(belongs).collect();
     pods.sort_by_key(|pod| pod.uid);

@@ -3,7 +3,6 @@
 //! Source: kubernetes v1.36, `pkg/kubelet/eviction/helpers.go`, `evictionMessage`; `eviction_manager.go`, `localStorageEviction`, `evictPod`;
 //! `spec/kubelet.md` §14.
 
-use crate::kubelet::admit::CRITICAL_PRIORITY;
 use crate::kubelet::pod_run::Stage;
 use crate::kubelet::pressure::judge::Observations;
 use crate::kubelet::pressure::usage::{NodeUse, PodUse};
@@ -58,7 +57,7 @@ impl Cluster<'_, '_> {
         for (pod, usage) in used.pods.iter().filter(|(_, usage)| usage.disk() > 0) {
             let Some(run) = self.kubelets.run(*pod).filter(|run| run.stage == Stage::Syncing) else { continue };
             let class = self.classes.get(run.class);
-            if class.priority < CRITICAL_PRIORITY
+            if !self.kubelets.critical(&self.classes, run)
                 && let Some(message) = over_limit(class, usage, &self.names)
             {
                 over.push((*pod, message));
