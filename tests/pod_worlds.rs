@@ -69,7 +69,13 @@ fn pod(number: usize, drawn: &Drawn) -> (String, String) {
     let mounts = if bit(features, 6) { r#"volumeMounts: [(name: "data", mountPath: "/data")],"# } else { "" };
     let volumes = if bit(features, 6) { r#"volumes: [(name: "data", emptyDir: (sizeLimit: "50Mi"))],"# } else { "" };
     let ports = |at: u8| if bit(features, 7) && at == 0 { "ports: [(containerPort: 80, hostPort: 8080)]," } else { "" };
-    let limits = if bit(features, 8) { r#"resources: (requests: {"cpu": "100m"}, limits: {"memory": "64Mi"}),"# } else { "" };
+    let limits = if bit(features, 8) {
+        let restarts = bit(features, 3) && policy != "Never";
+        let policy = if restarts { r#"resizePolicy: [(resourceName: "cpu", restartPolicy: "RestartContainer")],"# } else { "" };
+        format!(r#"resources: (requests: {{"cpu": "100m"}}, limits: {{"memory": "64Mi"}}), {policy}"#)
+    } else {
+        String::new()
+    };
     let list: String = (0..containers % 3 + 1)
         .map(|at| {
             let ports = ports(at);
@@ -106,7 +112,7 @@ fn pod(number: usize, drawn: &Drawn) -> (String, String) {
 fn step(kind: u8, whom: u8, pods: usize) -> String {
     let pod = format!("pod/pod-{}", whom as usize % pods);
     let (app, node) = (whom as usize % pods, whom % NODES + 1);
-    match kind % 20 {
+    match kind % 22 {
         0 => format!(r#"Delete("{pod}")"#),
         1 => format!(r#"DeleteWith(target: "{pod}", grace_s: {})"#, whom % 7),
         2 => format!(r#"FailNode("node-{node}")"#),
@@ -123,6 +129,11 @@ fn step(kind: u8, whom: u8, pods: usize) -> String {
         15 => format!(r#"Taint("node-{node}", "drawn=1:NoExecute")"#),
         18 => format!(
             r#"AddManifest("node-{node}", Pod(metadata: (name: "static"), spec: (containers: [(name: "c", image: "app-{app}:{whom}")])))"#
+        ),
+        20 | 21 => format!(
+            r#"Resize("{pod}", {{"c0": (requests: {{"cpu": "{}m"}}, limits: {{"memory": "{}Mi"}})}})"#,
+            u32::from(whom) * 8 + 1,
+            u32::from(whom) + 20
         ),
         19 => format!(r#"RemoveManifest("node-{node}", "static")"#),
         16 => format!(r#"Untaint("node-{node}", "drawn")"#),

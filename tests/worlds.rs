@@ -65,7 +65,7 @@ fn step(kind: u8, whom: u8, amount: u8, workloads: &[Workload]) -> String {
     let of = kind_of(&workloads[app]);
     let target = format!("{}/app-{app}", of.to_ascii_lowercase());
     let node = u32::from(whom) % NODES + 1;
-    match kind % 14 {
+    match kind % 18 {
         0 | 1 if !matches!(of, "DaemonSet" | "Job") => format!(r#"Scale("{target}", {})"#, amount % 8),
         2 | 3 if of != "Job" => format!(r#"SetImage("{target}", "app-{app}:{amount}")"#),
         4 => format!(r#"Cordon("node-{node}")"#),
@@ -76,6 +76,12 @@ fn step(kind: u8, whom: u8, amount: u8, workloads: &[Workload]) -> String {
         9 => format!(r#"CutOffNode("node-{node}")"#),
         10 => format!(r#"DrainWith(node: "node-{node}", options: (ignore_daemonsets: true))"#),
         11 => format!(r#"Untaint("node-{node}", "drawn")"#),
+        14 | 15 => format!(r#"Resize("pod/app-{app}-*", {{"c": (requests: {{"cpu": "{}m"}})}})"#, u32::from(amount) * 9 + 1),
+        // It asks for nothing: a static pod that does not fit is refused only when its mirror is there, and holds too much until then.
+        16 => {
+            format!(r#"AddManifest("node-{node}", Pod(metadata: (name: "own"), spec: (containers: [(name: "c", image: "own:{amount}")])))"#)
+        }
+        17 => format!(r#"RemoveManifest("node-{node}", "own")"#),
         12 if amount.is_multiple_of(4) => format!(r#"Delete("{target}")"#),
         _ => format!(r#"Delete("pod/app-{app}-*")"#),
     }

@@ -5,7 +5,7 @@ use crate::api::queue::Requests;
 use crate::ids::{Kind, Revision};
 use crate::model::network::EndpointSlice;
 use crate::model::node::NodeStatus;
-use crate::model::pod::{Pod, PodStatus};
+use crate::model::pod::{Pod, PodAllocation, PodStatus};
 use crate::model::pod_class::Classes;
 use crate::model::resources::Resources;
 use crate::model::workload::{ReplicaSet, ReplicaSetStatus};
@@ -36,7 +36,9 @@ fn nodes_hold_their_pods(sim: &Simulation, broken: &mut Vec<String>) {
         let (Some(pod), Some(status)) = (sim.state::<Pod>(row.object), sim.state::<PodStatus>(row.object)) else { continue };
         if !status.phase.terminal() {
             let (sum, count) = used.entry(row.node).or_default();
-            sum.add(&classes.get(pod.class).requests);
+            // A pod that was resized holds what its kubelet has set aside, whatever it wants.
+            let class = sim.state::<PodAllocation>(row.object).map_or(pod.class, |has| has.allocated);
+            sum.add(&classes.get(class).requests);
             *count += 1;
         }
     }

@@ -13,7 +13,7 @@ use crate::hash::FixedState;
 use crate::ids::{Kind, ObjRef, ObjectKey, Revision};
 use crate::model::kinds::Kinds;
 use crate::model::meta::{Condition, Deletion, Meta};
-use crate::model::pod::{Pod, PodStatus};
+use crate::model::pod::{Pod, PodAllocation, PodStatus};
 use crate::names::{Names, Sym};
 use crate::record::fights::Fights;
 use crate::record::journal::Journal;
@@ -120,7 +120,8 @@ fn report_pod(world: &mut World, act: Act, pod: ObjRef, mut status: PodStatus) -
             new.update_at = old.update_at;
         }
     }
-    for old in &stored.conditions {
+    let resized = |kind: Sym| kind == words::POD_RESIZE_PENDING || kind == words::POD_RESIZE_IN_PROGRESS;
+    for old in stored.conditions.iter().filter(|old| !resized(old.kind)) {
         if crate::model::meta::condition(&status.conditions, old.kind).is_none() {
             status.conditions.push(*old);
         }
@@ -428,6 +429,27 @@ pub(crate) fn remove(world: &mut World, act: Act, object: ObjRef) -> Revision {
     revision
 }
 
+/// Gives an object a part that comes after its creation.
+fn first_part<T: State>(
+    world: &mut World,
+    act: Act,
+    entity: bevy_ecs::entity::Entity,
+    object: ObjRef,
+    revision: Revision,
+    value: T,
+) -> Changes {
+    let Some(changes) = T::comes_later() else {
+        panic!("an object is only written in parts that its kind has: {}", std::any::type_name::<T>());
+    };
+    world.resource_mut::<Journal>().fold(FixedState.hash_one(&value));
+    if world.resource::<Journal>().recording() {
+        let lines = Journal::diff(world, act, object, revision, None, &value.clone().into());
+        world.resource_mut::<Journal>().add(lines);
+    }
+    world.entity_mut(entity).insert(Obj::first(value, revision));
+    changes
+}
+
 fn write_one<T: State>(
     world: &mut World,
     act: Act,
@@ -438,7 +460,7 @@ fn write_one<T: State>(
 ) -> Changes {
     let keep = world.resource::<KeepVersions>().0;
     let Some(mut cell) = world.get_mut::<Obj<T>>(entity) else {
-        panic!("an object is only written in parts that its kind has: {}", std::any::type_name::<T>());
+        return first_part(world, act, entity, object, revision, value);
     };
     if cell.value == value {
         return Changes::default();

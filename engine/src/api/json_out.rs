@@ -19,8 +19,8 @@ use crate::model::autoscaling::{MetricValue, Reading};
 use crate::model::kinds::Kinds;
 use crate::model::labels::{LabelSetId, LabelSets};
 use crate::model::meta::{Condition, Meta};
-use crate::model::pod::{ContainerState, ContainerStatus, Pod, PodStatus, Terminated};
-use crate::model::pod_class::{Classes, Qos};
+use crate::model::pod::{ContainerState, ContainerStatus, Pod, PodAllocation, PodStatus, Terminated};
+use crate::model::pod_class::{ClassId, Classes, Container, Qos};
 use crate::model::quantity::{Format, Quantity};
 use crate::model::resources::{Resources, amount_text};
 use crate::model::workload::{DeploymentStatus, ReplicaSetStatus};
@@ -125,8 +125,9 @@ impl<'s> Cx<'s> {
             StateValue::Pod(pod) => put(object, "spec", self.pod(pod)),
             StateValue::PodStatus(status) => {
                 let pod = self.sim.state::<Pod>(row.object);
-                put(object, "status", self.pod_status(pod, status));
+                put(object, "status", self.pod_status(pod, self.sim.state::<PodAllocation>(row.object), status));
             }
+            StateValue::PodAllocation(_) => {}
             StateValue::Node(node) => put(object, "spec", self.node(node)),
             StateValue::NodeStatus(status) => put(object, "status", self.node_status(row, status)),
             StateValue::ReplicaSet(set) => {
@@ -271,7 +272,7 @@ impl<'s> Cx<'s> {
         }
     }
 
-    fn pod_status(&self, pod: Option<&Pod>, status: &PodStatus) -> Value {
+    fn pod_status(&self, pod: Option<&Pod>, allocation: Option<&PodAllocation>, status: &PodStatus) -> Value {
         let mut out = Map::new();
         put(&mut out, "phase", status.phase.text());
         self.put_text(&mut out, "reason", status.reason);
@@ -291,14 +292,20 @@ impl<'s> Cx<'s> {
             put(&mut out, "podIP", ip);
         }
         let Some(class) = pod.map(|pod| self.classes.get(pod.class)) else { return Value::Object(out) };
-        let statuses = |list: &[ContainerStatus], containers: &[crate::model::pod_class::Container]| -> Vec<Value> {
-            list.iter().zip(containers).map(|(status, container)| self.container_status(status, container)).collect()
-        };
+        let has = allocation.copied().unwrap_or(PodAllocation::of(pod.map_or(ClassId(0), |pod| pod.class)));
+        let (allocated, actual) = (self.classes.get(has.allocated), self.classes.get(has.actual));
+        let statuses =
+            |list: &[ContainerStatus], containers: &[Container], (allocated, actual): (&[Container], &[Container])| -> Vec<Value> {
+                let each = list.iter().zip(containers).zip(allocated.iter().zip(actual));
+                each.map(|((status, container), resources)| self.container_status(status, container, resources)).collect()
+            };
         if !status.init_containers.is_empty() {
-            put(&mut out, "initContainerStatuses", statuses(&status.init_containers, &class.init_containers));
+            let has = (&allocated.init_containers[..], &actual.init_containers[..]);
+            put(&mut out, "initContainerStatuses", statuses(&status.init_containers, &class.init_containers, has));
         }
         if !status.containers.is_empty() {
-            put(&mut out, "containerStatuses", statuses(&status.containers, &class.containers));
+            let has = (&allocated.containers[..], &actual.containers[..]);
+            put(&mut out, "containerStatuses", statuses(&status.containers, &class.containers, has));
         }
         let qos = match class.qos {
             Qos::Guaranteed => "Guaranteed",
@@ -309,7 +316,7 @@ impl<'s> Cx<'s> {
         Value::Object(out)
     }
 
-    fn container_status(&self, status: &ContainerStatus, container: &crate::model::pod_class::Container) -> Value {
+    fn container_status(&self, status: &ContainerStatus, container: &Container, (allocated, actual): (&Container, &Container)) -> Value {
         let state = match status.state {
             ContainerState::Waiting { reason, message } => {
                 let mut waiting = Map::new();
@@ -321,10 +328,21 @@ impl<'s> Cx<'s> {
             ContainerState::Terminated(end) => json!({"terminated": self.terminated(&end)}),
         };
         let last = status.last.map_or(json!({}), |end| json!({"terminated": self.terminated(&end)}));
-        json!({
+        let mut out = json!({
             "name": self.text(container.name), "image": self.text(container.image), "ready": status.ready, "started": status.started,
             "restartCount": status.restarts, "state": state, "lastState": last,
-        })
+        });
+        if allocated.requests.pairs().next().is_some() {
+            out["allocatedResources"] = self.resources(&allocated.requests);
+        }
+        if matches!(status.state, ContainerState::Running { .. }) {
+            for (field, amounts) in [("limits", &actual.limits), ("requests", &actual.requests)] {
+                if amounts.pairs().next().is_some() {
+                    out["resources"][field] = self.resources(amounts);
+                }
+            }
+        }
+        out
     }
 
     fn terminated(&self, end: &Terminated) -> Value {

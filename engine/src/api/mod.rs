@@ -7,6 +7,7 @@ macro_rules! for_each_state {
             Meta,
             Pod,
             PodStatus,
+            PodAllocation,
             Node,
             NodeStatus,
             ReplicaSet,

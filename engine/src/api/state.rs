@@ -9,7 +9,7 @@ use crate::model::meta::Meta;
 use crate::model::network::{EndpointSlice, Endpoints, Service, ServiceStatus};
 use crate::model::node::{Node, NodeStatus};
 use crate::model::opaque::{Namespace, Opaque};
-use crate::model::pod::{Pod, PodStatus};
+use crate::model::pod::{Pod, PodAllocation, PodStatus};
 use crate::model::revisioned::{ControllerRevision, DaemonSet, DaemonSetStatus, StatefulSet, StatefulSetStatus};
 use crate::model::storage::{PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimStatus, PersistentVolumeStatus, StorageClass};
 use crate::model::workload::{Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus};
@@ -55,7 +55,7 @@ impl Changes {
     pub const ADDRESS: Changes = Changes(1 << 12);
     /// Node: taints changed.
     pub const TAINTS: Changes = Changes(1 << 13);
-    /// Node: allocatable changed.
+    /// Node: allocatable changed. Pod: what counts as requested by it.
     pub const ALLOCATABLE: Changes = Changes(1 << 14);
     /// Node: status of some condition changed. Pod: of one that is not its kubelet's own.
     pub const CONDITIONS: Changes = Changes(1 << 15);
@@ -104,6 +104,11 @@ impl Changes {
 pub trait State: Clone + PartialEq + Hash + Serialize + DeserializeOwned + Into<StateValue> + Send + Sync + 'static {
     /// What a change from `old` to `self` means to watchers.
     fn changes(&self, old: &Self) -> Changes;
+
+    /// What it means to watchers when an object gets this part after its creation; `None`: objects have it from the beginning or never.
+    fn comes_later() -> Option<Changes> {
+        None
+    }
 
     /// What a change from `old` to `self` adds to the run's counts.
     fn tally(&self, old: &Self) -> Counted {
@@ -175,6 +180,7 @@ impl StateValue {
         matches!(
             self,
             StateValue::PodStatus(_)
+                | StateValue::PodAllocation(_)
                 | StateValue::NodeStatus(_)
                 | StateValue::ReplicaSetStatus(_)
                 | StateValue::DeploymentStatus(_)
@@ -225,8 +231,15 @@ impl State for PodStatus {
 
 /// Whether conditions that a pod's kubelet does not own differ, readiness gates among them.
 fn foreign_conditions_differ(new: &PodStatus, old: &PodStatus) -> bool {
-    const KUBELETS: [crate::names::Sym; 5] =
-        [words::READY, words::CONTAINERS_READY, words::INITIALIZED, words::POD_READY_TO_START_CONTAINERS, words::POD_SCHEDULED];
+    const KUBELETS: [crate::names::Sym; 7] = [
+        words::READY,
+        words::CONTAINERS_READY,
+        words::INITIALIZED,
+        words::POD_READY_TO_START_CONTAINERS,
+        words::POD_SCHEDULED,
+        words::POD_RESIZE_PENDING,
+        words::POD_RESIZE_IN_PROGRESS,
+    ];
     let foreign = |status: &PodStatus| status.conditions.iter().filter(|c| !KUBELETS.contains(&c.kind)).count();
     let (in_new, in_old) = (foreign(new), foreign(old));
     in_new != in_old
@@ -236,6 +249,15 @@ fn foreign_conditions_differ(new: &PodStatus, old: &PodStatus) -> bool {
                 .iter()
                 .filter(|c| !KUBELETS.contains(&c.kind))
                 .any(|c| crate::model::meta::condition(&old.conditions, c.kind).is_none_or(|old| old.status != c.status))
+}
+
+impl State for PodAllocation {
+    fn changes(&self, old: &PodAllocation) -> Changes {
+        Changes::STATUS.or(Changes::ALLOCATABLE.when(self.counted != old.counted))
+    }
+    fn comes_later() -> Option<Changes> {
+        Some(Changes::STATUS.or(Changes::ALLOCATABLE))
+    }
 }
 
 impl State for Node {

@@ -91,6 +91,26 @@ impl PodStatus {
     }
 }
 
+/// Resources of a pod that was resized in place, each as the class that has them. Pods that never were have none of this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PodAllocation {
+    /// What its spec asks for.
+    pub desired: ClassId,
+    /// What its kubelet has set aside: `allocatedResources`.
+    pub allocated: ClassId,
+    /// What its containers have: `resources` of the status.
+    pub actual: ClassId,
+    /// The most of all three, container by container: what the scheduler counts.
+    pub counted: ClassId,
+}
+
+impl PodAllocation {
+    /// A pod that was never resized.
+    pub fn of(class: ClassId) -> PodAllocation {
+        PodAllocation { desired: class, allocated: class, actual: class, counted: class }
+    }
+}
+
 /// One entry of `containerStatuses`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ContainerStatus {

@@ -11,9 +11,10 @@ use crate::model::labels::{LabelSetId, LabelSets};
 use crate::model::meta::{Condition, Meta};
 use crate::model::network::{BalancerIngress, Endpoint, EndpointSlice, Endpoints, Service, ServiceStatus, ServiceType};
 use crate::model::node::{Node, NodeStatus};
-use crate::model::pod::{ContainerState, ContainerStatus, Pod, PodStatus};
+use crate::model::pod::{ContainerState, ContainerStatus, Pod, PodAllocation, PodStatus};
 use crate::model::pod_class::{Classes, TemplateId};
 use crate::model::quantity::{Format, Quantity};
+use crate::model::resources::{Resources, amount_text};
 use crate::model::workload::{Deployment, DeploymentStatus, ReplicaSetStatus};
 use crate::names::{Names, Sym};
 use bevy_ecs::world::World;
@@ -54,6 +55,7 @@ pub(crate) fn fields(cx: &Cx, value: &StateValue) -> Fields {
         StateValue::Meta(meta) => self::meta(cx, meta),
         StateValue::Pod(pod) => self::pod(cx, pod),
         StateValue::PodStatus(status) => pod_status(cx, status),
+        StateValue::PodAllocation(resources) => pod_allocation(cx, resources),
         StateValue::Node(node) => self::node(cx, node),
         StateValue::NodeStatus(status) => node_status(cx, status),
         StateValue::ReplicaSet(set) => vec![replicas(set.replicas), ("spec.template.image".into(), cx.images(set.template))],
@@ -148,6 +150,29 @@ fn pod_status(cx: &Cx, status: &PodStatus) -> Fields {
         }
     }
     conditions(cx, &status.conditions, &mut fields);
+    fields
+}
+
+/// Resources of each container: wanted, set aside, had.
+fn pod_allocation(cx: &Cx, resources: &PodAllocation) -> Fields {
+    let mut fields = Vec::new();
+    let parts =
+        [("spec", "resources", resources.desired), ("status", "allocated", resources.allocated), ("status", "resources", resources.actual)];
+    for (place, field, class) in parts {
+        let class = cx.classes.get(class);
+        for (list, containers) in [("init", &class.init_containers), ("container", &class.containers)] {
+            for (at, container) in containers.iter().enumerate() {
+                let amounts = |amounts: &Resources| {
+                    let pairs =
+                        amounts.pairs().map(|(resource, amount)| format!("{}={}", cx.names.text(resource), amount_text(resource, amount)));
+                    pairs.collect::<Vec<_>>().join(",")
+                };
+                let (requests, limits) = (amounts(&container.requests), amounts(&container.limits));
+                let limits = if limits.is_empty() || field == "allocated" { String::new() } else { format!(" of {limits}") };
+                fields.push((format!("{place}.{list}[{at}].{field}"), requests + &limits));
+            }
+        }
+    }
     fields
 }
 

@@ -1,6 +1,7 @@
 //! What a scene file may say, item by item, as it is decoded. Names in snake case are ours; objects use Kubernetes' own.
 
 use crate::scene::model::SceneObject;
+use crate::scene::resize::ResizeText;
 use crate::time::SimDuration;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
@@ -171,6 +172,8 @@ pub enum Step {
         #[serde(default)]
         options: RollingUpdateOptions,
     },
+    /// Other requests and limits for containers of a pod (the `resize` subresource): `Resize("pod/web", {"app": (requests: {"cpu": "800m"})})`.
+    Resize(String, BTreeMap<String, ResizeText>),
     /// Takes the manifest of a static pod away from a node: `RemoveManifest("node-1", "proxy")`, or `"kube-system/proxy"`.
     RemoveManifest(String, String),
     /// Nodes join.

@@ -19,6 +19,7 @@ mod past;
 pub mod policies;
 mod pools;
 pub mod program;
+pub mod resize;
 pub mod rolling_update;
 pub mod rollout;
 pub mod run;

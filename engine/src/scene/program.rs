@@ -205,9 +205,12 @@ impl Levels {
         self.0.iter().map(|level| level.0).find(|&at| at > age)
     }
 
-    /// When it is first more than a limit.
-    pub fn exceeds(&self, limit: u64) -> Option<SimDuration> {
-        self.0.iter().find(|level| level.1 > limit).map(|level| level.0)
+    /// When it is first more than a limit, from an age on.
+    pub fn exceeds(&self, limit: u64, from: SimDuration) -> Option<SimDuration> {
+        if self.at(from) > limit {
+            return Some(from);
+        }
+        self.0.iter().find(|level| level.0 > from && level.1 > limit).map(|level| level.0)
     }
 }
 

@@ -118,6 +118,7 @@ fn step(sim: &mut Simulation, step: &Step) -> Result<(), Refusal> {
             sim.get_mut::<BrokenVolumes>().set(name, false);
             Ok(())
         }
+        Step::Resize(target, changes) => each(sim, target, |sim, object| super::resize::resize(sim, object, changes)),
         Step::Pause(target) => each(sim, target, |sim, object| pause(sim, object, true)),
         Step::Resume(target) => each(sim, target, |sim, object| pause(sim, object, false)),
         Step::Undo(target) => each(sim, target, |sim, object| undo(sim, object, None)),

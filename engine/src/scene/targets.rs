@@ -51,6 +51,7 @@ impl Target {
             | Step::Pause(target)
             | Step::Resume(target)
             | Step::Undo(target)
+            | Step::Resize(target, _)
             | Step::UndoTo(target, _) => {
                 vec![target.clone()]
             }

@@ -27,6 +27,7 @@ pub mod pod_run;
 pub mod pressure;
 pub mod probes;
 mod probing;
+pub mod resize;
 pub mod restart;
 pub mod shutdown;
 mod start;
@@ -43,6 +44,7 @@ use crate::kubelet::node_run::NodeRun;
 use crate::kubelet::pod_run::{Cx, Op, Out, PodRun, Stage};
 use crate::kubelet::pressure::judge::Shortages;
 use crate::kubelet::probes::EveryTick;
+use crate::kubelet::resize::Resize;
 use crate::kubelet::shutdown::Shutdown;
 use crate::kubelet::statics::Statics;
 use crate::kubelet::texts::Texts;
@@ -58,13 +60,13 @@ use wavetank_engine::api::request::{Reply, Verb};
 use wavetank_engine::api::state::Changes;
 use wavetank_engine::api::store::{Listing, View};
 use wavetank_engine::hash::LookupMap;
-use wavetank_engine::ids::{Kind, ObjRef, ObjectKey};
+use wavetank_engine::ids::{Kind, ObjRef, ObjectKey, Uid};
 use wavetank_engine::model::kinds::Kinds;
 use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::model::meta::{Deletion, Meta};
 use wavetank_engine::model::node::{Node, NodeStatus};
 use wavetank_engine::model::opaque::Opaque;
-use wavetank_engine::model::pod::{Pod, PodPhase, PodStatus};
+use wavetank_engine::model::pod::{Pod, PodAllocation, PodPhase, PodStatus};
 use wavetank_engine::model::pod_class::{ClassId, Classes, PodClass};
 use wavetank_engine::model::resources::Resources;
 use wavetank_engine::model::storage::PersistentVolumeClaimStatus;
@@ -126,6 +128,10 @@ pub struct Kubelets {
     shutdowns: BTreeMap<u32, Shutdown>,
     /// Static pods.
     statics: Statics,
+    /// Pods whose resources are not simply those of their specs.
+    resizes: LookupMap<Uid, Resize>,
+    /// Those that wait for room, by number of their node.
+    waiting: BTreeMap<u32, BTreeMap<Uid, ObjRef>>,
 }
 
 impl Kubelets {
@@ -215,6 +221,7 @@ struct Cluster<'w, 's> {
     metas: View<'w, 's, Kubelet, Meta>,
     pods: View<'w, 's, Kubelet, Pod>,
     statuses: View<'w, 's, Kubelet, PodStatus>,
+    allocations: View<'w, 's, Kubelet, PodAllocation>,
     nodes: View<'w, 's, Kubelet, Node>,
     node_statuses: View<'w, 's, Kubelet, NodeStatus>,
     opaques: View<'w, 's, Kubelet, Opaque>,
@@ -281,7 +288,11 @@ fn turn(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item) {
     let taken = cluster.kubelets.take(object);
     let Some(heard) = cluster.heard(object) else {
         let taken = statics::detach(work, cluster, item, taken);
+        let node = taken.as_ref().filter(|run| run.counted).map(|run| run.node);
         forget(work.now(), cluster, taken);
+        if let Some(node) = node {
+            resize::retry(work, cluster, item, node);
+        }
         return;
     };
     let fault = cluster.fault(heard.node);
@@ -385,13 +396,18 @@ fn reject(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, run: &mu
 fn live(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, run: &mut PodRun, heard: &Heard, silent: bool) {
     if run.class != heard.class && !silent {
         let class = cluster.classes.get(heard.class).clone();
-        if run.counted {
+        if resize::differ(cluster.classes.get(run.class), &class) {
+            resize::ask(cluster, run);
+        } else if run.counted && !cluster.kubelets.resizes.contains_key(&item.object.uid) {
             let node = &mut cluster.kubelets.nodes[run.node as usize];
             node.discount(&cluster.classes.get(run.class).requests);
             node.count(&class.requests);
         }
         let (out, ()) = with_cx(cluster, work, run, heard, |run, cx| run.change_class(heard.class, &class, cx));
         deliver(work, cluster, item, run, heard.key, out, silent);
+    }
+    if !silent {
+        resize::turn(work, cluster, item, run, heard);
     }
     let mirror = cluster.kubelets.statics.is_mirror(item.object);
     let (out, next) = with_cx(cluster, work, run, heard, |run, cx| {
@@ -402,9 +418,15 @@ fn live(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, run: &mut 
         run.next(cx)
     });
     deliver(work, cluster, item, run, heard.key, out, silent);
+    if !silent {
+        resize::finish(work, cluster, item, run, heard);
+    }
     if run.stage == Stage::Finished {
         let counted = run.counted;
         discount(cluster, run);
+        if counted {
+            resize::retry(work, cluster, item, run.node);
+        }
         if counted && cluster.kubelets.shutdowns.contains_key(&run.node) {
             work.wake(cluster.kubelets.nodes[run.node as usize].object, item.cause);
         }
@@ -435,7 +457,9 @@ fn let_go(work: &mut Work<Kubelet>, item: &Item, heard: &Heard) {
 /// A pod that has ended, or is gone, leaves its share of the node to others.
 fn discount(cluster: &mut Cluster, run: &mut PodRun) {
     if std::mem::take(&mut run.counted) {
-        cluster.kubelets.nodes[run.node as usize].discount(&cluster.classes.get(run.class).requests);
+        let class = cluster.kubelets.resizes.get(&run.object.uid).map_or(run.class, |resize| resize.allocated);
+        cluster.kubelets.nodes[run.node as usize].discount(&cluster.classes.get(class).requests);
+        resize::forget(cluster, run.node, run.object.uid);
     }
 }
 
@@ -479,6 +503,7 @@ fn with_cx<R>(
             &slowed
         }
     };
+    let resize = if kubelets.resizes.is_empty() { None } else { kubelets.resizes.get(&run.object.uid) };
     let mut cx = Cx {
         now: work.now(),
         class,
@@ -496,6 +521,8 @@ fn with_cx<R>(
         every_tick: cluster.every_tick.0,
         lacks,
         waits: &mut kubelets.waits,
+        resize,
+        allocated: resize.map(|resize| &**cluster.classes.get(resize.allocated)),
         trace: &mut cluster.trace,
         cut_off,
         out: Out::default(),

@@ -8,6 +8,7 @@ use crate::kubelet::needs::Lacks;
 use crate::kubelet::node_run::NodeRun;
 use crate::kubelet::phase::restarts;
 use crate::kubelet::probes::Worker;
+use crate::kubelet::resize::Resize;
 use crate::kubelet::texts::Texts;
 use crate::kubelet::trace::Trace;
 use serde::{Deserialize, Serialize};
@@ -285,6 +286,10 @@ pub(crate) struct Cx<'a> {
     pub lacks: Lacks,
     /// Pods that wait for volumes.
     pub waits: &'a mut Waits,
+    /// Its resize, if it has one.
+    pub resize: Option<&'a Resize>,
+    /// The class of which its containers have the resources, if that is not its spec's.
+    pub allocated: Option<&'a PodClass>,
     /// Who is followed through the seams.
     pub trace: &'a mut Trace,
     /// The API server does not hear it; known only while somebody is followed.
@@ -303,6 +308,12 @@ impl Cx<'_> {
     pub(crate) fn container(&self, at: usize) -> &Container {
         let init = self.class.init_containers.len();
         if at < init { &self.class.init_containers[at] } else { &self.class.containers[at - init] }
+    }
+
+    /// How much memory the container at a place may use; 0 for any amount. Unit: bytes.
+    pub(crate) fn memory_limit(&self, at: usize) -> i64 {
+        let class = self.allocated.unwrap_or(self.class);
+        class.init_containers.iter().chain(&class.containers).nth(at).map_or(0, |container| container.limits.memory_bytes)
     }
 
     /// What the container at a place does.

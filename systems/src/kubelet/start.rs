@@ -10,7 +10,6 @@ use wavetank_engine::model::pod_class::{Handler, RestartPolicy};
 use wavetank_engine::names::Sym;
 use wavetank_engine::record::events::Arg;
 use wavetank_engine::time::{SimDuration, SimTime};
-use wavetank_engine::words;
 
 /// `activeDeadlineSeconds` is looked at this often. Source: `spec/kubelet.md` §3.
 const SYNC_TICK_S: u64 = 1;
@@ -134,7 +133,7 @@ impl PodRun {
 
     fn start_container(&mut self, at: usize, cx: &mut Cx) {
         let program = cx.program(at);
-        let memory_limit = cx.container(at).limits.memory_bytes;
+        let memory_limit = cx.memory_limit(at);
         cx.node.starts(&program, cx.now);
         let has_hook = cx.container(at).post_start.is_some();
         let now = cx.now;
@@ -143,15 +142,8 @@ impl PodRun {
         container.starts += 1;
         container.process = Process::Running { since: now };
         (container.image_ready, container.killing, container.forced, container.retry_at) = (false, false, false, None);
-        let later = program.crashes.is_some_and(|crashes| container.starts > crashes);
-        let exits = if later { program.exits_later } else { program.exits };
-        let of_trace = cx.runs_for.filter(|_| at >= self.init as usize).map(|span| (span, 0));
-        container.exit = of_trace.or(exits).map(|(after, code)| Exit { at: now + after, code, reason: exit_reason(code) });
-        let killed = u64::try_from(memory_limit).ok().filter(|&limit| limit > 0).and_then(|limit| program.memory_bytes.exceeds(limit));
-        if let Some(after) = killed.filter(|&after| container.exit.is_none_or(|exit| now + after <= exit.at)) {
-            container.exit = Some(Exit { at: now + after, code: 137, reason: words::OOM_KILLED });
-        }
         (container.post_start, container.hidden) = (has_hook, true);
+        self.memory_limited(at, memory_limit, cx);
         self.dirty = true;
         self.cross_container(at, cx, Seam::Cri, "StartContainer", |_| String::new());
         self.cross_container(at, cx, Seam::Pleg, "ContainerStarted", |_| String::new());
@@ -159,6 +151,15 @@ impl PodRun {
         cx.note(false, cx.texts.started, cx.texts.started_words, &[]);
         self.start_workers(at, cx);
         self.look_at_container(at, cx);
+    }
+
+    /// When and how a container ends by itself.
+    pub(super) fn own_exit(&self, at: usize, since: SimTime, cx: &mut Cx) -> Option<Exit> {
+        let program = cx.program(at);
+        let later = program.crashes.is_some_and(|crashes| self.containers[at].starts > crashes);
+        let exits = if later { program.exits_later } else { program.exits };
+        let of_trace = cx.runs_for.filter(|_| at >= self.init as usize).map(|span| (span, 0));
+        of_trace.or(exits).map(|(after, code)| Exit { at: since + after, code, reason: exit_reason(code) })
     }
 
     fn post_start_takes(&self, at: usize, cx: &mut Cx) -> SimDuration {

@@ -111,6 +111,15 @@ impl PodRun {
             transition_at: now,
             update_at: now,
         });
-        made.collect()
+        let resizing = cx.resize.into_iter().flat_map(|resize| {
+            let deferred = resize.waits().map(|why| (words::POD_RESIZE_PENDING, words::DEFERRED, why));
+            let reason = |why: Sym| if why.is_empty() { Sym::EMPTY } else { words::ERROR };
+            [deferred, resize.goes_on().map(|why| (words::POD_RESIZE_IN_PROGRESS, reason(why), why))].into_iter().flatten()
+        });
+        let resizing = resizing.map(|(kind, reason, message)| {
+            let status = ConditionStatus::True;
+            Condition { kind, status, reason, message, transition_at: now, update_at: now }
+        });
+        made.chain(resizing).collect()
     }
 }

@@ -21,6 +21,7 @@ crate::texts::texts! {
         liveness_kill_last_words = "Container {} failed liveness probe",
         startup_kill_words = "Container {} failed startup probe, will be restarted",
         startup_kill_last_words = "Container {} failed startup probe",
+        resize_words = "Container {} resize requires restart",
         definition_words = "Container {} definition changed, will be restarted",
         restarting_words = "Back-off restarting failed container {} in pod {}_{}({})",
         unhealthy = "Unhealthy",

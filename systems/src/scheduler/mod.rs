@@ -77,7 +77,7 @@ use wavetank_engine::model::disruption::{PodDisruptionBudget, PodDisruptionBudge
 use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::model::meta::Meta;
 use wavetank_engine::model::node::{Node, NodeStatus};
-use wavetank_engine::model::pod::{Pod, PodStatus};
+use wavetank_engine::model::pod::{Pod, PodAllocation, PodStatus};
 use wavetank_engine::model::pod_class::Classes;
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::record::events::{Arg, Events, Report};
@@ -103,6 +103,7 @@ pub const WAKES: &[Wake] = &[
             .or(Changes::GONE)
             .or(Changes::DELETION)
             .or(Changes::LABELS)
+            .or(Changes::ALLOCATABLE)
             .or(Changes::SPEC),
         whom: Whom::Itself,
     },
@@ -189,6 +190,7 @@ pub fn install(sim: &mut Simulation) {
 pub struct Reads<'w, 's> {
     pods: View<'w, 's, SchedulerQueue, Pod>,
     statuses: View<'w, 's, SchedulerQueue, PodStatus>,
+    allocations: View<'w, 's, SchedulerQueue, PodAllocation>,
     metas: View<'w, 's, SchedulerQueue, Meta>,
     nodes: View<'w, 's, SchedulerQueue, Node>,
     node_statuses: View<'w, 's, SchedulerQueue, NodeStatus>,
@@ -422,7 +424,9 @@ fn pod_changed(
         }
     }
     let placed = living.filter(|living| !living.node.is_empty()).zip(reads.metas.get(pod));
-    let now_placed = placed.map(|(living, meta)| Placed { node: living.node, kind: kind_of(living.class, meta, reads, names) });
+    let counted =
+        |living: &Pod| reads.allocations.get(pod).filter(|has| has.desired == living.class).map_or(living.class, |has| has.counted);
+    let now_placed = placed.map(|(living, meta)| Placed { node: living.node, kind: kind_of(counted(living), meta, reads, names) });
     let before = state.placed.get(pod).copied();
     let bound = now_placed.is_some() && (before.is_none() || was_binding);
     if now_placed != before && !(now_placed.is_none() && state.binding.contains_key(&pod.uid)) {
@@ -546,11 +550,20 @@ fn wake_by_pod(
         (None, Some(_)) => Happenings::POD_ASSIGNED,
         (Some(_), None) => Happenings::POD_GONE,
         (Some(before), Some(after)) if before.kind.labels != after.kind.labels => Happenings::POD_LABELS,
+        (Some(before), Some(after)) if before.kind.class != after.kind.class => Happenings::POD_SCALED_DOWN,
         _ => return,
     };
     let plugins = woken_by(happened);
     if state.queue.any_refused_by(plugins) {
         let (before, after) = (before.map(|p| cache.resident(p.kind, reads, names)), after.map(|p| cache.resident(p.kind, reads, names)));
+        let requests =
+            |resident: &Option<pods::Resident>| resident.as_ref().map(|resident| resident.class.requests.clone()).unwrap_or_default();
+        if happened == Happenings::POD_SCALED_DOWN {
+            let (before, after) = (requests(&before), requests(&after));
+            if !before.pairs().any(|(resource, amount)| after.get(resource) < amount) {
+                return;
+            }
+        }
         let event = PodEvent { before: before.as_ref(), after: after.as_ref() };
         let preempting = &state.preempting;
         state.queue.wake(plugins, now, |pod, plugins| match cache.incoming(pod, reads, names) {

@@ -132,6 +132,8 @@ impl Happenings {
     pub const CSI_LIMIT_RAISED: Happenings = Happenings(1 << 18);
     /// A CSIStorageCapacity was added, or tells of more than before.
     pub const CAPACITY_RAISED: Happenings = Happenings(1 << 19);
+    /// A bound pod requests less of something.
+    pub const POD_SCALED_DOWN: Happenings = Happenings(1 << 20);
     /// Any of claims.
     pub const OF_CLAIMS: Happenings = Happenings::CLAIM_ADDED.or(Happenings::CLAIM_CHANGED);
 

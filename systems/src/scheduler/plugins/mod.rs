@@ -59,8 +59,12 @@ pub const WAKES: &[(Plugin, Happenings)] = &[
 ];
 
 /// What may lift the refusal of a policy of one's own.
-const OWN_WAKES: Happenings =
-    Happenings::POD_GONE.or(Happenings::POD_ITSELF).or(Happenings::NODE_ADDED).or(Happenings::NODE_ALLOCATABLE).or(Happenings::NODE_LABELS);
+const OWN_WAKES: Happenings = Happenings::POD_GONE
+    .or(Happenings::POD_SCALED_DOWN)
+    .or(Happenings::POD_ITSELF)
+    .or(Happenings::NODE_ADDED)
+    .or(Happenings::NODE_ALLOCATABLE)
+    .or(Happenings::NODE_LABELS);
 
 /// The plugins whose refusals something that happened may lift. A plugin that hears of new nodes hears of changed taints too: a node may
 /// have been passed over for its taints when it came. Source: `spec/scheduler.md` §8, `scheduler.go`, `buildQueueingHintMap`.
@@ -72,6 +76,7 @@ pub fn woken_by(happened: Happenings) -> Plugins {
 /// Plugins that can tell whether a pod that came, changed or went helps; to the others any may.
 pub const POD_HINTS: &[(Plugin, PodHint)] = &[
     (Plugin::NodePorts, node_ports::pod_hint),
+    (Plugin::NodeResourcesFit, node_resources_fit::pod_hint),
     (Plugin::VolumeRestrictions, volume_restrictions::pod_hint),
     (Plugin::NodeVolumeLimits, node_volume_limits::pod_hint),
     (Plugin::PodTopologySpread, pod_topology_spread::pod_hint),
@@ -110,6 +115,7 @@ mod tests {
     fn who_hears_of_what() {
         let table = [
             (Happenings::POD_GONE, "NodePorts NodeResourcesFit VolumeRestrictions NodeVolumeLimits PodTopologySpread InterPodAffinity Own"),
+            (Happenings::POD_SCALED_DOWN, "NodeResourcesFit Own"),
             (Happenings::POD_ASSIGNED, "PodTopologySpread InterPodAffinity"),
             (Happenings::NODE_GONE, "PodTopologySpread"),
             (Happenings::NODE_ALLOCATABLE, "NodeResourcesFit Own"),

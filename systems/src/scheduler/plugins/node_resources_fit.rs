@@ -3,7 +3,7 @@
 use crate::scheduler::cycle::Cycle;
 use crate::scheduler::facts::ClassFacts;
 use crate::scheduler::nodes::NodeFacts;
-use crate::scheduler::plugin::{Happenings, MAX_SCORE, NodeEvent, Plugin, Reason, Refusal, Score};
+use crate::scheduler::plugin::{Happenings, MAX_SCORE, NodeEvent, Plugin, PodEvent, Reason, Refusal, Score};
 use crate::scheduler::profile::Profile;
 use serde_json::Value;
 use smallvec::SmallVec;
@@ -11,7 +11,19 @@ use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::words;
 
 /// What may lift its refusal.
-pub const WAKES: Happenings = Happenings::NODE_ADDED.or(Happenings::NODE_ALLOCATABLE).or(Happenings::POD_GONE).or(Happenings::POD_ITSELF);
+pub const WAKES: Happenings = Happenings::NODE_ADDED
+    .or(Happenings::NODE_ALLOCATABLE)
+    .or(Happenings::POD_GONE)
+    .or(Happenings::POD_SCALED_DOWN)
+    .or(Happenings::POD_ITSELF);
+
+/// A pod that goes makes room; one that stays does if it requests less of something that the pod of the cycle requests.
+/// Source: `plugins/noderesources/fit.go`, `isSchedulableAfterPodScaleDown`.
+pub fn pod_hint(cycle: &Cycle, event: &PodEvent) -> bool {
+    let (Some(before), Some(after)) = (event.before, event.after) else { return true };
+    let wants = cycle.pod.resident.class.requests.pairs();
+    wants.filter(|pair| pair.1 > 0).any(|(resource, _)| after.class.requests.get(resource) < before.class.requests.get(resource))
+}
 
 /// Highest score of a point of `requestedToCapacityRatio`.
 const SHAPE_SCORE_MAX: i64 = 10;
