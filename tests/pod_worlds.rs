@@ -34,9 +34,10 @@ const WAITING: &[&str] = &[
     "ErrImagePull",
     "ImagePullBackOff",
     "ErrImageNeverPull",
+    "RestartingAllContainers",
 ];
 /// Reasons of containers that have ended. Source: `spec/kubelet.md` §5, §8.
-const ENDED: &[&str] = &["Completed", "Error", "OOMKilled", "ContainerStatusUnknown", "Unknown"];
+const ENDED: &[&str] = &["Completed", "Error", "OOMKilled", "ContainerStatusUnknown", "Unknown", "RestartingAllContainers"];
 
 /// A drawn pod: policy, init container, containers, features (bits), grace, run time.
 type Drawn = (u8, u8, u8, u16, u8, u8);
@@ -79,7 +80,13 @@ fn pod(number: usize, drawn: &Drawn) -> (String, String) {
     let list: String = (0..containers % 3 + 1)
         .map(|at| {
             let ports = ports(at);
-            format!(r#"(name: "c{at}", image: "app-{number}:1", {probes} {hooks} {environment} {mounts} {ports} {limits}),"#)
+            let rules = match containers >> 5 {
+                1 => r#"restartPolicy: "Never", restartPolicyRules: [(action: "Restart", exitCodes: (operator: "In", values: [1]))],"#,
+                2 => r#"restartPolicy: "OnFailure", restartPolicyRules: [(action: "RestartAllContainers", exitCodes: (operator: "NotIn", values: [0]))],"#,
+                3 => r#"restartPolicy: "Always","#,
+                _ => "",
+            };
+            format!(r#"(name: "c{at}", image: "app-{number}:1", {probes} {hooks} {environment} {mounts} {ports} {limits} {rules}),"#)
         })
         .collect();
     let place = if bit(features, 9) { format!(r#"nodeName: "node-{}","#, runs_s % NODES + 1) } else { String::new() };

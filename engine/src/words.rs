@@ -18,7 +18,7 @@ words! {
     READY = "Ready", AVAILABLE = "Available", PROGRESSING = "Progressing", REPLICA_FAILURE = "ReplicaFailure",
     POD_SCHEDULED = "PodScheduled", POD_READY_TO_START_CONTAINERS = "PodReadyToStartContainers", INITIALIZED = "Initialized",
     CONTAINERS_READY = "ContainersReady", DISRUPTION_TARGET = "DisruptionTarget",
-    POD_RESIZE_PENDING = "PodResizePending", POD_RESIZE_IN_PROGRESS = "PodResizeInProgress",
+    ALL_CONTAINERS_RESTARTING = "AllContainersRestarting", POD_RESIZE_PENDING = "PodResizePending", POD_RESIZE_IN_PROGRESS = "PodResizeInProgress",
     MEMORY_PRESSURE = "MemoryPressure", DISK_PRESSURE = "DiskPressure", PID_PRESSURE = "PIDPressure", NETWORK_UNAVAILABLE = "NetworkUnavailable",
     ABLE_TO_SCALE = "AbleToScale", SCALING_ACTIVE = "ScalingActive", SCALING_LIMITED = "ScalingLimited",
     // Reasons of conditions, container states and pods.

@@ -231,7 +231,8 @@ impl State for PodStatus {
 
 /// Whether conditions that a pod's kubelet does not own differ, readiness gates among them.
 fn foreign_conditions_differ(new: &PodStatus, old: &PodStatus) -> bool {
-    const KUBELETS: [crate::names::Sym; 7] = [
+    const KUBELETS: [crate::names::Sym; 8] = [
+        words::ALL_CONTAINERS_RESTARTING,
         words::READY,
         words::CONTAINERS_READY,
         words::INITIALIZED,

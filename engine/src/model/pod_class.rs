@@ -30,6 +30,8 @@ pub struct PodClass {
     pub containers: Vec<Container>,
     /// `restartPolicy`.
     pub restart_policy: RestartPolicy,
+    /// Some container has a rule by which the whole pod starts over.
+    pub may_restart_all: bool,
     /// `terminationGracePeriodSeconds`.
     pub grace_s: u32,
     /// `activeDeadlineSeconds`.
@@ -89,6 +91,8 @@ pub struct Container {
     pub pull_never: bool,
     /// `restartPolicy` of its own; Always on an init container makes it a sidecar.
     pub restart_policy: Option<RestartPolicy>,
+    /// `restartPolicyRules`.
+    pub restart_rules: Box<[RestartRule]>,
     /// `resources.requests`.
     pub requests: Resources,
     /// `resources.limits`.
@@ -107,7 +111,32 @@ pub struct Container {
     pub post_start: Option<Handler>,
 }
 
+/// What a restart rule has the kubelet do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum RestartAction {
+    Restart,
+    RestartAllContainers,
+}
+
+/// One entry of `restartPolicyRules`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RestartRule {
+    /// `action`.
+    pub action: RestartAction,
+    /// `exitCodes.operator` is In, not NotIn.
+    pub within: bool,
+    /// `exitCodes.values`.
+    pub codes: Vec<i32>,
+}
+
 impl Container {
+    /// What its first rule that speaks of an exit code says; only a container with a restart policy of its own has rules.
+    pub fn rule_for(&self, exit_code: i32) -> Option<RestartAction> {
+        let speaks = |rule: &&RestartRule| rule.codes.contains(&exit_code) == rule.within;
+        self.restart_policy.and_then(|_| self.restart_rules.iter().find(speaks)).map(|rule| rule.action)
+    }
+
     /// Whether this init container is a sidecar.
     pub fn sidecar(&self) -> bool {
         self.restart_policy == Some(RestartPolicy::Always)

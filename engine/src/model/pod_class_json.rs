@@ -1,7 +1,7 @@
 //! Digests a defaulted pod spec (JSON) into a [`PodClass`].
 
 use crate::model::node::Effect;
-use crate::model::pod_class::{Container, ContainerPort, Handler, PodClass, Probe, RestartPolicy, Toleration};
+use crate::model::pod_class::{Container, ContainerPort, Handler, PodClass, Probe, RestartAction, RestartPolicy, RestartRule, Toleration};
 use crate::model::raw::Raw;
 use crate::model::resources::Resources;
 use crate::names::{Names, Sym};
@@ -18,6 +18,10 @@ pub(crate) fn digest(names: &mut Names, raw: Raw) -> PodClass {
     let volumes = || spec.get("volumes").and_then(Value::as_array).into_iter().flatten();
     PodClass {
         restart_policy: restart_policy(spec.get("restartPolicy")).unwrap_or(RestartPolicy::Always),
+        may_restart_all: ["initContainers", "containers"].into_iter().any(|list| {
+            let rules = spec.get(list).and_then(Value::as_array).into_iter().flatten().flat_map(restart_rules);
+            rules.into_iter().any(|rule| rule.action == RestartAction::RestartAllContainers)
+        }),
         grace_s: number(&spec, "terminationGracePeriodSeconds").unwrap_or(30).max(0) as u32,
         active_deadline: number(&spec, "activeDeadlineSeconds").map(|s| SimDuration::from_secs(s.max(0) as u64)),
         tolerations: tolerations(names, &spec),
@@ -89,6 +93,7 @@ fn container(names: &mut Names, container: &Value) -> Container {
         pull_always: pull == Some("Always"),
         pull_never: pull == Some("Never"),
         restart_policy: restart_policy(container.get("restartPolicy")),
+        restart_rules: restart_rules(container),
         requests: Resources::from_json(names, resources.and_then(|r| r.get("requests"))),
         limits: Resources::from_json(names, resources.and_then(|r| r.get("limits"))),
         ports: ports.map(|port| container_port(names, port)).collect(),
@@ -98,6 +103,21 @@ fn container(names: &mut Names, container: &Value) -> Container {
         pre_stop: lifecycle.and_then(|l| handler(names, l.get("preStop")?)),
         post_start: lifecycle.and_then(|l| handler(names, l.get("postStart")?)),
     }
+}
+
+fn restart_rules(container: &Value) -> Box<[RestartRule]> {
+    let rules = container.get("restartPolicyRules").and_then(Value::as_array).into_iter().flatten();
+    let rule = |rule: &Value| {
+        let action = match rule.get("action")?.as_str()? {
+            "Restart" => RestartAction::Restart,
+            "RestartAllContainers" => RestartAction::RestartAllContainers,
+            _ => return None,
+        };
+        let codes = rule.pointer("/exitCodes/values").and_then(Value::as_array).into_iter().flatten();
+        let codes = codes.filter_map(|code| i32::try_from(code.as_i64()?).ok()).collect();
+        Some(RestartRule { action, within: rule.pointer("/exitCodes/operator")? == "In", codes })
+    };
+    rules.filter_map(rule).collect()
 }
 
 fn container_port(names: &mut Names, port: &Value) -> ContainerPort {

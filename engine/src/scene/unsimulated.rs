@@ -43,7 +43,7 @@ const POD_FIELDS: &[&str] =
     &["securityContext", "serviceAccountName", "runtimeClassName", "hostAliases", "dnsConfig", "resourceClaims", "ephemeralContainers"];
 
 /// The same of a container.
-const CONTAINER_FIELDS: &[&str] = &["securityContext", "restartPolicyRules"];
+const CONTAINER_FIELDS: &[&str] = &["securityContext"];
 
 /// Sources of volumes that are simulated.
 const VOLUMES: &[&str] = &["persistentVolumeClaim", "ephemeral", "configMap", "secret", "projected", "downwardAPI", "emptyDir", "hostPath"];

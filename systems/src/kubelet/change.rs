@@ -61,6 +61,7 @@ impl PodRun {
             (container.started, container.ready, container.killing, container.post_start) = (false, false, false, false);
             container.image_ready = false;
         }
+        self.restarting_all = false;
         self.release(cx);
         self.busy = None;
         self.in_sync = false;

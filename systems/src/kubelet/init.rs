@@ -31,7 +31,8 @@ impl PodRun {
 
     /// Whether an app container has run in the present sandbox. Those that were lost with the one before do not count.
     fn initialized_here(&self, cx: &Cx) -> bool {
-        let lost = |container: &ContainerRun| container.ended().is_some_and(|end| end.reason == cx.texts.unknown);
+        let gone = [cx.texts.unknown, cx.texts.restarting_all];
+        let lost = |container: &ContainerRun| container.ended().is_some_and(|end| gone.contains(&end.reason));
         self.containers[self.init as usize..].iter().any(|container| container.starts > 0 && !lost(container))
     }
 

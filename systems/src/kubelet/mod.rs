@@ -29,6 +29,7 @@ pub mod probes;
 mod probing;
 pub mod resize;
 pub mod restart;
+mod rules;
 pub mod shutdown;
 mod start;
 pub mod statics;

@@ -220,6 +220,8 @@ pub struct PodRun {
     pub dirty: bool,
     /// Whether its last status has been reported.
     pub reported_end: bool,
+    /// All its containers are being removed, to start over.
+    pub restarting_all: bool,
     /// What its worker is doing.
     pub busy: Option<Box<Busy>>,
     /// How many of `containers` are init containers.
@@ -326,6 +328,9 @@ impl Cx<'_> {
     /// Whether the container at a place is started again after an exit code.
     pub(crate) fn restarts(&self, at: usize, exit_code: i32) -> bool {
         let init = self.class.init_containers.len();
+        if self.container(at).rule_for(exit_code).is_some() {
+            return true;
+        }
         let own = self.container(at).restart_policy;
         // An init container of a pod that restarts its containers always is tried again until it ends well.
         let pod = match self.class.restart_policy {
@@ -355,6 +360,7 @@ impl PodRun {
             in_sync: false,
             dirty: true,
             reported_end: false,
+            restarting_all: false,
             busy: None,
             init: init as u16,
             containers,

@@ -24,6 +24,9 @@ impl PodRun {
             self.complete(*busy, cx);
             return true;
         }
+        if let Some(moved) = self.restart_all(cx) {
+            return moved;
+        }
         if self.over(cx) {
             self.end(cx, None);
             return true;

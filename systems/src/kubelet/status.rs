@@ -8,6 +8,7 @@ use crate::kubelet::pod_run::{Cx, PodRun, Process, Stage};
 use smallvec::SmallVec;
 use wavetank_engine::model::meta::{Condition, ConditionStatus, condition};
 use wavetank_engine::model::pod::{ContainerState, ContainerStatus, PodPhase, PodStatus};
+use wavetank_engine::model::pod_class::RestartPolicy;
 use wavetank_engine::names::Sym;
 use wavetank_engine::words;
 
@@ -24,13 +25,32 @@ impl PodRun {
 
     /// One container as phase and conditions see it.
     pub(super) fn seen(&self, at: usize, cx: &Cx) -> Seen {
-        Seen { restart_policy: cx.container(at).restart_policy, status: Some(self.container_status(at, cx)) }
+        let status = self.container_status(at, cx);
+        let ended = match status.state {
+            ContainerState::Terminated(end) => Some(end),
+            ContainerState::Waiting { .. } => status.last,
+            ContainerState::Running { .. } => None,
+        };
+        let spec = cx.container(at);
+        let ruled = ended.is_some_and(|end| spec.rule_for(end.exit_code).is_some() || end.reason == cx.texts.restarting_all);
+        // A rule that has it started again is as if its policy said so. An init container that ended well has done its work.
+        let restart_policy = match (ruled, at < self.init as usize) {
+            (true, true) if !spec.sidecar() => Some(RestartPolicy::OnFailure),
+            (true, false) => Some(RestartPolicy::Always),
+            _ => spec.restart_policy,
+        };
+        Seen { restart_policy, status: Some(status) }
     }
 
     fn container_status(&self, at: usize, cx: &Cx) -> ContainerStatus {
         let container = &self.containers[at];
         let regular_init = at < self.init as usize && !cx.container(at).sidecar();
         if container.hidden && container.running_since().is_some() {
+            if let Some(end) = container.last.as_deref().copied().filter(|end| end.reason == cx.texts.restarting_all) {
+                let state = ContainerState::Waiting { reason: end.reason, message: cx.texts.restarting_all_words };
+                let restarts = container.starts.saturating_sub(1);
+                return ContainerStatus { state, last: Some(end), restarts, ready: false, started: false };
+            }
             let reason = if self.init > 0 { words::POD_INITIALIZING } else { words::CONTAINER_CREATING };
             let waiting = ContainerState::Waiting { reason, message: Sym::EMPTY };
             let state = container.last.as_deref().map_or(waiting, |&end| ContainerState::Terminated(end));
@@ -41,11 +61,13 @@ impl PodRun {
             Process::Running { since } => ContainerState::Running { since },
             Process::Ended(end) => ContainerState::Terminated(end),
         };
+        // What was removed to start over counts as started again.
+        let removed = container.ended().is_some_and(|end| end.reason == cx.texts.restarting_all);
         let done = regular_init && matches!(container.process, Process::Ended(end) if end.exit_code == 0);
         ContainerStatus {
             state,
             last: container.last.as_deref().copied(),
-            restarts: container.starts.saturating_sub(1),
+            restarts: if removed { container.starts } else { container.starts.saturating_sub(1) },
             ready: container.ready || done,
             started: container.started,
         }
@@ -97,7 +119,8 @@ impl PodRun {
         let ready = stands.ready.as_ref().map_or(containers_ready, &mut interned);
         let list = [
             (words::POD_READY_TO_START_CONTAINERS, (self.sandbox, Sym::EMPTY, Sym::EMPTY)),
-            (words::INITIALIZED, interned(&stands.initialized)),
+            // A pod that starts over stays initialized.
+            (words::INITIALIZED, if cx.class.may_restart_all && self.initialized() { began } else { interned(&stands.initialized) }),
             (words::READY, ready),
             (words::CONTAINERS_READY, containers_ready),
             (words::POD_SCHEDULED, began),
@@ -111,6 +134,16 @@ impl PodRun {
             transition_at: now,
             update_at: now,
         });
+        let restarting_all = cx.class.may_restart_all.then(|| {
+            let (holds, reason, message) = match phase {
+                PodPhase::Succeeded => (false, words::POD_COMPLETED, Sym::EMPTY),
+                PodPhase::Failed => (false, words::POD_FAILED, Sym::EMPTY),
+                _ if self.restarting_all => (true, cx.texts.restart_all_started, cx.texts.restart_all_started_words),
+                _ => (false, Sym::EMPTY, Sym::EMPTY),
+            };
+            let status = if holds { ConditionStatus::True } else { ConditionStatus::False };
+            Condition { kind: words::ALL_CONTAINERS_RESTARTING, status, reason, message, transition_at: now, update_at: now }
+        });
         let resizing = cx.resize.into_iter().flat_map(|resize| {
             let deferred = resize.waits().map(|why| (words::POD_RESIZE_PENDING, words::DEFERRED, why));
             let reason = |why: Sym| if why.is_empty() { Sym::EMPTY } else { words::ERROR };
@@ -120,6 +153,6 @@ impl PodRun {
             let status = ConditionStatus::True;
             Condition { kind, status, reason, message, transition_at: now, update_at: now }
         });
-        made.chain(resizing).collect()
+        made.chain(restarting_all).chain(resizing).collect()
     }
 }
