@@ -24,6 +24,8 @@ pub struct NodeFaults {
     shutting_down: BTreeSet<Sym>,
     /// Nodes on which everything takes so many times as long.
     slow: BTreeMap<Sym, u32>,
+    /// What others than pods have on the disks of nodes: bytes, and files.
+    filled: BTreeMap<Sym, (u64, u64)>,
     /// Nodes that went off by themselves, and whose behaviours have not looked yet.
     changed: Vec<Sym>,
 }
@@ -63,6 +65,7 @@ impl NodeFaults {
         self.nodes.remove(&node);
         self.shutting_down.remove(&node);
         self.slow.remove(&node);
+        self.filled.remove(&node);
     }
 
     /// Whether any node is shutting down.
@@ -83,6 +86,27 @@ impl NodeFaults {
         } else {
             self.slow.remove(&node);
         }
+    }
+
+    /// Has others than pods take so many bytes, or files, of a node's disk; nothing ends that.
+    pub fn fill(&mut self, node: Sym, bytes: Option<u64>, files: Option<u64>) {
+        let before = self.filled(node);
+        let now = (bytes.unwrap_or(before.0), files.unwrap_or(before.1));
+        if now == (0, 0) {
+            self.filled.remove(&node);
+        } else {
+            self.filled.insert(node, now);
+        }
+    }
+
+    /// What others than pods have on a node's disk: bytes, and files.
+    pub fn filled(&self, node: Sym) -> (u64, u64) {
+        if self.filled.is_empty() { (0, 0) } else { self.filled.get(&node).copied().unwrap_or_default() }
+    }
+
+    /// Whether that is more than nothing on any node.
+    pub fn any_filled(&self) -> bool {
+        !self.filled.is_empty()
     }
 
     /// How many times as long everything takes on a node.

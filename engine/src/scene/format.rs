@@ -143,7 +143,11 @@ pub enum Step {
     ShutDownNode(String),
     /// Everything that a node's kubelet does takes so many times as long: `SlowNode("node-1", 5)`.
     SlowNode(String, u32),
-    /// A failed, cut-off, shut-down or slow node is well again.
+    /// Others than pods have so much on a node's disk from now on: `FillDisk("node-1", "20Gi")`, or a share of it, `"95%"`; `"0"` frees it.
+    FillDisk(String, String),
+    /// The same of its inodes: `FillInodes("node-1", "99%")`.
+    FillInodes(String, String),
+    /// A failed, cut-off, shut-down or slow node, or one whose disk was filled, is well again.
     RestoreNode(String),
     /// Pulls of an image fail from now on.
     BreakImage(String),

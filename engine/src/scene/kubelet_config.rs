@@ -37,27 +37,35 @@ pub struct KubeletText {
 pub enum Signal {
     Memory,
     NodeFs,
+    NodeFsInodes,
     ImageFs,
+    ImageFsInodes,
     Pid,
 }
 
 impl Signal {
     /// All signals; memory comes first.
-    pub const ALL: [Signal; 4] = [Signal::Memory, Signal::NodeFs, Signal::ImageFs, Signal::Pid];
+    pub const ALL: [Signal; 6] =
+        [Signal::Memory, Signal::NodeFs, Signal::NodeFsInodes, Signal::ImageFs, Signal::ImageFsInodes, Signal::Pid];
 
     /// Its name in thresholds.
     pub fn text(self) -> &'static str {
         match self {
             Signal::Memory => "memory.available",
             Signal::NodeFs => "nodefs.available",
+            Signal::NodeFsInodes => "nodefs.inodesFree",
             Signal::ImageFs => "imagefs.available",
+            Signal::ImageFsInodes => "imagefs.inodesFree",
             Signal::Pid => "pid.available",
         }
     }
 }
 
+/// Bytes of a disk for each file that it can have. Choice: as `mkfs.ext4` makes it.
+pub const BYTES_PER_INODE: i64 = 16_384;
+
 /// Signals of the original that say nothing here.
-const OTHER_SIGNALS: [&str; 4] = ["nodefs.inodesFree", "imagefs.inodesFree", "containerfs.available", "allocatableMemory.available"];
+const OTHER_SIGNALS: [&str; 2] = ["containerfs.available", "allocatableMemory.available"];
 
 /// An amount, or a share of a capacity.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -77,7 +85,8 @@ impl Amount {
         }
     }
 
-    fn parse(text: &str) -> Option<Amount> {
+    /// Reads a quantity, or a percentage.
+    pub fn parse(text: &str) -> Option<Amount> {
         match text.strip_suffix('%') {
             Some(number) => {
                 let percent: f32 = number.parse().ok()?;
@@ -134,7 +143,13 @@ impl KubeletConfig {
     /// # Errors
     /// A sentence about the first mistake.
     pub fn of(text: &KubeletText) -> Result<KubeletConfig, String> {
-        let defaults = [("memory.available", "100Mi"), ("nodefs.available", "10%"), ("imagefs.available", "15%")];
+        let defaults = [
+            ("memory.available", "100Mi"),
+            ("nodefs.available", "10%"),
+            ("nodefs.inodesFree", "5%"),
+            ("imagefs.available", "15%"),
+            ("imagefs.inodesFree", "5%"),
+        ];
         let defaults = || defaults.into_iter().map(|(signal, amount)| (signal.to_string(), amount.to_string())).collect();
         let hard = text.eviction_hard.clone().unwrap_or_else(defaults);
         for (field, map) in
@@ -202,7 +217,8 @@ mod tests {
     #[test]
     fn hard_thresholds_given_take_the_place_of_all_defaults() {
         let signals = |config: &KubeletConfig| config.thresholds.iter().map(|threshold| threshold.signal).collect::<Vec<_>>();
-        assert_eq!(signals(&KubeletConfig::default()), [Signal::Memory, Signal::NodeFs, Signal::ImageFs]);
+        let all = [Signal::Memory, Signal::NodeFs, Signal::NodeFsInodes, Signal::ImageFs, Signal::ImageFsInodes];
+        assert_eq!(signals(&KubeletConfig::default()), all);
         let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
         let mut text = KubeletText { eviction_hard: Some(map(&[("pid.available", "10%")])), ..KubeletText::default() };
         assert_eq!(signals(&KubeletConfig::of(&text).unwrap()), [Signal::Pid]);

@@ -7,7 +7,7 @@ mod rates;
 
 use crate::scene::arrivals::OUTCOMES;
 use crate::scene::format::{Claim, DurationText, Expectation, LatencyChanges, Pool, ProgramDefaults, Step};
-use crate::scene::kubelet_config::{KubeletConfig, KubeletText};
+use crate::scene::kubelet_config::{Amount, KubeletConfig, KubeletText};
 use crate::scene::model::{Action, Expected, How, Scene, SceneObject, ScriptEntry, StorageAssumed, Ties};
 use crate::scene::network::NetworkSettings;
 use crate::scene::objects::{ObjectLoader, beside};
@@ -527,6 +527,11 @@ impl Loader<'_> {
             }
         }
         let decoded = decode::<Step>(step, "script", &mut self.problems)?;
+        if let Step::FillDisk(_, amount) | Step::FillInodes(_, amount) = &decoded
+            && Amount::parse(amount).is_none()
+        {
+            self.problems.error(step.span, format!("found the amount {amount:?}, expected a quantity such as \"20Gi\", or \"95%\""));
+        }
         if let Step::AddNodes(pool) = &decoded {
             return Some(Action::Apply(nodes_of(pool, step.span, &mut self.problems)));
         }

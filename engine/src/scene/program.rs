@@ -64,6 +64,8 @@ pub struct ProgramText {
     pub disk_volume: Option<String>,
     /// Processes that it runs.
     pub processes: u64,
+    /// Files that it has, each of which takes an inode.
+    pub files: u64,
     /// What it says, for `wavetank logs`.
     pub says: Vec<Says>,
     /// Size of its image. Unit: MB (10^6 bytes).
@@ -96,6 +98,7 @@ impl Default for ProgramText {
             disk_over_time: Vec::new(),
             disk_volume: None,
             processes: 0,
+            files: 0,
             says: Vec::new(),
             image_mb: 100,
             image_missing: false,
@@ -168,6 +171,8 @@ pub struct Program {
     pub disk_volume: Option<String>,
     /// Processes.
     pub processes: u64,
+    /// Files that it has, each of which takes an inode.
+    pub files: u64,
     /// What it says.
     pub says: Vec<Says>,
     /// Size of the image. Unit: bytes.
@@ -274,6 +279,7 @@ impl Program {
             disk_bytes: Levels::of_mib(text.disk_mib, &text.disk_over_time),
             disk_volume: text.disk_volume.clone(),
             processes: text.processes,
+            files: text.files,
             says: text.says.clone(),
             image_bytes: text.image_mb * 1_000_000,
             image_missing: text.image_missing,

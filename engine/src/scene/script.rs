@@ -6,7 +6,7 @@ use crate::api::request::{Propagation, Refusal, Verb};
 use crate::api::state::StateValue;
 use crate::ids::{Kind, ObjRef, ObjectKey};
 use crate::model::meta::Meta;
-use crate::model::node::{Node, NodeTaint};
+use crate::model::node::{Node, NodeStatus, NodeTaint};
 use crate::model::revisioned::StatefulSet;
 use crate::model::workload::{Deployment, ReplicaSet};
 use crate::names::{Names, Sym};
@@ -14,7 +14,7 @@ use crate::record::refusals::Refusals;
 use crate::scene::build::{self, Reader, with_tables};
 use crate::scene::faults::{BrokenVolumes, Fault, NodeFaults};
 use crate::scene::format::{DrainOptions, PropagationText, Step};
-use crate::scene::kubelet_config::KubeletConfig;
+use crate::scene::kubelet_config::{Amount, BYTES_PER_INODE, KubeletConfig};
 use crate::scene::manifests::{self, Manifests};
 use crate::scene::model::{Action, SceneObject};
 use crate::scene::pools::parse_taint;
@@ -92,6 +92,7 @@ fn step(sim: &mut Simulation, step: &Step) -> Result<(), Refusal> {
         Step::CutOffNode(name) => fault(sim, name, Some(Fault::CutOff)),
         Step::RestoreNode(name) => {
             slow_down(sim, name, 1)?;
+            on_machine(sim, name, |sim, node| sim.get_mut::<NodeFaults>().fill(node, Some(0), Some(0)))?;
             fault(sim, name, None)
         }
         Step::ShutDownNode(name) if sim.get::<KubeletConfig>().shutdown.0 == 0 => fault(sim, name, Some(Fault::Failed)),
@@ -102,6 +103,8 @@ fn step(sim: &mut Simulation, step: &Step) -> Result<(), Refusal> {
             }
         }),
         Step::SlowNode(name, times) => slow_down(sim, name, *times),
+        Step::FillDisk(name, amount) => fill(sim, name, amount, false),
+        Step::FillInodes(name, amount) => fill(sim, name, amount, true),
         Step::BreakImage(image) => {
             sim.get_mut::<Programs>().set_broken(image, true);
             Ok(())
@@ -247,6 +250,22 @@ fn fault(sim: &mut Simulation, name: &str, fault: Option<Fault>) -> Result<(), R
 
 fn slow_down(sim: &mut Simulation, name: &str, times: u32) -> Result<(), Refusal> {
     on_machine(sim, name, |sim, node| sim.get_mut::<NodeFaults>().slow_down(node, times))
+}
+
+/// Fills a node's disk to an amount, or takes its inodes.
+fn fill(sim: &mut Simulation, name: &str, amount: &str, inodes: bool) -> Result<(), Refusal> {
+    let Some(amount) = Amount::parse(amount) else { return Ok(()) };
+    each(sim, &node_target(name), |sim, object| {
+        let disk = sim.state::<NodeStatus>(object).map_or(0, |status| status.capacity.ephemeral_storage_bytes);
+        if disk == 0 {
+            let what = format!("node/{name} says nothing of its disk: give its pool a capacity of ephemeral-storage");
+            return Err(Refusal::invalid(what));
+        }
+        let whole = if inodes { disk / BYTES_PER_INODE } else { disk };
+        let amount = u64::try_from(amount.of(whole)).unwrap_or(0);
+        let (bytes, files) = if inodes { (None, Some(amount)) } else { (Some(amount), None) };
+        on_machine(sim, name, |sim, node| sim.get_mut::<NodeFaults>().fill(node, bytes, files))
+    })
 }
 
 /// Does something to the machine of a node.

@@ -65,7 +65,11 @@ impl Target {
             | Step::ShutDownNode(name)
             | Step::SlowNode(name, _)
             | Step::RestoreNode(name) => node(name),
-            Step::Taint(name, _) | Step::Untaint(name, _) | Step::RemoveManifest(name, _) => node(name),
+            Step::Taint(name, _)
+            | Step::Untaint(name, _)
+            | Step::RemoveManifest(name, _)
+            | Step::FillDisk(name, _)
+            | Step::FillInodes(name, _) => node(name),
             Step::BreakImage(_) | Step::FixImage(_) | Step::BreakVolume(_) | Step::FixVolume(_) | Step::AddNodes(_) => Vec::new(),
         }
     }

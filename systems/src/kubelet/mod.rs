@@ -125,6 +125,8 @@ pub struct Kubelets {
     waits: Waits,
     /// Nodes that are short of something, or were a while ago, by number.
     shortages: BTreeMap<u32, Shortages>,
+    /// What somebody else than pods had on the disks of nodes when their kubelets looked: bytes and files, by number.
+    filled: BTreeMap<u32, (u64, u64)>,
     /// Nodes that are shutting down, by number.
     shutdowns: BTreeMap<u32, Shutdown>,
     /// Static pods.

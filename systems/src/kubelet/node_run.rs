@@ -195,7 +195,7 @@ impl NodeRun {
 
     /// A container starts whose program may use memory, disk or processes.
     pub(super) fn starts(&mut self, program: &Program, now: SimTime) {
-        if !program.memory_bytes.any() && !program.disk_bytes.any() && program.processes == 0 {
+        if !program.memory_bytes.any() && !program.disk_bytes.any() && program.processes == 0 && program.files == 0 {
             return;
         }
         let pressure = &mut self.pressure;

@@ -39,6 +39,7 @@ pub(super) fn turn(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item)
                 cluster.kubelets.shutdowns.remove(&number);
             }
             statics::turn(work, cluster, item, number, false);
+            pressure::filled(cluster, number, work.now());
             pressure::turn(work, cluster, item, number);
         }
     }

@@ -23,7 +23,7 @@ use wavetank_engine::ids::{Kind, ObjRef, ObjectKey};
 use wavetank_engine::model::meta::{Condition, ConditionStatus, set_condition};
 use wavetank_engine::names::Sym;
 use wavetank_engine::record::events::{Arg, Report};
-use wavetank_engine::scene::kubelet_config::Signal;
+use wavetank_engine::scene::kubelet_config::{BYTES_PER_INODE, Signal};
 use wavetank_engine::time::{SimDuration, SimTime};
 use wavetank_engine::words;
 
@@ -71,6 +71,23 @@ pub(super) fn arm(work: &mut Work<Kubelet>, cluster: &mut Cluster, number: u32) 
     }
     look_by(cluster, number, moment(SimTime(work.now().0 + 1)));
     wake(work, cluster, number);
+}
+
+/// Has a kubelet look at its node soon if somebody else has filled its disk, or made room there.
+pub(super) fn filled(cluster: &mut Cluster, number: u32, now: SimTime) {
+    if !cluster.faults.any_filled() && cluster.kubelets.filled.is_empty() {
+        return;
+    }
+    let filled = cluster.faults.filled(cluster.kubelets.nodes[number as usize].name);
+    if filled == cluster.kubelets.filled.get(&number).copied().unwrap_or_default() {
+        return;
+    }
+    if filled == (0, 0) {
+        cluster.kubelets.filled.remove(&number);
+    } else {
+        cluster.kubelets.filled.insert(number, filled);
+    }
+    look_by(cluster, number, moment(SimTime(now.0 + 1)));
 }
 
 /// Has a kubelet look no later than at a time.
@@ -142,7 +159,7 @@ fn look(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, number: u3
         let signal = config.thresholds[threshold].signal;
         let resource = resource(signal);
         say(cluster, now, object, (true, "EvictionThresholdMet"), &format!("Attempting to reclaim {resource}"));
-        let freed = matches!(signal, Signal::NodeFs | Signal::ImageFs) && {
+        let freed = !matches!(signal, Signal::Memory | Signal::Pid) && {
             disk::delete_unused(cluster, number, &used, i64::MAX, now);
             let observed = cluster.observe(number, &used);
             config.thresholds.iter().all(|threshold| !judge::met(threshold, &observed, true))
@@ -176,6 +193,7 @@ fn resource(signal: Signal) -> &'static str {
     match signal {
         Signal::Memory => "memory",
         Signal::NodeFs | Signal::ImageFs => "ephemeral-storage",
+        Signal::NodeFsInodes | Signal::ImageFsInodes => "inodes",
         Signal::Pid => "pids",
     }
 }
@@ -191,8 +209,10 @@ impl Cluster<'_, '_> {
             (capacity > 0).then(|| Observation { capacity, available: capacity.saturating_sub_unsigned(used).max(0) })
         };
         let sum = |of: fn(&PodUse) -> u64| used.pods.iter().map(|(_, pod)| of(pod)).sum::<u64>();
-        let disk = left(disk, sum(PodUse::disk) + node.image_bytes());
-        [left(memory, sum(PodUse::memory)), disk, disk, left(PIDS_MAX, sum(PodUse::processes))]
+        let (filled_bytes, filled_files) = self.faults.filled(node.name);
+        let files = left(disk / BYTES_PER_INODE, sum(PodUse::files) + filled_files);
+        let disk = left(disk, sum(PodUse::disk) + node.image_bytes() + filled_bytes);
+        [left(memory, sum(PodUse::memory)), disk, files, disk, files, left(PIDS_MAX, sum(PodUse::processes))]
     }
 }
 
@@ -200,7 +220,7 @@ impl Cluster<'_, '_> {
 fn choose(cluster: &Cluster, used: &NodeUse, signal: Signal) -> Option<ObjRef> {
     let shortage = match signal {
         Signal::Memory => Shortage::Memory,
-        Signal::NodeFs | Signal::ImageFs => Shortage::Disk,
+        Signal::NodeFs | Signal::NodeFsInodes | Signal::ImageFs | Signal::ImageFsInodes => Shortage::Disk,
         Signal::Pid => Shortage::Pids,
     };
     let candidate = |(pod, usage): &(ObjRef, PodUse)| {
@@ -208,6 +228,7 @@ fn choose(cluster: &Cluster, used: &NodeUse, signal: Signal) -> Option<ObjRef> {
         let class = cluster.classes.get(run.class);
         let (request, usage) = match shortage {
             Shortage::Memory => (class.requests.memory_bytes, usage.memory()),
+            Shortage::Disk if matches!(signal, Signal::NodeFsInodes | Signal::ImageFsInodes) => (0, usage.files()),
             Shortage::Disk => (class.requests.ephemeral_storage_bytes, usage.disk()),
             Shortage::Pids => (0, usage.processes()),
         };

@@ -4,6 +4,7 @@
 
 use crate::kubelet::Cluster;
 use crate::kubelet::pressure::usage::NodeUse;
+use wavetank_engine::scene::kubelet_config::Signal;
 use wavetank_engine::time::{SimDuration, SimTime};
 
 /// How often images are collected. Choice: at whole multiples.
@@ -29,7 +30,7 @@ pub(super) fn delete_unused(cluster: &mut Cluster, number: u32, used: &NodeUse, 
 /// Collects images if it is time and the disk is full enough. When it has to be looked at again for that.
 pub(super) fn collect(cluster: &mut Cluster, number: u32, used: &NodeUse, now: SimTime) -> Option<SimTime> {
     let (high, low, age) = (cluster.config.image_high_percent, cluster.config.image_low_percent, cluster.config.image_age);
-    let seen = cluster.observe(number, used)[1]?;
+    let seen = cluster.observe(number, used)[Signal::ImageFs as usize]?;
     let usage_percent = 100 - seen.available.saturating_mul(100) / seen.capacity;
     if usage_percent < high {
         return None;

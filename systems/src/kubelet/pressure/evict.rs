@@ -33,7 +33,11 @@ pub(super) fn message(cluster: &Cluster, pod: ObjRef, used: &NodeUse, signal: Si
     let thresholds = met.iter().map(|&at| &cluster.config.thresholds[at]);
     let first = thresholds.into_iter().find(|threshold| super::resource(threshold.signal) == resource);
     if let Some((threshold, seen)) = first.and_then(|threshold| Some((threshold, observed[threshold.signal as usize]?))) {
-        let amount = |amount: i64| if signal == Signal::Pid { amount.to_string() } else { bytes(amount) };
+        let amount = |amount: i64| match signal {
+            Signal::Pid => amount.to_string(),
+            Signal::NodeFsInodes | Signal::ImageFsInodes => Quantity::from_units(amount, Format::DecimalSi).to_string(),
+            Signal::Memory | Signal::NodeFs | Signal::ImageFs => bytes(amount),
+        };
         let (threshold, available) = (amount(threshold.amount.of(seen.capacity)), amount(seen.available));
         text += &format!("Threshold quantity: {threshold}, available: {available}. ");
     }

@@ -7,7 +7,7 @@ use wavetank_engine::ids::ObjRef;
 use wavetank_engine::scene::kubelet_config::{KubeletConfig, Signal, Threshold};
 use wavetank_engine::time::SimTime;
 
-/// What there is of something, and what is left. Unit: bytes or processes.
+/// What there is of something, and what is left. Unit: bytes, files or processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Observation {
     /// All there is.
@@ -17,7 +17,7 @@ pub struct Observation {
 }
 
 /// By [`Signal`]; `None`: not measured.
-pub type Observations = [Option<Observation>; 4];
+pub type Observations = [Option<Observation>; Signal::ALL.len()];
 
 /// How many conditions follow from shortages: of memory, of disk, of process numbers.
 pub const CONDITIONS: usize = 3;
@@ -26,7 +26,7 @@ pub const CONDITIONS: usize = 3;
 fn condition(signal: Signal) -> usize {
     match signal {
         Signal::Memory => 0,
-        Signal::NodeFs | Signal::ImageFs => 1,
+        Signal::NodeFs | Signal::NodeFsInodes | Signal::ImageFs | Signal::ImageFsInodes => 1,
         Signal::Pid => 2,
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct ContainerUse {
     /// On the container's own disk.
     pub disk: u64,
     pub processes: u64,
+    /// Files, each of which takes an inode.
+    pub files: u64,
 }
 
 /// What a pod uses.
@@ -40,13 +42,17 @@ impl PodUse {
         self.containers.iter().map(|container| container.processes).sum()
     }
 
+    pub(super) fn files(&self) -> u64 {
+        self.containers.iter().map(|container| container.files).sum()
+    }
+
     /// What one container uses of what is measured, and requests of it. Nobody requests processes.
     pub(super) fn of(&self, at: usize, signal: Signal, requests: &Resources) -> Option<(i64, i64)> {
         let container = self.containers.get(at)?;
         let (used, request) = match signal {
             Signal::Memory => (container.memory, requests.memory_bytes),
             Signal::NodeFs | Signal::ImageFs => (container.disk, requests.ephemeral_storage_bytes),
-            Signal::Pid => return None,
+            Signal::Pid | Signal::NodeFsInodes | Signal::ImageFsInodes => return None,
         };
         Some((i64::try_from(used).unwrap_or(i64::MAX), request))
     }
@@ -105,7 +111,12 @@ impl Cluster<'_, '_> {
                 }
                 disk = 0;
             }
-            used.containers.push(ContainerUse { memory: program.memory_bytes.at(age), disk, processes: program.processes });
+            used.containers.push(ContainerUse {
+                memory: program.memory_bytes.at(age),
+                disk,
+                processes: program.processes,
+                files: program.files,
+            });
             let next = program.memory_bytes.next(age).into_iter().chain(program.disk_bytes.next(age)).min().map(|age| since + age);
             node.changes_at = node.changes_at.into_iter().chain(next).min();
         }
