@@ -135,7 +135,8 @@ fn step(kind: u8, whom: u8, pods: usize) -> String {
         14 => r#"Apply(ConfigMap(metadata: (name: "settings"), data: {"a": "b"}))"#.to_string(),
         15 => format!(r#"Taint("node-{node}", "drawn=1:NoExecute")"#),
         18 => format!(
-            r#"AddManifest("node-{node}", Pod(metadata: (name: "static"), spec: (containers: [(name: "c", image: "app-{app}:{whom}")])))"#
+            r#"AddManifest("node-{node}", Pod(metadata: (name: "static"), spec: (containers: [(name: "c", image: "app-{app}:{whom}", resources: (requests: {{"cpu": "{}m"}}))])))"#,
+            u32::from(whom) * 8
         ),
         20 | 21 => format!(
             r#"Resize("{pod}", {{"c0": (requests: {{"cpu": "{}m"}}, limits: {{"memory": "{}Mi"}})}})"#,

@@ -77,10 +77,12 @@ fn step(kind: u8, whom: u8, amount: u8, workloads: &[Workload]) -> String {
         10 => format!(r#"DrainWith(node: "node-{node}", options: (ignore_daemonsets: true))"#),
         11 => format!(r#"Untaint("node-{node}", "drawn")"#),
         14 | 15 => format!(r#"Resize("pod/app-{app}-*", {{"c": (requests: {{"cpu": "{}m"}})}})"#, u32::from(amount) * 9 + 1),
-        // It asks for nothing: a static pod that does not fit is refused only when its mirror is there, and holds too much until then.
-        16 => {
-            format!(r#"AddManifest("node-{node}", Pod(metadata: (name: "own"), spec: (containers: [(name: "c", image: "own:{amount}")])))"#)
-        }
+        16 => format!(
+            r#"AddManifest("node-{node}", Pod(metadata: (name: "own"), spec: (containers: [(
+                name: "c", image: "own:{amount}", resources: (requests: {{"cpu": "{}m"}}),
+            )])))"#,
+            u32::from(amount) * 9
+        ),
         17 => format!(r#"RemoveManifest("node-{node}", "own")"#),
         12 if amount.is_multiple_of(4) => format!(r#"Delete("{target}")"#),
         _ => format!(r#"Delete("pod/app-{app}-*")"#),

@@ -3,6 +3,7 @@
 use crate::api::objects::Objects;
 use crate::api::queue::Requests;
 use crate::ids::{Kind, Revision};
+use crate::model::meta::Meta;
 use crate::model::network::EndpointSlice;
 use crate::model::node::NodeStatus;
 use crate::model::pod::{Pod, PodAllocation, PodStatus};
@@ -28,13 +29,21 @@ pub fn broken(sim: &Simulation) -> Vec<String> {
     broken
 }
 
+/// Pods of this priority or higher are critical.
+const SYSTEM_PRIORITY: i32 = 2_000_000_000;
+
 /// No node's bound, living pods ask for more than its allocatable.
 fn nodes_hold_their_pods(sim: &Simulation, broken: &mut Vec<String>) {
     let (objects, names, classes) = (sim.get::<Objects>(), sim.get::<Names>(), sim.get::<Classes>());
     let mut used: BTreeMap<Sym, (Resources, i64)> = BTreeMap::new();
     for row in objects.of_kind(Kind::Pod).filter(|row| row.gone == Revision::HEAD && !row.node.is_empty()) {
         let (Some(pod), Some(status)) = (sim.state::<Pod>(row.object), sim.state::<PodStatus>(row.object)) else { continue };
-        if !status.phase.terminal() {
+        // For a critical pod, bound past the scheduler, the kubelet may still be making room.
+        let may_wait = || {
+            let of_node = sim.state::<Meta>(row.object).is_some_and(|meta| meta.owners.iter().any(|owner| owner.kind == Kind::Node));
+            of_node || classes.get(pod.class).priority >= SYSTEM_PRIORITY
+        };
+        if !status.phase.terminal() && !(status.start_at.is_none() && may_wait()) {
             let (sum, count) = used.entry(row.node).or_default();
             // A pod that was resized holds what its kubelet has set aside, whatever it wants.
             let class = sim.state::<PodAllocation>(row.object).map_or(pod.class, |has| has.allocated);

@@ -74,6 +74,8 @@ pub enum Rejection {
     Predicate(&'static str, &'static str),
     /// Its node is shutting down.
     Shutdown,
+    /// A critical pod has too little room, and there are too few pods that could make some; in the original's words.
+    NoRoom(String),
 }
 
 impl Rejection {
@@ -84,6 +86,7 @@ impl Rejection {
             Rejection::Short { resource, .. } => format!("OutOf{}", names.text(*resource)),
             Rejection::Predicate(name, _) => (*name).to_string(),
             Rejection::Shutdown => "NodeShutdown".to_string(),
+            Rejection::NoRoom(_) => "UnexpectedAdmissionError".to_string(),
         }
     }
 
@@ -99,15 +102,17 @@ impl Rejection {
                 format!("Node didn't have enough resource: {resource}, requested: {requested}, used: {used}, capacity: {capacity}")
             }
             Rejection::Predicate(name, why) => format!("Predicate {name} failed: {why}"),
+            Rejection::NoRoom(why) => format!("Unexpected error while attempting to recover from admission failure: {why}"),
             Rejection::Shutdown => "Pod was rejected as the node is shutting down.".to_string(),
         }
     }
 }
 
-/// Why a node's kubelet rejects a pod; the first reason in the order of the original. `None`: it takes it.
+/// Why a node's kubelet rejects a pod; the first reason in the order of the original. `None`: it takes it. Critical pods are rejected for
+/// want of room only when there is no other reason: room may be made for them.
 pub fn rejection(pod: Wants, node: Room) -> Option<Rejection> {
     under_pressure(pod, node)
-        .or_else(|| short(pod, node))
+        .or_else(|| short(pod, node).filter(|_| !pod.critical))
         .or_else(|| (!pod.matches).then_some(Rejection::Predicate("NodeAffinity", "node(s) didn't match Pod's node affinity/selector")))
         .or_else(|| {
             let taken = pod.ports.iter().any(|&asked| node.ports.iter().any(|&used| conflict(asked, used)));
@@ -119,6 +124,7 @@ pub fn rejection(pod: Wants, node: Room) -> Option<Rejection> {
             untolerated.then_some(Rejection::Predicate("TaintToleration", "node(s) had untolerated taint(s)"))
         })
         .or_else(|| node.shuts_down.then_some(Rejection::Shutdown))
+        .or_else(|| short(pod, node).filter(|_| pod.critical))
 }
 
 fn under_pressure(pod: Wants, node: Room) -> Option<Rejection> {
@@ -136,22 +142,35 @@ fn under_pressure(pod: Wants, node: Room) -> Option<Rejection> {
     Some(Rejection::Pressure(pressures))
 }
 
+/// A resource of which a node has too little. Units: of [`Resources`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Short {
+    pub resource: Sym,
+    pub requested: i64,
+    pub used: i64,
+    pub capacity: i64,
+}
+
 fn short(pod: Wants, node: Room) -> Option<Rejection> {
+    let first = shortages(pod.requests, node.allocatable, node.used).into_iter().next()?;
+    let Short { resource, requested, used, capacity } = first;
+    Some(Rejection::Short { resource, requested, used, capacity })
+}
+
+/// All resources of which a node has too little for a pod.
+pub fn shortages(requests: &Resources, allocatable: &Resources, used: &Resources) -> Vec<Short> {
     let lacks = |resource: Sym, requested: i64| {
-        let (used, capacity) = (node.used.get(resource), node.allocatable.get(resource));
-        (requested > capacity - used).then_some(Rejection::Short { resource, requested, used, capacity })
+        let (used, capacity) = (used.get(resource), allocatable.get(resource));
+        (requested > capacity - used).then_some(Short { resource, requested, used, capacity })
     };
-    lacks(words::PODS, 1).or_else(|| {
-        // An extended resource that the node does not know is no concern of its kubelet's.
-        let known = |resource: Sym| match resource {
-            words::CPU | words::MEMORY | words::EPHEMERAL_STORAGE => true,
-            _ => node.allocatable.extended.iter().any(|pair| pair.0 == resource),
-        };
-        pod.requests
-            .pairs()
-            .filter(|&(resource, amount)| amount > 0 && known(resource))
-            .find_map(|(resource, amount)| lacks(resource, amount))
-    })
+    // An extended resource that the node does not know is no concern of its kubelet's.
+    let known = |resource: Sym| match resource {
+        words::CPU | words::MEMORY | words::EPHEMERAL_STORAGE => true,
+        _ => allocatable.extended.iter().any(|pair| pair.0 == resource),
+    };
+    let others = requests.pairs().filter(|&(resource, amount)| amount > 0 && known(resource));
+    lacks(words::PODS, 1).into_iter().chain(others.filter_map(|(resource, amount)| lacks(resource, amount))).collect()
 }
 
 fn conflict(a: HostPort, b: HostPort) -> bool {

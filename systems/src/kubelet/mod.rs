@@ -24,6 +24,7 @@ pub mod node_run;
 mod node_turn;
 pub mod phase;
 pub mod pod_run;
+pub mod preempt;
 pub mod pressure;
 pub mod probes;
 mod probing;
@@ -133,6 +134,8 @@ pub struct Kubelets {
     statics: Statics,
     /// Pods whose resources are not simply those of their specs.
     resizes: LookupMap<Uid, Resize>,
+    /// Critical pods that wait for others to end, and those.
+    preempting: BTreeMap<Uid, (ObjRef, Vec<ObjRef>)>,
     /// Those that wait for room, by number of their node.
     waiting: BTreeMap<u32, BTreeMap<Uid, ObjRef>>,
 }
@@ -296,6 +299,7 @@ fn turn(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item) {
         if let Some(node) = node {
             resize::retry(work, cluster, item, node);
         }
+        preempt::ended(work, cluster, item);
         return;
     };
     let fault = cluster.fault(heard.node);
@@ -332,7 +336,18 @@ fn begin(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, heard: &H
         let (_, ()) = with_cx(cluster, work, &mut run, heard, |run, cx| run.adopt(&status, cx));
         return Some(run);
     }
-    if let Some(rejection) = rejection(cluster, heard, node, is_static) {
+    if preempt::waits(cluster, item.object) {
+        return None;
+    }
+    if let Some(mut rejection) = rejection(cluster, heard, node, is_static) {
+        let critical = is_static || cluster.classes.get(heard.class).priority >= CRITICAL_PRIORITY;
+        if let (true, Rejection::Short { .. }) = (critical, &rejection) {
+            let wants = wanting(cluster, heard, node);
+            match preempt::make_room(work, cluster, item, (heard, critical), &wants) {
+                Ok(()) => return None,
+                Err(why) => rejection = Rejection::NoRoom(why),
+            }
+        }
         reject(work, cluster, item, &mut run, heard, &rejection);
         return Some(run);
     }
@@ -341,6 +356,14 @@ fn begin(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, heard: &H
     let (out, ()) = with_cx(cluster, work, &mut run, heard, |run, cx| run.begin(Op::Admit, cx));
     assert!(out.reports.is_empty(), "a pod is reported when its worker begins, not before");
     Some(run)
+}
+
+/// How much a node has too little for a pod.
+fn wanting(cluster: &Cluster, heard: &Heard, node: u32) -> Vec<preempt::Want> {
+    let run = &cluster.kubelets.nodes[node as usize];
+    let Some(status) = cluster.node_statuses.get(run.object) else { return Vec::new() };
+    let short = admit::shortages(&cluster.classes.get(heard.class).requests, &status.allocatable, &run.used);
+    short.into_iter().map(|short| (short.resource, short.requested - (short.capacity - short.used))).collect()
 }
 
 /// Why the kubelet rejects a pod that it has just heard of.
@@ -429,6 +452,7 @@ fn live(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, run: &mut 
         discount(cluster, run);
         if counted {
             resize::retry(work, cluster, item, run.node);
+            preempt::ended(work, cluster, item);
         }
         if counted && cluster.kubelets.shutdowns.contains_key(&run.node) {
             work.wake(cluster.kubelets.nodes[run.node as usize].object, item.cause);

@@ -205,8 +205,9 @@ fn go_on(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, place: &(
     };
     let removed = pod.removed;
     let Some(mut run) = taken.or_else(|| if removed { None } else { begin(work, cluster, item, &heard, place.0) }) else { return };
+    let ran = run.stage != Stage::Finished;
     live(work, cluster, item, &mut run, &heard, true);
-    if run.stage == Stage::Finished && removed {
+    if ran && run.stage == Stage::Finished && removed {
         work.wake(item.object, item.cause);
     }
     if let Some(pod) = cluster.kubelets.statics.pods.get_mut(place) {
