@@ -287,6 +287,41 @@ impl Program {
     }
 }
 
+impl Program {
+    /// How many times as long it takes under a limit of CPU, as a fraction; (1, 1): it is not throttled. `limit` 0: none.
+    pub fn slowdown(&self, limit_millicores: u64) -> (u64, u64) {
+        if limit_millicores > 0 && self.cpu_millicores > limit_millicores { (self.cpu_millicores, limit_millicores) } else { (1, 1) }
+    }
+
+    /// The same under a limit of CPU below what it would use: it takes as many times as long to start, to run its hooks, to finish and to
+    /// react to TERM.
+    fn slowed(&self, limit_millicores: u64) -> Program {
+        let slowdown = self.slowdown(limit_millicores);
+        let slow = |span: SimDuration| stretched(span, slowdown);
+        let starting = Outage { from: SimDuration::ZERO, until: Some(self.ready_after), how: Failure::Refused };
+        let outages = |list: &[Outage]| {
+            let one =
+                |outage: &Outage| if *outage == starting { Outage { until: Some(slow(self.ready_after)), ..starting } } else { *outage };
+            list.iter().map(one).collect()
+        };
+        Program {
+            ready_after: slow(self.ready_after),
+            exits: self.exits.map(|(after, code)| (slow(after), code)),
+            readiness: outages(&self.readiness),
+            startup: outages(&self.startup),
+            on_term: self.on_term.map(|(after, code)| (slow(after), code)),
+            pre_stop: slow(self.pre_stop),
+            post_start: slow(self.post_start),
+            ..self.clone()
+        }
+    }
+}
+
+/// A span that takes so many times as long.
+pub fn stretched(span: SimDuration, (times, of): (u64, u64)) -> SimDuration {
+    SimDuration(u64::try_from(u128::from(span.0) * u128::from(times) / u128::from(of.max(1))).unwrap_or(u64::MAX))
+}
+
 fn outage(text: &AnswerText) -> Outage {
     match text {
         AnswerText::Fails(from, until) => Outage { from: from.0, until: Some(until.0), how: Failure::Answer },
@@ -379,6 +414,8 @@ impl Programs {
             (Some(found), Some(ends)) if found.crashes.is_some() => Arc::new(Program { exits_later: Some(ends), ..(*found).clone() }),
             (Some(found), _) => found,
         };
+        let limit = u64::try_from(container.limits.cpu_millicores).unwrap_or(0);
+        let program = if program.slowdown(limit) > (1, 1) { Arc::new(program.slowed(limit)) } else { program };
         self.cache.insert((id, init, index as u32), program.clone());
         program
     }

@@ -21,6 +21,7 @@ use wavetank_engine::model::pod::PodAllocation;
 use wavetank_engine::model::pod_class::{ClassId, PodClass, Qos};
 use wavetank_engine::names::Sym;
 use wavetank_engine::record::events::Report;
+use wavetank_engine::scene::program::stretched;
 use wavetank_engine::time::{SimDuration, SimTime};
 use wavetank_engine::words;
 
@@ -386,17 +387,31 @@ impl PodRun {
                 self.stop(at, cx.class.grace_s.max(1), cx.now, cx.now, cx);
             } else {
                 self.cross_container(at, cx, Seam::Cri, "UpdateContainerResources", |_| String::new());
+                self.faster(at, (pairs[at].0.1.cpu_millicores, pairs[at].1.1.cpu_millicores), cx);
                 self.memory_limited(at, pairs[at].1.1.memory_bytes, cx);
             }
         }
         Ok(restarting)
     }
 
+    /// A running container has another limit of CPU now: what is left of its work goes faster, or slower.
+    fn faster(&mut self, at: usize, (before, after): (i64, i64), cx: &mut Cx) {
+        let program = cx.program(at);
+        let slowdown = |limit: i64| program.slowdown(u64::try_from(limit).unwrap_or(0));
+        let (old, new) = (slowdown(before), slowdown(after));
+        let container = &mut self.containers[at];
+        if let Some(exit) = container.exit.as_mut().filter(|exit| old != new && !container.killing && exit.reason != words::OOM_KILLED) {
+            let left = exit.at.since(cx.now);
+            exit.at = cx.now + stretched(stretched(left, (old.1, old.0)), new);
+        }
+    }
+
     /// A running container has this limit of memory now: when its program exceeds it.
     pub(super) fn memory_limited(&mut self, at: usize, limit: i64, cx: &mut Cx) {
         let Some(since) = self.containers[at].running_since().filter(|_| !self.containers[at].killing) else { return };
         let program = cx.program(at);
-        let own = self.own_exit(at, since, cx);
+        let own = self.containers[at].exit.filter(|exit| exit.reason != words::OOM_KILLED);
+        let own = own.or_else(|| self.own_exit(at, since, cx));
         let limit = u64::try_from(limit).ok().filter(|&limit| limit > 0);
         let killed = limit.and_then(|limit| program.memory_bytes.exceeds(limit, cx.now.since(since))).map(|after| since + after);
         self.containers[at].exit = match killed.filter(|&at| own.is_none_or(|own| at <= own.at)) {

@@ -146,6 +146,7 @@ impl PodRun {
         container.process = Process::Running { since: now };
         (container.image_ready, container.killing, container.forced, container.retry_at) = (false, false, false, None);
         (container.post_start, container.hidden) = (has_hook, true);
+        self.containers[at].exit = None;
         self.memory_limited(at, memory_limit, cx);
         self.dirty = true;
         self.cross_container(at, cx, Seam::Cri, "StartContainer", |_| String::new());
