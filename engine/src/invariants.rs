@@ -43,7 +43,8 @@ fn nodes_hold_their_pods(sim: &Simulation, broken: &mut Vec<String>) {
             let of_node = sim.state::<Meta>(row.object).is_some_and(|meta| meta.owners.iter().any(|owner| owner.kind == Kind::Node));
             of_node || classes.get(pod.class).priority >= SYSTEM_PRIORITY
         };
-        if !status.phase.terminal() && !(status.start_at.is_none() && may_wait()) {
+        let counts = !status.phase.terminal() && (status.start_at.is_some() || !may_wait());
+        if counts {
             let (sum, count) = used.entry(row.node).or_default();
             // A pod that was resized holds what its kubelet has set aside, whatever it wants.
             let class = sim.state::<PodAllocation>(row.object).map_or(pod.class, |has| has.allocated);

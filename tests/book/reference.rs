@@ -26,6 +26,7 @@ const TYPES: &[(&str, &str, &str)] = &[
     ("Metrics", "series.rs", "SeriesText"),
     ("Traces", "traces/mod.rs", "TraceText"),
     ("Steps of the script", "format.rs", "Step"),
+    ("Resources of a resize", "resize.rs", "ResizeText"),
     ("Options of a drain", "format.rs", "DrainOptions"),
     ("Options of a rolling update", "format.rs", "RollingUpdateOptions"),
     ("Propagation", "format.rs", "PropagationText"),

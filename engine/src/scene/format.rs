@@ -89,7 +89,7 @@ pub struct LatencyChanges {
     pub pull_bytes_per_s: Option<u64>,
 }
 
-/// One step of the script, other than `Apply`, `Create` and `Patch`, which hold objects.
+/// One step of the script, other than `Apply`, `Create`, `Patch` and `AddManifest("node-1", Pod(...))`, which hold objects.
 ///
 /// A target is written `kind/name` or `kind/namespace/name`; a name may hold one `*`, which stands for the first match by name.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -122,7 +122,7 @@ mod tests {
     use wavetank_engine::time::SimDuration;
 
     fn memory(available: i64) -> Observations {
-        [Some(Observation { capacity: 1000, available }), None, None, None]
+        [Some(Observation { capacity: 1000, available }), None, None, None, None, None]
     }
 
     fn config(soft_s: Option<u64>, reclaim: i64) -> KubeletConfig {
