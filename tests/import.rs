@@ -185,6 +185,7 @@ const WAITS: &[(&str, u64)] = &[
     // That a volume cannot be unmounted is no field of an object.
     ("volume_stays_mounted.ron", 60),
     ("volume_stays_mounted.ron", 120),
+    ("resized.ron", 120), // a limit of memory that could not be lowered yet
 ];
 
 #[test]

@@ -51,6 +51,17 @@ pub fn list_json(sim: &Simulation, kind: Kind, namespace: Option<Sym>) -> Vec<Va
     rows.iter().map(|row| cx.object(row, &sim.parts(row.object))).collect()
 }
 
+/// What a container requests: of what it does not say its limit. Specs come from templates, which are stored without.
+fn requested(container: &Container) -> Resources {
+    let mut requests = container.requests.clone();
+    for (resource, limit) in container.limits.pairs() {
+        if requests.get(resource) == 0 {
+            requests.set(resource, limit);
+        }
+    }
+    requests
+}
+
 struct Cx<'s> {
     sim: &'s Simulation,
     names: &'s Names,
@@ -332,11 +343,12 @@ impl<'s> Cx<'s> {
             "name": self.text(container.name), "image": self.text(container.image), "ready": status.ready, "started": status.started,
             "restartCount": status.restarts, "state": state, "lastState": last,
         });
-        if allocated.requests.pairs().next().is_some() {
-            out["allocatedResources"] = self.resources(&allocated.requests);
+        let requests = requested(allocated);
+        if requests.pairs().next().is_some() {
+            out["allocatedResources"] = self.resources(&requests);
         }
         if matches!(status.state, ContainerState::Running { .. }) {
-            for (field, amounts) in [("limits", &actual.limits), ("requests", &actual.requests)] {
+            for (field, amounts) in [("limits", &actual.limits), ("requests", &requested(actual))] {
                 if amounts.pairs().next().is_some() {
                     out["resources"][field] = self.resources(amounts);
                 }

@@ -201,7 +201,7 @@ mod tests {
             (vec![(words::CPU, 700)], Ok(vec![4, 2])),
             (vec![(words::PODS, 1)], Ok(vec![3])),
             (vec![(words::PODS, 1), (words::CPU, 100)], Ok(vec![2])),
-            (vec![(words::CPU, 1300)], Ok(vec![2, 0])),
+            (vec![(words::CPU, 1300)], Ok(vec![4, 0])),
             (vec![(words::CPU, 5000)], Err(vec![(words::CPU, 2900)])),
         ] {
             let mut chosen = choose(&all, &wants);
