@@ -84,6 +84,21 @@ fn an_autoscaler_and_its_traffic_are_told() {
 }
 
 #[test]
+fn latencies_and_errors_are_told() {
+    let ended = wavetank(&["run", "scenes/network/queueing.ron", "--series", "-", "--series-every", "30s"]);
+    assert_eq!((ended.code, ended.err.as_str()), (0, ""));
+    let rows = rows(&ended.out);
+    let p50 = values(&rows, "request_latency_ms", "to=service/patient;measure=p50");
+    // The queue is full at the end of the first spike, and what came then waits six seconds; with a second pod it is not.
+    assert_eq!([p50[1], p50[3], p50[5]].map(f64::round), [10.0, 10.0 + 6000.0, 10.0]);
+    let p99 = values(&rows, "request_latency_ms", "to=service/patient;measure=p99");
+    assert!(p99.iter().zip(&p50).all(|(p99, p50)| p99 >= p50), "{p99:?} {p50:?}");
+    let errors = values(&rows, "request_errors_percent", "to=service/curt");
+    assert_eq!([errors[1], errors[2], errors[3]], [0.0, 37.5, 0.0], "60 of 160 a second");
+    assert_eq!(values(&rows, "request_errors_percent", "to=service/patient")[2], 25.0, "1,200 of 4,800");
+}
+
+#[test]
 fn sampling_changes_nothing_and_gives_the_same_bytes() {
     let folder = folder("series_bytes");
     let digest = |words: &[&str]| {

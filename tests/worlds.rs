@@ -47,14 +47,16 @@ fn objects(workloads: &[Workload]) -> (String, String) {
             r#"{kind}(metadata: (name: "app-{number}"), spec: (
                 {fields}
                 template: (metadata: (labels: {{"app": "{number}"}}), spec: (terminationGracePeriodSeconds: {grace_s}, restartPolicy: "{policy}", containers: [(
-                    name: "c", image: "app-{number}:1", {probes} resources: (requests: {{"cpu": "{tenths}00m"}}),
+                    name: "c", image: "app-{number}:1", {probes} resources: (requests: {{"cpu": "{tenths}00m"}}, limits: {{"cpu": "{tenths}00m"}}),
                 )])),
             )),
             Service(metadata: (name: "app-{number}"), spec: (selector: {{"app": "{number}"}}, ports: [(port: 80)])),"#
         ));
-        if *ends {
-            programs.push_str(&format!(r#""app-{number}:*": (runs_for: "40s", exit_code: 1),"#));
-        }
+        // Each calls the next; some let requests wait.
+        let calls = if number + 1 < workloads.len() { format!(r#"calls: {{"service/app-{}": 1.5}},"#, number + 1) } else { String::new() };
+        let ends = if *ends { r#"runs_for: "40s", exit_code: 1,"# } else { "" };
+        let queue = u64::from(*grace_s) * 50;
+        programs.push_str(&format!(r#""app-{number}:*": ({ends} {calls} cpu_us_per_request: 7000, queue: {queue}),"#));
     }
     (objects, programs)
 }
@@ -98,7 +100,8 @@ fn scene(seed: u64, latency: &str, workloads: &[Workload], steps: &[(u16, u8, u8
     let text = format!(
         r#"Scene(seed: {seed}, duration: "{MINUTES}m", latency: {latency},
             nodes: [Pool(name: "node", count: {NODES}, zones: ["a", "b"], allocatable: {{"cpu": "2", "memory": "4Gi"}})],
-            objects: [{objects}], programs: {{{programs}}}, script: [{script}])"#
+            objects: [{objects}], programs: {{{programs}}}, script: [{script}],
+            traffic: [Traffic(to: "service/app-0", rate: Sine(mean: 120, amplitude: 110, period: "3m"))])"#
     );
     let files = MemoryFiles::default().with("drawn.ron", text.clone());
     let loaded = load(&files, &["drawn.ron".to_string()], &Overrides::default());

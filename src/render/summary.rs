@@ -107,7 +107,8 @@ fn requests(report: &TrafficReport) -> String {
     let from = report.from.as_ref().map_or(String::new(), |from| format!("{from} -> "));
     let parts = [(report.served, "served"), (report.refused, "refused"), (report.timed_out, "timed out"), (report.dropped, "dropped")];
     let parts = parts.into_iter().filter(|&(number, _)| number > 0).map(|(number, what)| format!(", {} {what}", grouped(number)));
-    format!("{from}{}: {} requests{}", report.to, grouped(report.sent), parts.collect::<String>())
+    let wait = report.longest_wait_s.map_or(String::new(), |wait| format!(", waited {wait:.3} s at most"));
+    format!("{from}{}: {} requests{}{wait}", report.to, grouped(report.sent), parts.collect::<String>())
 }
 
 /// `small: 3 nodes (most 5), 4 added, 1 removed, 12.5 node-hours, cost 1.25`; what did not happen is left out.

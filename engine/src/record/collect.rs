@@ -82,6 +82,7 @@ pub(super) fn traffic(sim: &Simulation) -> Vec<TrafficReport> {
             refused: counts.refused(),
             timed_out: counts.timed_out(),
             dropped: counts.dropped(),
+            longest_wait_s: (counts.longest_wait_ns() > 0).then_some(counts.longest_wait_ns() as f64 / 1e9),
         }
     };
     flows.0.iter().enumerate().map(report).collect()

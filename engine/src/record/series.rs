@@ -10,6 +10,7 @@ use crate::record::collect::{living, resource_sums, rollouts, traffic};
 use crate::record::events::Events;
 use crate::record::summary::TrafficReport;
 use crate::record::tally::Tally;
+use crate::scene::arrivals::{Arrivals, Flows, MEASURES, places};
 use crate::simulation::Simulation;
 use crate::time::SimTime;
 
@@ -110,9 +111,42 @@ impl Sampler {
                 }
             }
         }
+        points.extend(self.errors(&reports));
+        points.extend(latencies(sim));
         self.before = Some((sim.now(), reports));
         points
     }
+
+    /// Requests to each place that were not served, since the sample before, as a share of those sent.
+    fn errors(&self, reports: &[TrafficReport]) -> Vec<Point> {
+        let Some((_, before)) = &self.before else { return Vec::new() };
+        let sums = |list: &[TrafficReport], to: &str| {
+            let of = list.iter().filter(|report| report.to == to);
+            of.fold((0_i128, 0_i128), |sum, one| (sum.0 + i128::from(one.sent), sum.1 + i128::from(one.sent - one.served)))
+        };
+        let mut points = Vec::new();
+        for (at, report) in reports.iter().enumerate() {
+            if reports[..at].iter().all(|other| other.to != report.to) {
+                let (now, old) = (sums(reports, &report.to), sums(before, &report.to));
+                points.extend(Point::percent("request_errors_percent", &[("to", &report.to)], now.1 - old.1, now.0 - old.0));
+            }
+        }
+        points
+    }
+}
+
+/// How long requests take that come now, by where they go.
+fn latencies(sim: &Simulation) -> Vec<Point> {
+    let (Some(flows), Some(arrivals)) = (sim.find::<Flows>(), sim.find::<Arrivals>()) else { return Vec::new() };
+    let mut points = Vec::new();
+    for to in places(flows).into_iter().filter(|to| arrivals.has_latency(flows, to)) {
+        let Some(latency) = arrivals.latency_to(flows, to, sim.now()) else { continue };
+        for measure in MEASURES {
+            let milli = latency.of(measure).map_or(0, |span| i128::from(span.0 / 1000));
+            points.push(Point::milli("request_latency_ms", &[("to", to), ("measure", measure)], milli));
+        }
+    }
+    points
 }
 
 fn outcomes(report: &TrafficReport) -> [(&'static str, u64); 5] {

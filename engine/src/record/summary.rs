@@ -69,7 +69,7 @@ pub struct Summary {
 }
 
 /// What became of requests: sent = served + refused + timed_out + dropped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TrafficReport {
     /// Where they went, as the scene writes it.
     pub to: String,
@@ -86,6 +86,9 @@ pub struct TrafficReport {
     pub timed_out: u64,
     /// Lost on their way: denied by a policy, or without an endpoint on the node.
     pub dropped: u64,
+    /// The longest that a request waited in a pod; left out where none waits. Unit: seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub longest_wait_s: Option<f64>,
 }
 
 /// What groups of nodes cost, and what they were good for.

@@ -5,15 +5,23 @@
 //!
 //! Requests that bring about others make a graph of flows: the rate of a call is what its callers serve, times a factor, at each moment.
 
+mod latency;
 mod pieces;
+mod queue;
+mod share;
+
+pub use latency::{Latency, MEASURES, places};
+pub use share::{Counts, Group, Lost, OUTCOMES, Share};
 
 use crate::ids::{ObjectKey, Uid};
 use crate::scene::traffic::Rate;
 use crate::time::{SimDuration, SimTime};
 use bevy_ecs::resource::Resource;
-use pieces::Piece;
+use queue::Line;
 use serde::{Deserialize, Serialize};
+use share::REQUEST;
 use smallvec::{SmallVec, smallvec};
+use std::collections::BTreeMap;
 
 /// How far back metrics look at most: two scrapes of 15 s, and some.
 const KEPT: SimDuration = SimDuration::from_secs(60);
@@ -62,154 +70,8 @@ pub struct Arrivals {
 struct Spread {
     from: SimTime,
     share: Share,
-}
-
-/// Who gets which part of a rate.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Share {
-    /// Pods that get a part each, sorted.
-    pub pods: Vec<Uid>,
-    /// Parts that addresses get which are no pods: they are served.
-    pub others: u32,
-    /// Parts that nobody gets, of the size of a pod's; where there are no pods all is lost.
-    pub lost_parts: u32,
-    /// What becomes of what nobody gets.
-    pub lost: Lost,
-    /// What pods can serve, and how many can serve so much. Those that are not named serve all that comes. Unit: thousandths of a request
-    /// per second.
-    pub limits_milli: Vec<(u64, u32)>,
-}
-
-/// What becomes of requests that no pod gets.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Lost {
-    /// They are refused: by the proxy, by the name service, or with an error of the Ingress controller.
-    #[default]
-    Refused,
-    /// They are dropped: the client waits in vain.
-    Dropped,
-    /// Their source is not there: nobody sends them.
-    Unsent,
-}
-
-/// What became of requests. Unit: 10⁻¹⁸ of a request.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    sent: u128,
-    refused: u128,
-    dropped: u128,
-    timed_out: u128,
-}
-
-/// One request in the unit of [`Counts`].
-const REQUEST: u128 = 1_000_000_000_000_000_000;
-
-impl Counts {
-    /// Requests that were sent: all others together.
-    pub fn sent(&self) -> u64 {
-        whole(self.sent)
-    }
-
-    /// Requests that nothing took.
-    pub fn refused(&self) -> u64 {
-        whole(self.refused)
-    }
-
-    /// Requests that got lost on their way.
-    pub fn dropped(&self) -> u64 {
-        whole(self.dropped)
-    }
-
-    /// Requests beyond what programs could do at that time.
-    pub fn timed_out(&self) -> u64 {
-        whole(self.timed_out)
-    }
-
-    /// Requests that were answered.
-    pub fn served(&self) -> u64 {
-        self.sent() - self.refused() - self.dropped() - self.timed_out()
-    }
-
-    /// The same with its fraction.
-    fn served_exactly(&self) -> u128 {
-        self.sent.saturating_sub(self.refused).saturating_sub(self.dropped).saturating_sub(self.timed_out)
-    }
-
-    /// By the word of an outcome: `sent`, `served`, `refused`, `timed out`, `dropped`.
-    pub fn of(&self, outcome: &str) -> Option<u64> {
-        match outcome {
-            "sent" => Some(self.sent()),
-            "served" => Some(self.served()),
-            "refused" => Some(self.refused()),
-            "timed out" => Some(self.timed_out()),
-            "dropped" => Some(self.dropped()),
-            _ => None,
-        }
-    }
-
-    fn add(&mut self, other: Counts) {
-        let Counts { sent, refused, dropped, timed_out } = self;
-        let sums = [(sent, other.sent), (refused, other.refused), (dropped, other.dropped), (timed_out, other.timed_out)];
-        sums.into_iter().for_each(|(sum, more)| *sum = sum.saturating_add(more));
-    }
-}
-
-/// The outcomes of requests, in words.
-pub const OUTCOMES: [&str; 5] = ["sent", "served", "refused", "timed out", "dropped"];
-
-fn whole(requests: u128) -> u64 {
-    u64::try_from(requests / REQUEST).unwrap_or(u64::MAX)
-}
-
-impl Share {
-    /// These pods get all.
-    pub fn among(mut pods: Vec<Uid>) -> Share {
-        pods.sort_unstable();
-        pods.dedup();
-        Share { pods, ..Share::default() }
-    }
-
-    /// Nobody gets any.
-    pub fn lost(lost: Lost) -> Share {
-        Share { lost, ..Share::default() }
-    }
-
-    fn served_parts(&self) -> u128 {
-        self.pods.len() as u128 + u128::from(self.others)
-    }
-
-    /// Into how many parts the rate is divided.
-    fn parts(&self) -> u128 {
-        (self.served_parts() + u128::from(self.lost_parts)).max(1)
-    }
-
-    /// What becomes of the requests of a rate.
-    fn count(&self, pieces: &[Piece]) -> Counts {
-        let mut counts = Counts::default();
-        if self.lost == Lost::Unsent {
-            return counts;
-        }
-        let parts = self.parts();
-        for &Piece { from, until, start, end } in pieces {
-            let width = u128::from(until.since(from).0);
-            let sent = area_below(start, end, LOAD_MAX, width);
-            let offered = area_below(start / parts, end / parts, LOAD_MAX, width);
-            let mut excess = 0_u128;
-            for &(limit, pods) in &self.limits_milli {
-                let taken = area_below(start / parts, end / parts, u128::from(limit) * 1_000_000, width);
-                excess = excess.saturating_add((offered - taken).saturating_mul(u128::from(pods)));
-            }
-            // What the division by parts cuts off goes with the greater part.
-            let lost = match (self.served_parts(), self.lost_parts) {
-                (0, _) => sent,
-                (_, 0) => 0,
-                (served, _) => sent.saturating_sub(offered.saturating_mul(served)),
-            };
-            let (refused, dropped) = if self.lost == Lost::Dropped { (0, lost) } else { (lost, 0) };
-            counts.add(Counts { sent, refused, dropped, timed_out: excess });
-        }
-        counts
-    }
+    /// Where requests wait in pods.
+    lines: Vec<Line>,
 }
 
 /// What a container does with CPU.
@@ -239,7 +101,7 @@ impl Arrivals {
     pub fn requests_milli(&self, flows: &Flows, pod: Uid, from: SimTime, until: SimTime) -> u64 {
         // At 1 ms each, a request per second takes a milli-core.
         let load = Load { base_millicores: 0, us_per_request: 1000, limit_millicores: None };
-        self.cpu_nanocores(flows, pod, load, from, until) / 1000
+        self.mean(flows, self.pieces_of_pod(flows, pod, from, until, false), load, from, until) / 1000
     }
 
     /// Notes how the rate of a flow is shared from now on. What lies too far back to be asked for is dropped.
@@ -251,17 +113,32 @@ impl Arrivals {
         if self.share_of(flow) == Some(&share) {
             return;
         }
-        // Calls that these requests bring about have another rate from now on.
-        for place in flow..flows.0.len() {
-            if place == flow || flows.comes_from(place, flow) {
-                let since = self.since(place, flows, now);
-                self.counts[place].0.add(since);
-                self.counts[place].1 = now;
+        // Calls that these requests bring about have another rate from now on. All of them are looked at before anything changes.
+        let concerned: Vec<usize> = (flow..flows.0.len()).filter(|&place| place == flow || flows.comes_from(place, flow)).collect();
+        let mut queues: Vec<(usize, BTreeMap<Uid, u128>)> = Vec::new();
+        for &place in &concerned {
+            let since = self.since(place, flows, now);
+            if self.spreads[place].last().is_some_and(|spread| !spread.lines.is_empty()) || place == flow {
+                queues.push((place, self.waiting(flows, place, now)));
             }
+            self.counts[place].0.add(since);
+            self.counts[place].1 = now;
         }
+        let mut share = Some(share);
+        for (place, waiting) in queues {
+            let next = if place == flow { share.take() } else { self.share_of(place).cloned() };
+            self.turn(place, next.unwrap_or_default(), &waiting, now);
+        }
+    }
+
+    /// Begins another spread of a flow.
+    fn turn(&mut self, flow: usize, share: Share, waiting: &BTreeMap<Uid, u128>, now: SimTime) {
+        let (lines, left) = Line::of(&share, waiting);
+        // Who waits in a pod that leaves waits in vain.
+        self.counts[flow].0.timed_out += left;
         let list = &mut self.spreads[flow];
         list.retain(|spread| spread.from < now);
-        list.push(Spread { from: now, share });
+        list.push(Spread { from: now, share, lines });
         let old = list.partition_point(|spread| spread.from + KEPT < now);
         list.drain(..old.saturating_sub(1));
     }
@@ -275,10 +152,15 @@ impl Arrivals {
     fn since(&self, flow: usize, flows: &Flows, now: SimTime) -> Counts {
         let from = self.counts.get(flow).map_or(SimTime::ZERO, |counted| counted.1);
         let pieces = self.pieces(flows, flow, from, now);
-        match self.share_of(flow) {
-            Some(share) => share.count(&pieces),
-            None => Share::default().count(&pieces),
+        let Some(spread) = self.spreads.get(flow).and_then(|list| list.last()) else { return Share::default().count(&pieces) };
+        let mut counts = spread.share.count(&pieces);
+        for line in &spread.lines {
+            let passed = self.passed(flows, flow, (spread, line), from.max(spread.from), now);
+            counts.timed_out = counts.timed_out.saturating_add(passed.over * line.pods.len() as u128);
+            let limit = spread.share.groups[line.group].limit().max(1);
+            counts.longest_wait_ns = counts.longest_wait_ns.max(u64::try_from(passed.most / limit).unwrap_or(u64::MAX));
         }
+        counts
     }
 
     /// What became of a flow's requests so far.
@@ -297,14 +179,19 @@ impl Arrivals {
         sum
     }
 
+    /// What of a flow was served so far and does not wait any more: that has brought about its calls.
+    fn answered(&self, flows: &Flows, flow: usize, now: SimTime) -> u128 {
+        let waiting: u128 = self.waiting(flows, flow, now).values().sum();
+        self.counts(flows, flow, now).served_exactly().saturating_sub(waiting)
+    }
+
     /// Sentences about flows whose requests do not add up: those from outside are sent as their rates say, and no outcome is counted twice.
     pub(crate) fn unaccounted(&self, flows: &Flows, now: SimTime) -> Vec<String> {
         let wrong = |(at, flow): (usize, &Flow)| {
             let counts = self.counts(flows, at, now);
             let parts = counts.refused.saturating_add(counts.dropped).saturating_add(counts.timed_out);
             let direct = Share::default().count(&pieces::of_rates(&flow.rates, SimTime::ZERO, now)).sent;
-            let called =
-                flow.calls.iter().map(|&(caller, milli)| self.counts(flows, caller, now).served_exactly() / 1000 * u128::from(milli));
+            let called = flow.calls.iter().map(|&(caller, milli)| self.answered(flows, caller, now) / 1000 * u128::from(milli));
             let rates = called.fold(direct, u128::saturating_add);
             // A rate is rounded where it is cut into pieces, and by how many pods it is divided.
             let rounded = REQUEST / 1000 + if flow.calls.is_empty() { 0 } else { REQUEST / 10 + rates / 1_000_000 };
@@ -316,12 +203,17 @@ impl Arrivals {
 
     /// The mean CPU that a container of a pod used between two moments, the second later than the first. Unit: nano-cores, cut.
     pub fn cpu_nanocores(&self, flows: &Flows, pod: Uid, load: Load, from: SimTime, until: SimTime) -> u64 {
+        let mine = if load.us_per_request == 0 { Vec::new() } else { self.pieces_of_pod(flows, pod, from, until, true) };
+        self.mean(flows, mine, load, from, until)
+    }
+
+    /// The mean CPU that rates cost. Unit: nano-cores, cut.
+    fn mean(&self, flows: &Flows, mine: Vec<Vec<pieces::Piece>>, load: Load, from: SimTime, until: SimTime) -> u64 {
         let base = (u128::from(load.base_millicores) * PER_MILLICORE).min(LOAD_MAX);
         let limit = load.limit_millicores.map_or(LOAD_MAX, |limit| (u128::from(limit) * PER_MILLICORE).min(LOAD_MAX));
         if load.us_per_request == 0 || flows.0.is_empty() {
             return u64::try_from(base.min(limit) / 1_000_000).unwrap_or(u64::MAX);
         }
-        let mine = self.pieces_of_pod(flows, pod, from, until);
         let mut moments: SmallVec<[SimTime; 8]> = smallvec![from, until];
         moments.extend(mine.iter().flatten().flat_map(|piece| [piece.from, piece.until]));
         moments.sort_unstable();
@@ -456,7 +348,7 @@ mod tests {
         let rate = Rate::Ramp(vec![(s(0), 0), (s(10), 100_000)]);
         let flows = Flows(vec![flow(vec![rate], vec![]), flow(vec![], vec![(0, 2500)]), flow(vec![], vec![(1, 1000)])]);
         let mut arrivals = Arrivals::default();
-        let limited = |pod, limit| Share { limits_milli: vec![(limit, 1)], ..Share::among(vec![Uid(pod)]) };
+        let limited = |pod, limit| Share { groups: vec![Group::limited(limit, 1)], ..Share::among(vec![Uid(pod)]) };
         arrivals.spread(&flows, 0, limited(1, 60_000), s(0));
         arrivals.spread(&flows, 1, limited(2, 100_000), s(0));
         arrivals.spread(&flows, 2, Share::among(vec![Uid(3)]), s(10));
@@ -492,7 +384,7 @@ mod tests {
             // A policy denies one of three.
             (20, Share { lost_parts: 1, lost: Lost::Dropped, ..Share::among(vec![Uid(1), Uid(2)]) }),
             // Two pods that serve 20/s each get 45/s each.
-            (30, Share { limits_milli: vec![(20_000, 2)], ..Share::among(vec![Uid(1), Uid(2)]) }),
+            (30, Share { groups: vec![Group::limited(20_000, 2)], ..Share::among(vec![Uid(1), Uid(2)]) }),
             (40, Share::lost(Lost::Unsent)),
         ];
         for (at, share) in table {

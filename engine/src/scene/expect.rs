@@ -14,7 +14,7 @@ use crate::scene::format::Claim;
 use crate::scene::model::{Expected, How};
 use crate::scene::targets::Target;
 use crate::simulation::Simulation;
-use crate::time::SimTime;
+use crate::time::{SimDuration, SimTime};
 use bevy_ecs::resource::Resource;
 use serde::{Deserialize, Serialize};
 
@@ -151,10 +151,20 @@ fn holds(sim: &Simulation, claim: &Claim) -> (bool, String) {
             let found = counts.and_then(|counts| counts.of(outcome));
             count(to, &format!("requests {outcome}"), found.map(|found| found as i64), &|found| found as u64 == *want)
         }
+        Claim::LatencyAtMost(to, measure, most) => latency(sim, to, measure, &|found| found <= most.0),
+        Claim::LatencyAtLeast(to, measure, least) => latency(sim, to, measure, &|found| found >= least.0),
         Claim::OnNode(target, want) => {
             let node = find(sim, target).first().and_then(|&pod| sim.state::<Pod>(pod)).map(|pod| sim.get::<Names>().text(pod.node));
             (node == Some(want), format!("{target} was on {}", node.filter(|node| !node.is_empty()).unwrap_or("no node")))
         }
+    }
+}
+
+fn latency(sim: &Simulation, to: &str, measure: &str, want: &dyn Fn(SimDuration) -> bool) -> (bool, String) {
+    let latency = sim.get::<Arrivals>().latency_to(sim.get::<Flows>(), to, sim.now());
+    match latency.and_then(|latency| latency.of(measure)) {
+        Some(found) => (want(found), format!("{measure} of {to} was {found}")),
+        None => (false, format!("no request to {to} was served")),
     }
 }
 

@@ -5,7 +5,7 @@ mod manifests;
 mod node_groups;
 mod rates;
 
-use crate::scene::arrivals::OUTCOMES;
+use crate::scene::arrivals::{MEASURES, OUTCOMES};
 use crate::scene::format::{Claim, DurationText, Expectation, LatencyChanges, Pool, ProgramDefaults, Step};
 use crate::scene::kubelet_config::{Amount, KubeletConfig, KubeletText};
 use crate::scene::model::{Action, Expected, How, Scene, SceneObject, ScriptEntry, StorageAssumed, Ties};
@@ -442,6 +442,7 @@ impl Loader<'_> {
             let path = format!("programs[{:?}]", entry.key.text);
             if let Some(program) = decode::<ProgramText>(&entry.value, &path, &mut self.problems) {
                 self.calls(&entry.key.text, &program, &entry.value, scene);
+                self.queue(&program, &entry.value);
                 let read_later = scene.traces.iter().any(Trace::brings_any_image);
                 if !read_later && !images.iter().any(|image| image_matches(&entry.key.text, image)) {
                     self.problems.warning(entry.key.span, format!("no container's image matches the program {:?}", entry.key.text));
@@ -582,19 +583,20 @@ impl Loader<'_> {
                 }
                 (word, CONNECTIONS)
             }
-            Claim::Requests(to, word, _) => {
+            Claim::Requests(to, word, _) | Claim::LatencyAtMost(to, word, _) | Claim::LatencyAtLeast(to, word, _) => {
                 if !scene.traffic.iter().any(|traffic| traffic.to == *to) && !scene.calls.iter().any(|call| call.to == *to) {
                     let mut problem = Problem::new(expected.span, format!("{to:?}: no traffic of the scene goes there"));
                     let targets: Vec<&str> = scene.traffic.iter().map(|traffic| traffic.to.as_str()).collect();
                     problem.help = crate::source::error::advice(to, &targets);
                     self.problems.push(Severity::Error, problem);
                 }
-                (word, &OUTCOMES)
+                (word, if matches!(expected.claim, Claim::Requests(..)) { &OUTCOMES } else { &MEASURES })
             }
             _ => return,
         };
         if !words.contains(&word) {
-            let mut problem = Problem::new(expected.span, format!("{word:?} is no outcome"));
+            let what = if words == MEASURES { "measure of latency" } else { "outcome" };
+            let mut problem = Problem::new(expected.span, format!("{word:?} is no {what}"));
             problem.help = crate::source::error::advice(word, words).or_else(|| Some(format!("one of {}", words.join(", "))));
             self.problems.push(Severity::Error, problem);
         }
@@ -687,7 +689,7 @@ fn target_of_claim(claim: &Claim) -> Option<&str> {
         | Claim::Phase(target, _)
         | Claim::Condition(target, ..)
         | Claim::OnNode(target, _) => Some(target),
-        Claim::Pods(..) | Claim::Reaches(..) | Claim::Requests(..) => None,
+        Claim::Pods(..) | Claim::Reaches(..) | Claim::Requests(..) | Claim::LatencyAtMost(..) | Claim::LatencyAtLeast(..) => None,
     }
 }
 

@@ -50,6 +50,8 @@ pub struct ProgramText {
     pub cpu_millicores: u64,
     /// CPU time of one request. Unit: microseconds.
     pub cpu_us_per_request: u64,
+    /// Requests that wait in it at most while it serves as many as its CPU limit allows; without room they time out at once.
+    pub queue: u64,
     /// Requests that it sends to Services for each that it serves: `{"service/cart": 2.0}`.
     pub calls: std::collections::BTreeMap<String, f64>,
     /// Memory that it uses. Unit: MiB.
@@ -91,6 +93,7 @@ impl Default for ProgramText {
             post_start_failures: 0,
             cpu_millicores: 0,
             cpu_us_per_request: 0,
+            queue: 0,
             calls: Default::default(),
             memory_mib: 0,
             memory_over_time: Vec::new(),
@@ -163,6 +166,8 @@ pub struct Program {
     pub cpu_millicores: u64,
     /// CPU time of one request. Unit: microseconds.
     pub cpu_us_per_request: u64,
+    /// Requests that wait at most.
+    pub queue: u64,
     /// Memory used, by time since the start. Unit: bytes.
     pub memory_bytes: Levels,
     /// Disk used. Unit: bytes.
@@ -275,6 +280,7 @@ impl Program {
             post_start_failures: text.post_start_failures,
             cpu_millicores: text.cpu_millicores,
             cpu_us_per_request: text.cpu_us_per_request,
+            queue: text.queue,
             memory_bytes: Levels::of_mib(text.memory_mib, &text.memory_over_time),
             disk_bytes: Levels::of_mib(text.disk_mib, &text.disk_over_time),
             disk_volume: text.disk_volume.clone(),

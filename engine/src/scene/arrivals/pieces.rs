@@ -1,6 +1,6 @@
 //! Rates of flows as straight pieces, calls among them.
 
-use super::{Arrivals, Flows, Share};
+use super::{Arrivals, Flows, Spread};
 use crate::ids::Uid;
 use crate::scene::traffic::Rate;
 use crate::time::SimTime;
@@ -18,8 +18,13 @@ pub(super) struct Piece {
 }
 
 impl Piece {
+    /// Whether it has a length.
+    pub(super) fn lasts(&self) -> bool {
+        self.until > self.from
+    }
+
     /// The rate at a moment within.
-    fn at(&self, moment: SimTime) -> u128 {
+    pub(super) fn at(&self, moment: SimTime) -> u128 {
         let (part, whole) = (u128::from(moment.since(self.from).0), u128::from(self.until.since(self.from).0).max(1));
         if self.end >= self.start {
             self.start + (self.end - self.start) * part / whole
@@ -29,7 +34,7 @@ impl Piece {
     }
 
     /// The moments within at which the rate passes a limit.
-    fn passes(&self, limit: u128) -> Option<SimTime> {
+    pub(super) fn passes(&self, limit: u128) -> Option<SimTime> {
         let (low, high) = (self.start.min(self.end), self.start.max(self.end));
         if limit <= low || limit >= high {
             return None;
@@ -103,38 +108,51 @@ impl Arrivals {
     /// What of a flow is served between two moments.
     fn served(&self, flows: &Flows, flow: usize, from: SimTime, until: SimTime) -> Vec<Piece> {
         let mut list = Vec::new();
-        for (share, from, until) in self.shares(flow, from, until) {
+        for (spread, from, until) in self.shares(flow, from, until) {
+            let share = &spread.share;
+            let queues: Vec<(Vec<Piece>, u128)> = spread
+                .lines
+                .iter()
+                .map(|line| (self.passed(flows, flow, (spread, line), from, until).out, line.pods.len() as u128))
+                .collect();
             for piece in self.pieces(flows, flow, from, until) {
-                let parts = share.parts();
                 let mut moments: SmallVec<[SimTime; 8]> = smallvec![piece.from, piece.until];
-                moments.extend(share.limits_milli.iter().filter_map(|&(limit, _)| piece.passes(u128::from(limit) * 1_000_000 * parts)));
-                list.extend(between(moments, |from, until| (share.served(piece.at(from)), share.served(piece.at(until)))));
+                moments.extend(share.limits().filter_map(|limit| piece.passes(limit)));
+                let ends = queues.iter().flat_map(|(out, _)| out).map(|out| out.from);
+                moments.extend(ends.filter(|&at| piece.from < at && at < piece.until));
+                list.extend(between(moments, |from, until| {
+                    let at_once = (share.served(piece.at(from)), share.served(piece.at(until)));
+                    queues.iter().fold(at_once, |sum, (out, pods)| {
+                        let (start, end) = over(out, from, until);
+                        (sum.0 + start * pods, sum.1 + end * pods)
+                    })
+                }));
             }
         }
         list
     }
 
-    /// How a flow is shared between two moments: each share with its span.
-    fn shares(&self, flow: usize, from: SimTime, until: SimTime) -> impl Iterator<Item = (&Share, SimTime, SimTime)> {
+    /// How a flow is shared between two moments: each spread with its span.
+    fn shares(&self, flow: usize, from: SimTime, until: SimTime) -> impl Iterator<Item = (&Spread, SimTime, SimTime)> {
         let spreads = self.spreads.get(flow).map_or(&[][..], Vec::as_slice);
         let ends = spreads.iter().skip(1).map(|spread| spread.from).chain([until]);
         spreads
             .iter()
             .zip(ends)
-            .map(move |(spread, end)| (&spread.share, spread.from.max(from), end.min(until)))
+            .map(move |(spread, end)| (spread, spread.from.max(from), end.min(until)))
             .filter(|(_, from, until)| from < until)
     }
 
-    /// The rates that a pod gets between two moments, by flow.
-    pub(super) fn pieces_of_pod(&self, flows: &Flows, pod: Uid, from: SimTime, until: SimTime) -> Vec<Vec<Piece>> {
+    /// The rates that a pod gets between two moments, by flow; `served`: those at which it serves, where requests wait.
+    pub(super) fn pieces_of_pod(&self, flows: &Flows, pod: Uid, from: SimTime, until: SimTime, served: bool) -> Vec<Vec<Piece>> {
         let mut all = Vec::new();
         for flow in 0..self.spreads.len() {
             let mut mine = Vec::new();
-            for (share, from, until) in self.shares(flow, from, until) {
-                if share.pods.binary_search(&pod).is_ok() {
-                    let parts = share.parts();
-                    let part = |piece: Piece| Piece { start: piece.start / parts, end: piece.end / parts, ..piece };
-                    mine.extend(self.pieces(flows, flow, from, until).into_iter().map(part));
+            for (spread, from, until) in self.shares(flow, from, until) {
+                let Some(weight) = spread.share.weight(pod) else { continue };
+                match spread.lines.iter().find(|line| served && line.pods.binary_search(&pod).is_ok()) {
+                    Some(line) => mine.extend(self.passed(flows, flow, (spread, line), from, until).out),
+                    None => mine.extend(self.pieces(flows, flow, from, until).into_iter().map(|piece| spread.share.part(piece, weight))),
                 }
             }
             if !mine.is_empty() {
@@ -142,16 +160,5 @@ impl Arrivals {
             }
         }
         all
-    }
-}
-
-impl Share {
-    /// What is served of a rate. Unit: billionths of a request per second.
-    fn served(&self, rate: u128) -> u128 {
-        let each = rate / self.parts();
-        let limited: u32 = self.limits_milli.iter().map(|&(_, pods)| pods).sum();
-        let free = self.served_parts().saturating_sub(u128::from(limited));
-        let full = self.limits_milli.iter().map(|&(limit, pods)| each.min(u128::from(limit) * 1_000_000) * u128::from(pods)).sum::<u128>();
-        if limited == 0 && self.lost_parts == 0 && free > 0 { rate } else { each * free + full }
     }
 }

@@ -11,7 +11,24 @@ use serde_json::Value;
 /// Most requests that one request brings about in one Service.
 const CALLS_MAX: f64 = 1e6;
 
+/// Most requests that may wait in one pod.
+const QUEUE_MAX: u64 = 1_000_000_000;
+
 impl Loader<'_> {
+    /// Requests wait where a program needs CPU for them.
+    pub(super) fn queue(&mut self, program: &ProgramText, tree: &Tree) {
+        let span = tree.span_of(&["queue"]);
+        if program.queue > QUEUE_MAX {
+            self.problems.error(span, format!("found a queue of {} requests, expected 0 to {QUEUE_MAX}", program.queue));
+        }
+        if program.queue > 0 && program.cpu_us_per_request == 0 {
+            self.problems.error(
+                span,
+                "found a queue before a program that needs no time for a request, expected cpu_us_per_request: 5000 or another cost",
+            );
+        }
+    }
+
     /// The calls of a program: from each Service whose pods run it.
     pub(super) fn calls(&mut self, image: &str, program: &ProgramText, tree: &Tree, scene: &mut Scene) {
         if program.calls.is_empty() {

@@ -7,11 +7,11 @@ use crate::network::reach::{Candidate, Hint, Policies, categorize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use wavetank_engine::draw::draw_below;
-use wavetank_engine::ids::{Kind, ObjRef, ObjectKey};
+use wavetank_engine::ids::{Kind, ObjRef, ObjectKey, Uid};
 use wavetank_engine::model::network::{Endpoint, EndpointSlice, Service};
 use wavetank_engine::model::pod::PodStatus;
 use wavetank_engine::names::Sym;
-use wavetank_engine::scene::arrivals::{Flow, Lost, Share};
+use wavetank_engine::scene::arrivals::{Flow, Group, Lost, Share};
 use wavetank_engine::scene::network::Cni;
 use wavetank_engine::scene::program::Programs;
 use wavetank_engine::scene::targets::{Target, glob};
@@ -194,7 +194,7 @@ impl Sharing<'_, '_, '_> {
 
     fn among(&self, used: &[(&Endpoint, u16)], source: Option<ObjRef>, by_ingress: bool, programs: &mut Programs) -> Share {
         let mut share = Share { lost: Lost::Dropped, ..Share::default() };
-        let mut limits: BTreeMap<u64, u32> = BTreeMap::new();
+        let mut groups: BTreeMap<Group, Vec<Uid>> = BTreeMap::new();
         for &(endpoint, port) in used {
             let pod = endpoint.pod_uid.and_then(|uid| self.reads.listing.by_uid(uid));
             if !by_ingress && !self.allowed(source, endpoint, pod, port) {
@@ -205,14 +205,14 @@ impl Sharing<'_, '_, '_> {
                 None => share.others += 1,
                 Some(uid) => {
                     share.pods.push(uid);
-                    if let Some(limit) = pod.and_then(|pod| self.limit_milli(pod, programs)) {
-                        *limits.entry(limit).or_default() += 1;
+                    if let Some(group) = pod.and_then(|pod| self.group(pod, programs)) {
+                        groups.entry(group).or_default().push(uid);
                     }
                 }
             }
         }
         share.pods.sort_unstable();
-        share.limits_milli = limits.into_iter().collect();
+        share.groups = groups.into_iter().map(|(group, members)| grouped(group, members)).collect();
         share
     }
 
@@ -249,20 +249,37 @@ impl Sharing<'_, '_, '_> {
         Some(PeerPod { namespace, namespace_labels, labels: pairs(row.labels), ports })
     }
 
-    /// Requests that a pod's containers can serve; `None`: as many as come. Unit: thousandths of a request per second.
-    fn limit_milli(&self, pod: ObjRef, programs: &mut Programs) -> Option<u64> {
+    /// How a pod's containers serve requests; `None`: as many as come, at once.
+    fn group(&self, pod: ObjRef, programs: &mut Programs) -> Option<Group> {
         let class_id = self.reads.pods.get(pod)?.class;
         let class = self.reads.classes.get(class_id);
-        let mut least = None;
+        let mut group = Group { weight: 1, at_a_time: 1, ..Group::default() };
         for (at, container) in class.containers.iter().enumerate() {
             let program = programs.of(&self.reads.names, class_id, class, false, at);
+            if program.cpu_us_per_request == 0 {
+                continue;
+            }
             let limit = u64::try_from(container.limits.cpu_millicores).unwrap_or(0);
-            if limit > 0 && program.cpu_us_per_request > 0 {
-                let free = limit.saturating_sub(program.cpu_millicores);
-                let can = free.saturating_mul(1_000_000) / program.cpu_us_per_request;
-                least = Some(least.map_or(can, |least: u64| least.min(can)));
+            // On less than a core a request takes longer.
+            let answer_us = if limit > 0 && limit < 1000 { program.cpu_us_per_request * 1000 / limit } else { program.cpu_us_per_request };
+            group.answer_us += answer_us;
+            let can = limit.saturating_sub(program.cpu_millicores).saturating_mul(1_000_000) / program.cpu_us_per_request;
+            if limit > 0 && (group.limit_milli == 0 || can < group.limit_milli) {
+                let cores = u32::try_from(limit / 1000).unwrap_or(u32::MAX).clamp(1, CORES_MAX);
+                group = Group { limit_milli: can.max(1), room: program.queue, at_a_time: cores, ..group };
             }
         }
-        least
+        (group.answer_us > 0).then_some(group)
     }
+}
+
+/// Most servers by which chance is reckoned.
+const CORES_MAX: u32 = 1000;
+
+/// A group with its pods.
+fn grouped(group: Group, mut members: Vec<Uid>) -> Group {
+    let pods = members.len() as u32;
+    members.sort_unstable();
+    let members = if group.room > 0 { members } else { Vec::new() };
+    Group { pods, members, ..group }
 }

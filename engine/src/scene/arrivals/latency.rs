@@ -1,0 +1,227 @@
+//! How long requests take in the pods that serve them.
+//!
+//! A request takes its time of CPU, and waits for those before it: for what the queue holds, and for what comes together by chance. Chance
+//! is that of an M/M/c queue (Erlang C): of `c` servers, one for each core of the pod's limit, with the pod's part of the rate and its
+//! limit. Its load counts as 95 % at most: beyond that the queue itself tells. Nobody waits longer than the pod's room lasts.
+
+use super::queue::Line;
+use super::share::Group;
+use super::{Arrivals, Flows};
+use crate::time::{SimDuration, SimTime};
+use std::collections::BTreeSet;
+
+/// Highest load by which chance is reckoned.
+const LOAD_MOST: f64 = 0.95;
+
+/// How long requests that come at a moment take until they are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Latency {
+    /// The mean.
+    pub mean: SimDuration,
+    /// Half of them take no longer.
+    pub p50: SimDuration,
+    /// 99 of 100 take no longer.
+    pub p99: SimDuration,
+}
+
+impl Latency {
+    /// By the word of a measure.
+    pub fn of(&self, measure: &str) -> Option<SimDuration> {
+        match measure {
+            "mean" => Some(self.mean),
+            "p50" => Some(self.p50),
+            "p99" => Some(self.p99),
+            _ => None,
+        }
+    }
+}
+
+/// The measures, in words.
+pub const MEASURES: [&str; 3] = ["mean", "p50", "p99"];
+
+/// Requests that are served alike. Units: seconds, and requests per second.
+#[derive(Debug, Clone, Copy)]
+struct Kindred {
+    /// How many come.
+    rate: f64,
+    /// What each takes at least.
+    least: f64,
+    /// Share of those that wait by chance beside that.
+    waits: f64,
+    /// Their wait is exponential, with this mean.
+    wait_mean: f64,
+    /// They wait no longer than this.
+    wait_most: f64,
+}
+
+impl Kindred {
+    fn of(group: &Group, rate: f64, waiting: f64, pods: f64) -> Kindred {
+        let answer = group.answer_us as f64 / 1e6;
+        let plain = Kindred { rate: rate * pods, least: answer, waits: 0.0, wait_mean: 0.0, wait_most: 0.0 };
+        if group.limit_milli == 0 || group.room == 0 {
+            return plain;
+        }
+        let limit = group.limit_milli as f64 / 1000.0;
+        let load = (rate / limit).min(LOAD_MOST);
+        let (least, most) = (answer + waiting / limit, (group.room as f64 - waiting).max(0.0) / limit);
+        Kindred {
+            rate: rate.min(limit) * pods,
+            least,
+            waits: erlang_c(group.at_a_time.max(1), load),
+            wait_mean: 1.0 / (limit * (1.0 - load)),
+            wait_most: most,
+        }
+    }
+
+    /// The mean, the longest waits cut.
+    fn mean(&self) -> f64 {
+        if self.wait_mean == 0.0 {
+            return self.least;
+        }
+        self.least + self.waits * self.wait_mean * (1.0 - exp_of_minus(self.wait_most / self.wait_mean))
+    }
+
+    /// Share of those that take longer than `time`.
+    fn beyond(&self, time: f64) -> f64 {
+        let wait = time - self.least;
+        if wait < 0.0 {
+            1.0
+        } else if wait >= self.wait_most || self.wait_mean == 0.0 {
+            0.0
+        } else {
+            self.waits * exp_of_minus(wait / self.wait_mean)
+        }
+    }
+}
+
+/// The chance to wait before `servers` that are busy for a share of the time: Erlang's C, from his B by its recursion.
+fn erlang_c(servers: u32, load: f64) -> f64 {
+    let offered = load * f64::from(servers);
+    let blocked = (1..=servers).fold(1.0, |blocked, nth| offered * blocked / (f64::from(nth) + offered * blocked));
+    blocked / (1.0 - load * (1.0 - blocked))
+}
+
+/// e to the power of −x for an x that is not negative, by additions, multiplications and divisions alone: the same on every machine.
+fn exp_of_minus(x: f64) -> f64 {
+    if x > 700.0 {
+        return 0.0;
+    }
+    let small = x / 1024.0;
+    let series = (1..=20).rev().fold(1.0, |sum, nth| 1.0 + small / f64::from(nth) * sum);
+    1.0 / (0..10).fold(series, |power, _| power * power)
+}
+
+fn seconds(seconds: f64) -> SimDuration {
+    SimDuration((seconds * 1e9).round() as u64)
+}
+
+/// The mean and quantiles of several kinds of requests; `None` when none comes.
+fn mixed(list: &[Kindred]) -> Option<Latency> {
+    let rate: f64 = list.iter().map(|kindred| kindred.rate).sum();
+    if rate <= 0.0 {
+        return None;
+    }
+    let mean = list.iter().map(|kindred| kindred.rate * kindred.mean()).sum::<f64>() / rate;
+    let quantile = |beyond: f64| {
+        let fits = |time: f64| list.iter().map(|kindred| kindred.rate * kindred.beyond(time)).sum::<f64>() <= beyond * rate;
+        let (mut low, mut high) = (0.0, list.iter().map(|kindred| kindred.least + kindred.wait_most).fold(0.0, f64::max));
+        if fits(low) {
+            return low;
+        }
+        for _ in 0..60 {
+            let middle = (low + high) / 2.0;
+            if fits(middle) { high = middle } else { low = middle }
+        }
+        high
+    };
+    Some(Latency { mean: seconds(mean), p50: seconds(quantile(0.5)), p99: seconds(quantile(0.01)) })
+}
+
+impl Arrivals {
+    /// How long requests to one place take that come now and are served, as the scene writes the place; `None` when none is served.
+    pub fn latency_to(&self, flows: &Flows, to: &str, now: SimTime) -> Option<Latency> {
+        let into = flows.0.iter().enumerate().filter(|(_, flow)| flow.to == to);
+        let list: Vec<Kindred> = into.flat_map(|(flow, _)| self.kindred(flows, flow, now)).collect();
+        mixed(&list)
+    }
+
+    /// Whether anything is known of how long requests to one place take.
+    pub fn has_latency(&self, flows: &Flows, to: &str) -> bool {
+        let shares = |flow: usize| self.spreads.get(flow).into_iter().flatten().map(|spread| &spread.share);
+        flows.0.iter().enumerate().any(|(place, flow)| flow.to == to && shares(place).any(|share| !share.groups.is_empty()))
+    }
+
+    fn kindred(&self, flows: &Flows, flow: usize, now: SimTime) -> Vec<Kindred> {
+        let Some(spread) = self.spreads.get(flow).and_then(|list| list.last()) else { return Vec::new() };
+        let share = &spread.share;
+        let all = self.pieces(flows, flow, now, SimTime(now.0 + 1)).first().map_or(0, |piece| piece.start);
+        let rate = |weight: u32| all as f64 / 1e9 * f64::from(weight) / share.parts() as f64;
+        let mut list = Vec::new();
+        let mut named = 0;
+        for (place, group) in share.groups.iter().enumerate() {
+            named += group.pods * group.weight;
+            let lines: Vec<&Line> = spread.lines.iter().filter(|line| line.group == place).collect();
+            let each = rate(group.weight);
+            if lines.is_empty() {
+                let each = if group.limit_milli > 0 { each.min(group.limit_milli as f64 / 1000.0) } else { each };
+                list.push(Kindred::of(group, each, 0.0, f64::from(group.pods)));
+            }
+            list.extend(lines.into_iter().map(|line| {
+                let waiting = self.waiting_at(flows, flow, (spread, line), now) as f64 / 1e18;
+                Kindred::of(group, each, waiting, line.pods.len() as f64)
+            }));
+        }
+        // All others answer at once.
+        let weights: u32 = if share.weights.is_empty() { share.pods.len() as u32 } else { share.weights.iter().sum() };
+        let others = rate((weights + share.others).saturating_sub(named));
+        list.push(Kindred { rate: others, least: 0.0, waits: 0.0, wait_mean: 0.0, wait_most: 0.0 });
+        list
+    }
+}
+
+/// Places that requests go to, each once, in the order of the flows.
+pub fn places(flows: &Flows) -> Vec<&str> {
+    let mut seen = BTreeSet::new();
+    flows.0.iter().map(|flow| flow.to.as_str()).filter(|to| seen.insert(*to)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "compared with the platform's, to within rounding")]
+    fn exponentials() {
+        for x in [0.0, 0.001, 0.5, 1.0, 4.6, 30.0, 200.0, 699.0] {
+            let (got, want) = (exp_of_minus(x), (-x as f64).exp());
+            assert!((got - want).abs() <= want * 1e-11, "{x}: {got}, {want}");
+        }
+        assert_eq!(exp_of_minus(1e9), 0.0);
+    }
+
+    #[test]
+    fn chances_to_wait() {
+        // Textbook values of Erlang C: one server waits as often as it is busy; two at 75 %; ten at 80 %.
+        for (servers, load, want) in [(1, 0.5, 0.5), (1, 0.8, 0.8), (2, 0.75, 0.642_857), (10, 0.8, 0.409_180)] {
+            assert!((erlang_c(servers, load) - want).abs() < 1e-4, "{servers} {load}: {}", erlang_c(servers, load));
+        }
+    }
+
+    #[test]
+    fn latencies_table() {
+        // 10 ms each, one at a time: 100 a second.
+        let group = Group { limit_milli: 100_000, room: 500, answer_us: 10_000, ..Group::limited(100_000, 1) };
+        let of = |rate: f64, waiting: f64| mixed(&[Kindred::of(&group, rate, waiting, 1.0)]).unwrap();
+        let ms = |latency: Latency| [latency.mean, latency.p50, latency.p99].map(|span| span.0 as f64 / 1e6);
+        // An idle pod needs the time of the request itself.
+        assert_eq!(ms(of(0.001, 0.0)).map(|ms| ms.round()), [10.0, 10.0, 10.0]);
+        // At half of the load a wait of 20 ms hits every other one: 10 ms in the mean; p99 waits 20 ms × ln 50.
+        let half = ms(of(50.0, 0.0));
+        assert!((half[0] - 20.0).abs() < 0.01 && (half[1] - 10.0).abs() < 0.01 && (half[2] - 10.0 - 20.0 * 3.912).abs() < 0.01, "{half:?}");
+        // 200 wait: two seconds before anything else.
+        assert!(ms(of(120.0, 200.0))[1] > 2010.0);
+        // Nobody waits longer than the room lasts.
+        assert_eq!(ms(of(120.0, 500.0)).map(|ms| ms.round()), [5010.0, 5010.0, 5010.0]);
+        assert_eq!(mixed(&[]), None);
+    }
+}

@@ -1,0 +1,218 @@
+//! Requests that wait in pods: a fluid that comes at the pod's part of a rate and goes at what the pod can serve.
+//!
+//! With a rate of λ and a limit of μ requests a second, what waits grows by λ − μ a second and shrinks by μ − λ, between nothing and the
+//! pod's room for it. As long as something waits the pod serves μ; who comes waits for (what waits) / μ seconds. What comes while the room
+//! is full times out. Rates are straight lines, so that all this is exact.
+
+use super::pieces::Piece;
+use super::share::{Group, REQUEST, Share};
+use super::{Arrivals, Flows, Spread};
+use crate::ids::Uid;
+use crate::time::{SimDuration, SimTime};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How far back a look for what waits goes first; four times as far each time.
+const LOOK_BACK: SimDuration = SimDuration::from_secs(60);
+
+/// Pods of one group in which equally many requests wait at the beginning of a spread.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Line {
+    /// Place of the group in the share.
+    pub(super) group: usize,
+    /// Sorted.
+    pub(super) pods: Vec<Uid>,
+    /// Unit: 10⁻¹⁸ of a request, in each pod.
+    pub(super) waiting: u128,
+}
+
+/// What went through a queue.
+#[derive(Debug, Default)]
+pub(super) struct Passed {
+    /// What was served.
+    pub(super) out: Vec<Piece>,
+    /// What found no room. Unit: 10⁻¹⁸ of a request.
+    pub(super) over: u128,
+    /// What waits at the end.
+    pub(super) waiting: u128,
+    /// Most that waited.
+    pub(super) most: u128,
+}
+
+/// Sends a rate through a queue before something that serves `limit`, where `waiting` requests wait already.
+fn pass(offered: impl Iterator<Item = Piece>, limit: u128, room: u128, waiting: u128) -> Passed {
+    let mut passed = Passed { waiting, most: waiting, ..Passed::default() };
+    for piece in offered {
+        match piece.passes(limit) {
+            Some(at) => {
+                passed.straight(Piece { until: at, end: limit, ..piece }, limit, room);
+                passed.straight(Piece { from: at, start: limit, ..piece }, limit, room);
+            }
+            None => passed.straight(piece, limit, room),
+        }
+    }
+    passed
+}
+
+impl Passed {
+    /// A piece that lies on one side of the limit.
+    fn straight(&mut self, piece: Piece, limit: u128, room: u128) {
+        let width = u128::from(piece.until.since(piece.from).0);
+        let full = Piece { start: limit, end: limit, ..piece };
+        if piece.start.max(piece.end) > limit {
+            let filled = (piece.start.saturating_sub(limit) + piece.end.saturating_sub(limit)) * width / 2;
+            let sum = self.waiting + filled;
+            self.over += sum.saturating_sub(room);
+            self.waiting = sum.min(room);
+            self.most = self.most.max(self.waiting);
+            self.out.push(full);
+            return;
+        }
+        let (start, end) = (limit - piece.start, limit - piece.end);
+        let drained = (start + end) * width / 2;
+        if self.waiting == 0 {
+            self.out.push(piece);
+        } else if drained <= self.waiting {
+            self.waiting -= drained;
+            self.out.push(full);
+        } else {
+            let at = SimTime(piece.from.0 + reaches(start, end, width, self.waiting));
+            self.waiting = 0;
+            self.out
+                .extend([Piece { until: at, ..full }, Piece { from: at, start: piece.at(at), ..piece }].into_iter().filter(Piece::lasts));
+        }
+    }
+}
+
+/// Where the area below a straight line from `start` to `end` first reaches so much; it does before `width`.
+fn reaches(start: u128, end: u128, width: u128, area: u128) -> u64 {
+    let height = |x: u128| {
+        if end >= start { start + (end - start) * x / width.max(1) } else { start - (start - end) * x / width.max(1) }
+    };
+    let (mut low, mut high) = (0, width);
+    while low < high {
+        let middle = (low + high) / 2;
+        if (start + height(middle)) * middle / 2 < area { low = middle + 1 } else { high = middle }
+    }
+    u64::try_from(low).unwrap_or(u64::MAX)
+}
+
+impl Group {
+    /// Room of each pod. Unit: 10⁻¹⁸ of a request.
+    pub(super) fn room_exactly(&self) -> u128 {
+        u128::from(self.room) * REQUEST
+    }
+}
+
+impl Line {
+    /// The queues of a share, and what of the waiting requests has no place in them: `before` is what waits in each pod.
+    pub(super) fn of(share: &Share, before: &BTreeMap<Uid, u128>) -> (Vec<Line>, u128) {
+        let mut left: u128 = before.values().sum();
+        let mut lines = Vec::new();
+        for (group, settings) in share.groups.iter().enumerate().filter(|(_, group)| group.room > 0) {
+            let mut by_length: BTreeMap<u128, Vec<Uid>> = BTreeMap::new();
+            for &pod in &settings.members {
+                let waiting = before.get(&pod).copied().unwrap_or(0).min(settings.room_exactly());
+                by_length.entry(waiting).or_default().push(pod);
+                left -= waiting;
+            }
+            lines.extend(by_length.into_iter().map(|(waiting, pods)| Line { group, pods, waiting }));
+        }
+        (lines, left)
+    }
+}
+
+impl Arrivals {
+    /// What a line lets pass between two moments of its spread.
+    pub(super) fn passed(&self, flows: &Flows, flow: usize, (spread, line): (&Spread, &Line), from: SimTime, until: SimTime) -> Passed {
+        let waiting = self.waiting_at(flows, flow, (spread, line), from);
+        self.pass_from(flows, flow, (spread, line), (from, waiting), until)
+    }
+
+    fn pass_from(
+        &self,
+        flows: &Flows,
+        flow: usize,
+        (spread, line): (&Spread, &Line),
+        (from, waiting): (SimTime, u128),
+        until: SimTime,
+    ) -> Passed {
+        let group = &spread.share.groups[line.group];
+        let offered = self.pieces(flows, flow, from, until).into_iter().map(|piece| spread.share.part(piece, group.weight));
+        pass(offered, group.limit(), group.room_exactly(), waiting)
+    }
+
+    /// What waits in each pod of a line at a moment of its spread. A queue forgets: as soon as an empty and a full one would have become
+    /// alike, nothing before matters.
+    pub(super) fn waiting_at(&self, flows: &Flows, flow: usize, (spread, line): (&Spread, &Line), at: SimTime) -> u128 {
+        let mut back = LOOK_BACK;
+        loop {
+            let from = SimTime(at.0.saturating_sub(back.0)).max(spread.from);
+            let left = |waiting| self.pass_from(flows, flow, (spread, line), (from, waiting), at).waiting;
+            if from == spread.from {
+                return left(line.waiting);
+            }
+            let empty = left(0);
+            if empty == left(spread.share.groups[line.group].room_exactly()) {
+                return empty;
+            }
+            back = SimDuration(back.0.saturating_mul(4));
+        }
+    }
+
+    /// What waits in each pod of a flow at present.
+    pub(super) fn waiting(&self, flows: &Flows, flow: usize, now: SimTime) -> BTreeMap<Uid, u128> {
+        let Some(spread) = self.spreads.get(flow).and_then(|list| list.last()) else { return BTreeMap::new() };
+        let of = |line| {
+            let waiting = self.waiting_at(flows, flow, (spread, line), now);
+            line.pods.iter().map(move |&pod| (pod, waiting))
+        };
+        spread.lines.iter().flat_map(of).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn s(seconds: u64) -> SimTime {
+        SimTime::from_secs(seconds)
+    }
+
+    /// A piece in requests per second.
+    fn piece((from, until): (u64, u64), (start, end): (u128, u128)) -> Piece {
+        Piece { from: s(from), until: s(until), start: start * 1_000_000_000, end: end * 1_000_000_000 }
+    }
+
+    #[test]
+    fn what_waits_table() {
+        // 100 a second are served, 500 may wait. Rates, what waits at the end, what found no room; requests.
+        let flat = |span, rate| piece(span, (rate, rate));
+        for (name, pieces, before, waiting, over) in [
+            ("below", vec![flat((0, 10), 80)], 0, 0, 0),
+            ("beyond", vec![flat((0, 10), 120)], 0, 200, 0),
+            ("full after 25 s", vec![flat((0, 30), 120)], 0, 500, 100),
+            ("drains in 10 s", vec![flat((0, 10), 120), flat((10, 15), 80)], 0, 100, 0),
+            ("drained", vec![flat((0, 10), 120), flat((10, 30), 80)], 0, 0, 0),
+            ("was full", vec![flat((0, 10), 60)], 500, 100, 0),
+            // A ramp passes the limit after 5 s; what is beyond it is a triangle.
+            ("ramp up", vec![piece((0, 10), (50, 150))], 0, 125, 0),
+            ("ramp down", vec![piece((0, 10), (150, 50))], 0, 0, 0),
+            ("ramp down, full before", vec![piece((0, 20), (150, 50))], 500, 250, 250),
+        ] {
+            let got = pass(pieces.iter().copied(), 100_000_000_000, 500 * REQUEST, before * REQUEST);
+            assert_eq!((got.waiting / REQUEST, got.over / REQUEST), (waiting, over), "{name}");
+            let area = |list: &[Piece]| list.iter().map(|p| (p.start + p.end) * u128::from(p.until.since(p.from).0) / 2).sum::<u128>();
+            let (came, went) = (area(&pieces) + before * REQUEST, area(&got.out) + got.over + got.waiting);
+            assert!(came.abs_diff(went) < REQUEST / 1_000_000, "{name}: {came} came, {went} went");
+            assert!(got.out.windows(2).all(|pair| pair[0].until == pair[1].from), "{name}: {:?}", got.out);
+        }
+    }
+
+    #[test]
+    fn areas_are_reached() {
+        assert_eq!(reaches(10, 10, 100, 500), 50);
+        assert_eq!(reaches(0, 100, 100, 1250), 50);
+        assert_eq!(reaches(100, 0, 100, 3750), 50);
+    }
+}
