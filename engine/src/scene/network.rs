@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use std::net::Ipv4Addr;
 
 /// The network: `network: (proxy_mode: ipvs, load_balancers: (ready_after: "30s"))`. ECS resource.
-#[derive(Debug, Clone, Default, Deserialize, Resource)]
+#[derive(Debug, Clone, Deserialize, Resource)]
 #[serde(deny_unknown_fields, default)]
 pub struct NetworkSettings {
     /// Mode of every node's kube-proxy.
@@ -17,6 +17,18 @@ pub struct NetworkSettings {
     pub load_balancers: Option<LoadBalancers>,
     /// The plug-in that connects pods.
     pub cni: Cni,
+    /// How long answers of the name service may be kept.
+    #[serde(deserialize_with = "span")]
+    pub dns_ttl: SimDuration,
+}
+
+/// TTL of the cluster's zone as kubeadm sets it. Source: `spec/networking.md` §9.
+const DNS_TTL: SimDuration = SimDuration::from_secs(30);
+
+impl Default for NetworkSettings {
+    fn default() -> NetworkSettings {
+        NetworkSettings { proxy_mode: ProxyMode::default(), load_balancers: None, cni: Cni::default(), dns_ttl: DNS_TTL }
+    }
 }
 
 /// How kube-proxy sends connections on. Source: `spec/networking.md` §6.

@@ -7,13 +7,12 @@ use crate::network::look::{Cluster, EndpointView, PodView, PortView};
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use wavetank_engine::model::network::{Service, ServiceType};
+use wavetank_engine::scene::network::NetworkSettings;
 
 /// Name and version of the machine-readable form.
 pub const SCHEMA: &str = "wavetank.dns/1";
 /// The zone of the cluster.
 const ZONE: &str = "cluster.local";
-/// How long an answer may be kept, as kubeadm sets it. Unit: seconds.
-pub const TTL_S: u32 = 30;
 /// Names with fewer dots are tried in the search path first.
 const NDOTS: usize = 5;
 
@@ -37,6 +36,8 @@ pub struct Answer {
     pub code: &'static str,
     /// The records; none with NXDOMAIN.
     pub records: Vec<Record>,
+    /// How long it may be kept. Unit: seconds.
+    pub ttl_s: u64,
 }
 
 impl Answer {
@@ -50,14 +51,14 @@ impl Answer {
     pub fn text(&self) -> String {
         let mut out = format!(";; {} {}\n", self.code, self.tried.join(" "));
         for record in &self.records {
-            out.push_str(&format!("{}.\t{TTL_S}\tIN\t{}\t{}\n", record.name, record.kind, record.data));
+            out.push_str(&format!("{}.\t{}\tIN\t{}\t{}\n", record.name, self.ttl_s, record.kind, record.data));
         }
         out
     }
 
     /// The object `wavetank.dns/1`.
     pub fn json(&self) -> Value {
-        let record = |record: &Record| json!({"name": record.name, "type": record.kind, "ttl_s": TTL_S, "data": record.data});
+        let record = |record: &Record| json!({"name": record.name, "type": record.kind, "ttl_s": self.ttl_s, "data": record.data});
         json!({
             "schema": SCHEMA, "code": self.code, "tried": self.tried,
             "records": self.records.iter().map(record).collect::<Vec<_>>(),
@@ -78,14 +79,15 @@ pub fn resolve(cluster: &Cluster<'_>, name: &str, search: &[String]) -> Answer {
     let at = if name.matches('.').count() < NDOTS { names.len() } else { 0 };
     names.insert(at, absolute.unwrap_or(name).to_string());
     let mut tried = Vec::new();
+    let ttl_s = cluster.sim.find::<NetworkSettings>().cloned().unwrap_or_default().dns_ttl.0 / 1_000_000_000;
     for name in names {
         let found = records(cluster, &name);
         tried.push(name);
         if let Some(records) = found {
-            return Answer { tried, code: "NOERROR", records };
+            return Answer { tried, code: "NOERROR", records, ttl_s };
         }
     }
-    Answer { tried, code: "NXDOMAIN", records: Vec::new() }
+    Answer { tried, code: "NXDOMAIN", records: Vec::new(), ttl_s }
 }
 
 /// The records of one full name; `None`: there is no such name.

@@ -3,17 +3,20 @@
 //! | | |
 //! |---|---|
 //! | reads  | `EndpointSlice`, `Service`, `Pod`, `PodStatus`, `Meta`, Ingresses, IngressClasses, NetworkPolicies, `Flows` |
-//! | writes | `Arrivals` |
-//! | woken  | an EndpointSlice or a Service came, changed or went; where a source is a pod, that pod; where there is an address, an Ingress |
+//! | writes | `Arrivals`, `Answers` |
+//! | woken  | an EndpointSlice or a Service came, changed or went; where a source is a pod, that pod; where there is an address, an Ingress; an answer of the name service is too old |
 //! | source | kubernetes v1.36, `pkg/proxy/topology.go`, `CategorizeEndpoints`; `spec/networking.md` §6, §10, §11 |
 //!
 //! Rates, not packets: nothing wakes when a rate changes, whoever reads a metric integrates the curve. Without a ready endpoint the
 //! serving ones among those that are going away take the requests; without these the requests are refused. Endpoints get the same share
 //! each; of those that policies deny the share is dropped. A source outside knows no zones and no nodes; one inside the cluster keeps to
-//! its node and zone as the Service says, and to one endpoint under `sessionAffinity`.
+//! its node and zone as the Service says, and to one endpoint under `sessionAffinity`. Clients of a headless Service keep the addresses
+//! that they were told until the answer is too old ([`answers`]).
 
+mod answers;
 mod sharing;
 
+use answers::Answers;
 use bevy_ecs::prelude::{Res, ResMut};
 use bevy_ecs::system::SystemParam;
 use sharing::{Rules, Sharing};
@@ -69,6 +72,7 @@ pub fn install(sim: &mut Simulation) {
     sim.resource(flows);
     sim.resource(watched);
     sim.keep(Arrivals::default());
+    sim.keep(Answers::default());
     sim.behaviour::<TrafficQueue, _, _>("traffic", "kube-proxy", &wakes, sync);
 }
 
@@ -143,7 +147,14 @@ struct Reads<'w, 's> {
     seed: Res<'w, Seed>,
 }
 
-fn sync(mut work: Work<TrafficQueue>, reads: Reads, flows: Res<Flows>, mut programs: ResMut<Programs>, mut arrivals: ResMut<Arrivals>) {
+fn sync(
+    mut work: Work<TrafficQueue>,
+    reads: Reads,
+    flows: Res<Flows>,
+    mut programs: ResMut<Programs>,
+    mut arrivals: ResMut<Arrivals>,
+    mut answers: ResMut<Answers>,
+) {
     let mut dirty: BTreeSet<usize> = BTreeSet::new();
     while let Some(item) = work.pop() {
         if flows.0.is_empty() {
@@ -160,11 +171,14 @@ fn sync(mut work: Work<TrafficQueue>, reads: Reads, flows: Res<Flows>, mut progr
     }
     let rules = Rules::read(&reads);
     for flow in dirty {
-        let sharing = Sharing { reads: &reads, rules: &rules, before: arrivals.share_of(flow) };
+        let sharing = Sharing { reads: &reads, rules: &rules, before: arrivals.share_of(flow), now: work.now() };
         // Those who call are any pods of their Service: policies are asked about the first.
         let callers = flows.0[flow].calls.iter().filter_map(|&(caller, _)| arrivals.share_of(caller)?.pods.first().copied());
         let caller = callers.min().and_then(|pod| reads.listing.by_uid(pod));
-        let share = sharing.share(&flows.0[flow], caller, &mut programs);
+        let (share, again) = sharing.share((flow, &flows.0[flow]), caller, &mut programs, &mut answers);
+        if let Some((service, at)) = again {
+            work.wake_at(service, at);
+        }
         arrivals.spread(&flows, flow, share, work.now());
     }
 }

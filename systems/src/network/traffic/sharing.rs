@@ -1,6 +1,7 @@
 //! Who gets which part of a rate.
 
 use super::Reads;
+use super::answers::Answers;
 use crate::network::ingress::{Ingresses, Route};
 use crate::network::policy::{Direction, Peer, PeerPod, Policies as NetworkPolicies, Port};
 use crate::network::reach::{Candidate, Hint, Policies, categorize};
@@ -9,12 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use wavetank_engine::draw::draw_below;
 use wavetank_engine::ids::{Kind, ObjRef, ObjectKey, Uid};
 use wavetank_engine::model::network::{Endpoint, EndpointSlice, Service};
-use wavetank_engine::model::pod::PodStatus;
+use wavetank_engine::model::pod::{PodPhase, PodStatus};
 use wavetank_engine::names::Sym;
 use wavetank_engine::scene::arrivals::{Flow, Group, Lost, Share};
 use wavetank_engine::scene::network::Cni;
 use wavetank_engine::scene::program::Programs;
 use wavetank_engine::scene::targets::{Target, glob};
+use wavetank_engine::time::SimTime;
 use wavetank_engine::words;
 
 /// Ingresses and policies of the moment.
@@ -55,24 +57,34 @@ pub(super) struct Sharing<'a, 'w, 's> {
     pub(super) rules: &'a Rules,
     /// How it is shared at present.
     pub(super) before: Option<&'a Share>,
+    pub(super) now: SimTime,
 }
+
+/// The Service whose endpoints have to be looked at again, and when.
+type Again = Option<(ObjRef, SimTime)>;
 
 impl Sharing<'_, '_, '_> {
     /// `caller`: one of the pods that call, where the flow is one of calls.
-    pub(super) fn share(&self, flow: &Flow, caller: Option<ObjRef>, programs: &mut Programs) -> Share {
+    pub(super) fn share(
+        &self,
+        (place, flow): (usize, &Flow),
+        caller: Option<ObjRef>,
+        programs: &mut Programs,
+        answers: &mut Answers,
+    ) -> (Share, Again) {
         let source = match &flow.from {
             None => None,
             // They are on many nodes: none of them is near.
             Some(_) if !flow.from_pod() => None,
             Some(from) => match self.source(from) {
                 Some(pod) => Some(pod),
-                None => return Share::lost(Lost::Unsent),
+                None => return (Share::lost(Lost::Unsent), None),
             },
         };
         let service = flow.service.or_else(|| self.backend(&flow.to));
         let object = service.and_then(|key| self.reads.listing.by_key(key));
         let Some((object, service)) = object.and_then(|object| Some((object, self.reads.services.get(object)?))) else {
-            return Share::lost(Lost::Refused);
+            return (Share::lost(Lost::Refused), None);
         };
         let slices = self.slices(object, service);
         let mut seen = BTreeSet::new();
@@ -84,15 +96,35 @@ impl Sharing<'_, '_, '_> {
             })
             .filter(|(endpoint, _)| seen.insert(endpoint.ip))
             .collect();
+        if service.cluster_ip == Service::HEADLESS && flow.from.is_some() {
+            let told = endpoints.iter().filter(|(endpoint, _)| endpoint.ready).map(|&(endpoint, port)| (*endpoint, port)).collect();
+            let (kept, again) = answers.used(place, source.map(|source| source.uid), told, (self.now, self.reads.settings.dns_ttl));
+            if kept.is_empty() {
+                return (Share::lost(Lost::Refused), None);
+            }
+            let (there, gone): (Vec<_>, Vec<_>) =
+                kept.iter().map(|(endpoint, port)| (endpoint, *port)).partition(|(one, _)| self.answers(one));
+            let mut share = self.among(&there, source.or(caller), false, programs);
+            // Packets to an address that nobody has get lost.
+            share.lost_parts += gone.len() as u32;
+            return (share, again.map(|at| (object, at)));
+        }
         let used = match self.used(&endpoints, service, source) {
             Ok(used) => used,
-            Err(lost) => return Share::lost(lost),
+            Err(lost) => return (Share::lost(lost), None),
         };
         let used = match (source, service.affinity_s()) {
             (Some(source), Some(_)) => vec![self.sticky(&used, source)],
             _ => used,
         };
-        self.among(&used, source.or(caller), flow.service.is_none(), programs)
+        (self.among(&used, source.or(caller), flow.service.is_none(), programs), None)
+    }
+
+    /// Whether somebody still has the address of an endpoint.
+    fn answers(&self, endpoint: &Endpoint) -> bool {
+        let Some(uid) = endpoint.pod_uid else { return true };
+        let status = self.reads.listing.by_uid(uid).and_then(|pod| self.reads.statuses.get(pod));
+        status.is_some_and(|status| status.phase == PodPhase::Running && status.pod_ip == endpoint.ip)
     }
 
     /// The Service and its endpoints that an address gets through an Ingress.
