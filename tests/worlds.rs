@@ -97,14 +97,16 @@ fn scene(seed: u64, latency: &str, workloads: &[Workload], steps: &[(u16, u8, u8
         steps.iter().map(|&(at, kind, whom, amount)| (u64::from(at) % (MINUTES * 60), step(kind, whom, amount, workloads))).collect();
     times.sort_by_key(|pair| pair.0);
     let script: String = times.iter().map(|(at, step)| format!(r#"At("{at}s", {step}),"#)).collect();
-    let ttl = seed % 100;
+    let (ttl, policy) = (seed % 100, if seed % 2 == 0 { "Local" } else { "Cluster" });
     let text = format!(
         r#"Scene(seed: {seed}, duration: "{MINUTES}m", latency: {latency},
             nodes: [Pool(name: "node", count: {NODES}, zones: ["a", "b"], allocatable: {{"cpu": "2", "memory": "4Gi"}})],
             network: (dns_ttl: "{ttl}s"),
-            objects: [{objects} Service(metadata: (name: "peers"), spec: (clusterIP: "None", selector: {{"app": "0"}}, ports: [(port: 80)]))],
+            objects: [{objects} Service(metadata: (name: "entry"), spec: (
+                type: "NodePort", externalTrafficPolicy: "{policy}", selector: {{"app": "0"}}, ports: [(port: 80)],
+            )), Service(metadata: (name: "peers"), spec: (clusterIP: "None", selector: {{"app": "0"}}, ports: [(port: 80)]))],
             programs: {{{programs}}}, script: [{script}],
-            traffic: [Traffic(to: "service/app-0", rate: Sine(mean: 120, amplitude: 110, period: "3m")), Traffic(from: "pod/app-0-*", to: "service/peers", rate: Constant(20))])"#
+            traffic: [Traffic(to: "service/app-0", rate: Sine(mean: 120, amplitude: 110, period: "3m")), Traffic(to: "service/entry", rate: Constant(33)), Traffic(from: "pod/app-0-*", to: "service/peers", rate: Constant(20))])"#
     );
     let files = MemoryFiles::default().with("drawn.ron", text.clone());
     let loaded = load(&files, &["drawn.ron".to_string()], &Overrides::default());

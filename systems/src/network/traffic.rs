@@ -9,7 +9,8 @@
 //!
 //! Rates, not packets: nothing wakes when a rate changes, whoever reads a metric integrates the curve. Without a ready endpoint the
 //! serving ones among those that are going away take the requests; without these the requests are refused. Endpoints get the same share
-//! each; of those that policies deny the share is dropped. A source outside knows no zones and no nodes; one inside the cluster keeps to
+//! each; of those that policies deny the share is dropped. A source outside knows no zones; under
+//! `externalTrafficPolicy: Local` it sends to all nodes that have an endpoint alike, and each node shares its part. One inside the cluster keeps to
 //! its node and zone as the Service says, and to one endpoint under `sessionAffinity`. Clients of a headless Service keep the addresses
 //! that they were told until the answer is too old ([`answers`]).
 
@@ -33,7 +34,7 @@ use wavetank_engine::model::opaque::Opaque;
 use wavetank_engine::model::pod::{Pod, PodStatus};
 use wavetank_engine::model::pod_class::Classes;
 use wavetank_engine::names::{Names, Sym};
-use wavetank_engine::scene::arrivals::{Arrivals, Flow, Flows};
+use wavetank_engine::scene::arrivals::{Arrivals, Flow, Flows, Share};
 use wavetank_engine::scene::network::NetworkSettings;
 use wavetank_engine::scene::program::Programs;
 use wavetank_engine::scene::targets::{Target, glob};
@@ -109,6 +110,7 @@ fn flows(names: &mut Names, sources: &TrafficSources) -> Flows {
                     from: source.from.clone(),
                     rates: vec![source.rate.clone()],
                     calls: Vec::new(),
+                    caller: None,
                 });
             }
         }
@@ -122,9 +124,9 @@ fn flows(names: &mut Names, sources: &TrafficSources) -> Flows {
             })
         };
         let (from, to) = (service(names, &call.from), service(names, &call.to));
-        let callers = flows.0.iter().enumerate().filter(|(_, flow)| flow.service == from);
+        let callers = flows.0.iter().enumerate().filter(|(_, flow)| flow.service == from || flow.service.is_none());
         let calls = callers.map(|(caller, _)| (caller, call.milli)).collect();
-        flows.0.push(Flow { to: call.to.clone(), service: to, from: Some(call.from.clone()), rates: Vec::new(), calls });
+        flows.0.push(Flow { to: call.to.clone(), service: to, from: Some(call.from.clone()), rates: Vec::new(), calls, caller: from });
     }
     flows
 }
@@ -173,7 +175,9 @@ fn sync(
     for flow in dirty {
         let sharing = Sharing { reads: &reads, rules: &rules, before: arrivals.share_of(flow), now: work.now() };
         // Those who call are any pods of their Service: policies are asked about the first.
-        let callers = flows.0[flow].calls.iter().filter_map(|&(caller, _)| arrivals.share_of(caller)?.pods.first().copied());
+        let serves = |caller: usize, share: &Share| flows.0[caller].service.is_some() || share.backend == flows.0[flow].caller;
+        let callers = flows.0[flow].calls.iter().filter_map(|&(caller, _)| Some((caller, arrivals.share_of(caller)?)));
+        let callers = callers.filter(|&(caller, share)| serves(caller, share)).filter_map(|(_, share)| share.pods.first().copied());
         let caller = callers.min().and_then(|pod| reads.listing.by_uid(pod));
         let (share, again) = sharing.share((flow, &flows.0[flow]), caller, &mut programs, &mut answers);
         if let Some((service, at)) = again {

@@ -1,7 +1,7 @@
 //! Rates of flows as straight pieces, calls among them.
 
 use super::{Arrivals, Flows, Spread};
-use crate::ids::Uid;
+use crate::ids::{ObjectKey, Uid};
 use crate::scene::traffic::Rate;
 use crate::time::SimTime;
 use smallvec::{SmallVec, smallvec};
@@ -91,7 +91,7 @@ impl Arrivals {
             return of_rates(&flow.rates, from, until);
         }
         let served: Vec<(Vec<Piece>, u64)> =
-            flow.calls.iter().map(|&(caller, milli)| (self.served(flows, caller, from, until), milli)).collect();
+            flow.calls.iter().map(|&(caller, milli)| (self.served(flows, caller, flow.caller, from, until), milli)).collect();
         let mut moments: SmallVec<[SimTime; 8]> = smallvec![from, until];
         flow.rates.iter().for_each(|rate| rate.bends(from, until, &mut moments));
         moments.extend(served.iter().flat_map(|(pieces, _)| pieces).flat_map(|piece| [piece.from, piece.until]));
@@ -105,11 +105,14 @@ impl Arrivals {
         })
     }
 
-    /// What of a flow is served between two moments.
-    fn served(&self, flows: &Flows, flow: usize, from: SimTime, until: SimTime) -> Vec<Piece> {
+    /// What of a flow is served by a Service between two moments.
+    fn served(&self, flows: &Flows, flow: usize, by: Option<ObjectKey>, from: SimTime, until: SimTime) -> Vec<Piece> {
         let mut list = Vec::new();
         for (spread, from, until) in self.shares(flow, from, until) {
             let share = &spread.share;
+            if flows.0[flow].service.is_none() && share.backend != by {
+                continue;
+            }
             let queues: Vec<(Vec<Piece>, u128)> = spread
                 .lines
                 .iter()

@@ -189,6 +189,9 @@ impl Asking<'_> {
 
     fn node_port(&mut self, ports: &[PortView], node: &NodeView, target: &Target<'_>) -> Seen {
         let Some(number) = target.port else { return self.no_port() };
+        if let Some(port) = ports.iter().find(|port| port.health_check_port == number && number != 0) {
+            return self.health_check(port, node);
+        }
         let Some(port) = ports.iter().find(|port| port.node_port == number) else {
             self.step("network", format!("nobody listens on port {number} of node {}", node.name));
             return self.end("refused");
@@ -206,6 +209,19 @@ impl Asking<'_> {
         let choice = choose(port, node, self.mode, way, true);
         self.step("service", format!("{} at node port {number} of {}: {}", port.name(), node.name, choice.why));
         self.chosen(choice, Some(node))
+    }
+
+    /// What a load balancer hears that asks a node for its endpoints.
+    fn health_check(&mut self, port: &PortView, node: &NodeView) -> Seen {
+        if !node.ready {
+            self.step("network", format!("node {} is not Ready", node.name));
+            return self.end("timed out");
+        }
+        let local = port.endpoints.iter().filter(|endpoint| endpoint.ready && endpoint.node == node.name).count();
+        let code = if local > 0 { "200" } else { "503" };
+        let service = format!("{}/{}", port.namespace, port.service);
+        self.step("service", format!("{service}: {local} local ready endpoints on {}, the health check answers {code}", node.name));
+        self.end(if local > 0 { "connected" } else { "503" })
     }
 
     /// A Service port at its cluster address, an external one or that of its load balancer.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use wavetank_engine::draw::draw_below;
 use wavetank_engine::ids::{Kind, ObjRef, ObjectKey, Uid};
-use wavetank_engine::model::network::{Endpoint, EndpointSlice, Service};
+use wavetank_engine::model::network::{Endpoint, EndpointSlice, Service, ServiceType};
 use wavetank_engine::model::pod::{PodPhase, PodStatus};
 use wavetank_engine::names::Sym;
 use wavetank_engine::scene::arrivals::{Flow, Group, Lost, Share};
@@ -109,6 +109,10 @@ impl Sharing<'_, '_, '_> {
             share.lost_parts += gone.len() as u32;
             return (share, again.map(|at| (object, at)));
         }
+        let outside = flow.from.is_none() && flow.service.is_some();
+        if outside && service.external_local() && matches!(service.kind, ServiceType::LoadBalancer | ServiceType::NodePort) {
+            return (self.by_node(service, &endpoints, programs), None);
+        }
         let used = match self.used(&endpoints, service, source) {
             Ok(used) => used,
             Err(lost) => return (Share::lost(lost), None),
@@ -117,7 +121,32 @@ impl Sharing<'_, '_, '_> {
             (Some(source), Some(_)) => vec![self.sticky(&used, source)],
             _ => used,
         };
-        (self.among(&used, source.or(caller), flow.service.is_none(), programs), None)
+        let mut share = self.among(&used, source.or(caller), flow.service.is_none(), programs);
+        share.backend = flow.service.is_none().then(|| self.reads.listing.row(object).map(|row| row.key)).flatten();
+        (share, None)
+    }
+
+    /// What comes from outside to the nodes of a Service with `externalTrafficPolicy: Local`: all nodes with an endpoint get as much, and
+    /// each node's proxy shares that between its own. A load balancer asks for nodes with ready endpoints (their health check node port);
+    /// where there is none nobody answers. A node itself makes do with endpoints that leave, or refuses.
+    fn by_node(&self, service: &Service, endpoints: &[(&Endpoint, u16)], programs: &mut Programs) -> Share {
+        let balanced = service.kind == ServiceType::LoadBalancer;
+        let of = |fits: &dyn Fn(&Endpoint) -> bool| -> Vec<(&Endpoint, u16)> {
+            endpoints.iter().copied().filter(|(one, _)| fits(one) && !one.node.is_empty()).collect()
+        };
+        let mut used = of(&|one| one.ready);
+        if !balanced {
+            let has_ready: BTreeSet<Sym> = used.iter().map(|(one, _)| one.node).collect();
+            used.extend(of(&|one| one.serving && one.terminating && !has_ready.contains(&one.node)));
+            if used.is_empty() {
+                return Share::lost(Lost::Refused);
+            }
+        }
+        let mut on: BTreeMap<Sym, u32> = BTreeMap::new();
+        used.iter().for_each(|(endpoint, _)| *on.entry(endpoint.node).or_default() += 1);
+        let whole = on.values().fold(1, |whole, &number| common_multiple(whole, number));
+        let parts: BTreeMap<Sym, u32> = on.iter().map(|(&node, &number)| (node, (whole / number).max(1))).collect();
+        self.among_parts(&used, |endpoint| parts[&endpoint.node], None, false, programs)
     }
 
     /// Whether somebody still has the address of an endpoint.
@@ -225,25 +254,43 @@ impl Sharing<'_, '_, '_> {
     }
 
     fn among(&self, used: &[(&Endpoint, u16)], source: Option<ObjRef>, by_ingress: bool, programs: &mut Programs) -> Share {
+        self.among_parts(used, |_| 1, source, by_ingress, programs)
+    }
+
+    /// Shares between endpoints that get so many parts each.
+    fn among_parts(
+        &self,
+        used: &[(&Endpoint, u16)],
+        parts: impl Fn(&Endpoint) -> u32,
+        source: Option<ObjRef>,
+        by_ingress: bool,
+        programs: &mut Programs,
+    ) -> Share {
         let mut share = Share { lost: Lost::Dropped, ..Share::default() };
+        let mut weighed: Vec<(Uid, u32)> = Vec::new();
         let mut groups: BTreeMap<Group, Vec<Uid>> = BTreeMap::new();
         for &(endpoint, port) in used {
             let pod = endpoint.pod_uid.and_then(|uid| self.reads.listing.by_uid(uid));
             if !by_ingress && !self.allowed(source, endpoint, pod, port) {
-                share.lost_parts += 1;
+                share.lost_parts += parts(endpoint);
                 continue;
             }
             match endpoint.pod_uid {
-                None => share.others += 1,
+                None => share.others += parts(endpoint),
                 Some(uid) => {
-                    share.pods.push(uid);
+                    let weight = parts(endpoint);
+                    weighed.push((uid, weight));
                     if let Some(group) = pod.and_then(|pod| self.group(pod, programs)) {
-                        groups.entry(group).or_default().push(uid);
+                        groups.entry(Group { weight, ..group }).or_default().push(uid);
                     }
                 }
             }
         }
-        share.pods.sort_unstable();
+        weighed.sort_unstable();
+        share.pods = weighed.iter().map(|pair| pair.0).collect();
+        if weighed.iter().any(|pair| pair.1 != 1) {
+            share.weights = weighed.iter().map(|pair| pair.1).collect();
+        }
         share.groups = groups.into_iter().map(|(group, members)| grouped(group, members)).collect();
         share
     }
@@ -303,6 +350,18 @@ impl Sharing<'_, '_, '_> {
         }
         (group.answer_us > 0).then_some(group)
     }
+}
+
+/// Into so many parts a rate is divided at most for the endpoints of one node; beyond that they are rounded.
+const PARTS_MAX: u32 = 720_720;
+
+/// The least common multiple, up to [`PARTS_MAX`].
+fn common_multiple(one: u32, other: u32) -> u32 {
+    let (mut a, mut b) = (one, other);
+    while b > 0 {
+        (a, b) = (b, a % b);
+    }
+    u32::try_from(u64::from(one / a.max(1)) * u64::from(other)).map_or(PARTS_MAX, |whole| whole.min(PARTS_MAX))
 }
 
 /// Most servers by which chance is reckoned.
