@@ -10,6 +10,7 @@ pub mod agenda;
 pub mod api;
 pub mod by_slot;
 pub mod draw;
+pub mod exp;
 pub mod hash;
 pub mod ids;
 pub mod invariants;

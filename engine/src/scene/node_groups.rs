@@ -1,6 +1,7 @@
 //! Groups of nodes that come and go: what a scene says of them and of their autoscaler, and the machines that there are.
 
 use crate::api::request::NewObject;
+use crate::model::quantity::Quantity;
 use crate::names::Names;
 use crate::scene::build::{self, Reader};
 use crate::scene::format::{DurationText, NodeInfoText, Pool};
@@ -14,6 +15,14 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
+/// Labels by which nodes of one kind may differ. Source: the same file, `BasicIgnoredLabels`.
+const PLACE_LABELS: [&str; 5] = [
+    "kubernetes.io/hostname",
+    "topology.kubernetes.io/zone",
+    "topology.kubernetes.io/region",
+    "failure-domain.beta.kubernetes.io/zone",
+    "failure-domain.beta.kubernetes.io/region",
+];
 /// Most nodes of one group.
 const NODES_MAX: u32 = 100_000;
 
@@ -166,6 +175,37 @@ impl NodeGroup {
         (!zones.is_empty()).then(|| zones[(number as usize - 1) % zones.len()].as_str())
     }
 
+    /// Whether its nodes are of one kind with another group's: the same labels but for those of a place, the same capacity but for memory,
+    /// which may differ by 1.5 %, and allocatable amounts within 5 %. Source: autoscaler, `processors/nodegroupset/compare_nodegroups.go`,
+    /// `IsCloudProviderNodeInfoSimilar`.
+    pub fn similar(&self, other: &NodeGroup) -> bool {
+        let labels = |group: &NodeGroup| -> BTreeMap<String, String> {
+            let list = group.pool.labels.iter().filter(|(key, _)| !PLACE_LABELS.contains(&key.as_str()));
+            list.map(|(key, value)| (key.clone(), value.clone())).collect()
+        };
+        let amount = |text: &String| Quantity::parse(text).map_or(0.0, |quantity| quantity.approximate_f64());
+        let within = |one: &BTreeMap<String, String>, two: &BTreeMap<String, String>, tolerance: &dyn Fn(&str) -> f64| {
+            let alike = |(name, text): (&String, &String)| {
+                let (a, b) = (amount(text), two.get(name).map_or(f64::NAN, amount));
+                a.max(b) - a.min(b) <= a.max(b) * tolerance(name) && !b.is_nan()
+            };
+            one.len() == two.len() && one.iter().all(alike)
+        };
+        // What a pool does not say of its capacity is as what can be allocated.
+        let capacity = |group: &NodeGroup| -> BTreeMap<String, String> {
+            group.pool.allocatable.iter().chain(&group.pool.capacity).map(|(name, text)| (name.clone(), text.clone())).collect()
+        };
+        let of_memory = |name: &str| if name == "memory" { 0.015 } else { 0.0 };
+        labels(self) == labels(other)
+            && within(&capacity(self), &capacity(other), &of_memory)
+            && within(&self.pool.allocatable, &other.pool.allocatable, &|_| 0.05)
+    }
+
+    /// Whether its nodes have GPUs.
+    pub fn has_gpus(&self) -> bool {
+        self.pool.allocatable.contains_key("nvidia.com/gpu")
+    }
+
     /// Whether the cloud has no machine for the group now.
     pub fn fails_at(&self, now: SimTime) -> bool {
         self.fails.iter().any(|outage| outage.from <= now && now < outage.until)
@@ -209,6 +249,24 @@ pub struct AutoscalerSettings {
     /// `--scale-down-delay-after-failure`.
     #[serde(deserialize_with = "span")]
     pub delay_after_failure: SimDuration,
+    /// `--max-nodes-total`: over all groups and whatever else is there; 0: no limit.
+    pub max_nodes_total: u32,
+    /// `--balance-similar-node-groups`.
+    pub balance_similar_node_groups: bool,
+    /// `--new-pod-scale-up-delay`.
+    #[serde(deserialize_with = "span")]
+    pub new_pod_scale_up_delay: SimDuration,
+    /// `--ok-total-unready-count`.
+    pub ok_total_unready_count: u32,
+    /// `--max-total-unready-percentage`.
+    #[serde(deserialize_with = "percent")]
+    pub max_total_unready_percentage: u32,
+    /// For the expander `price`: what an hour of a core costs that a pod asks for.
+    #[serde(deserialize_with = "price")]
+    pub cpu_price_per_hour: f64,
+    /// The same of a GiB of memory.
+    #[serde(deserialize_with = "price")]
+    pub memory_price_per_hour: f64,
     /// `--max-graceful-termination-sec`. Unit: seconds.
     pub max_graceful_termination_s: u32,
     /// `--max-empty-bulk-delete`.
@@ -233,6 +291,14 @@ impl Default for AutoscalerSettings {
             unready_time: SimDuration::from_secs(20 * 60),
             delay_after_add: SimDuration::from_secs(10 * 60),
             delay_after_failure: SimDuration::from_secs(3 * 60),
+            max_nodes_total: 0,
+            balance_similar_node_groups: false,
+            new_pod_scale_up_delay: SimDuration::ZERO,
+            ok_total_unready_count: 3,
+            max_total_unready_percentage: 45,
+            // Source: autoscaler, `cloudprovider/gce/gce_price_model.go`: US dollars.
+            cpu_price_per_hour: 0.033174,
+            memory_price_per_hour: 0.004446,
             max_graceful_termination_s: 600,
             max_empty_bulk_delete: 10,
             expendable_pods_priority_cutoff: -10,
@@ -286,6 +352,22 @@ fn permille<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error>
         return Err(D::Error::custom(format!("found {share}, expected a share from 0 to 1")));
     }
     Ok((share * 1000.0).round() as u32)
+}
+
+fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let percent = u32::deserialize(deserializer)?;
+    if percent > 100 {
+        return Err(D::Error::custom(format!("found {percent}, expected a percentage from 0 to 100")));
+    }
+    Ok(percent)
+}
+
+fn price<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let price = f64::deserialize(deserializer)?;
+    if !(0.0..=1e6).contains(&price) {
+        return Err(D::Error::custom(format!("found a price of {price}, expected 0 to 1000000")));
+    }
+    Ok(price)
 }
 
 /// The scene's groups, in the order in which they are written. ECS resource.

@@ -7,6 +7,7 @@
 use super::queue::Line;
 use super::share::Group;
 use super::{Arrivals, Flows};
+use crate::exp::exp_of_minus;
 use crate::time::{SimDuration, SimTime};
 use std::collections::BTreeSet;
 
@@ -101,16 +102,6 @@ fn erlang_c(servers: u32, load: f64) -> f64 {
     blocked / (1.0 - load * (1.0 - blocked))
 }
 
-/// e to the power of −x for an x that is not negative, by additions, multiplications and divisions alone: the same on every machine.
-fn exp_of_minus(x: f64) -> f64 {
-    if x > 700.0 {
-        return 0.0;
-    }
-    let small = x / 1024.0;
-    let series = (1..=20).rev().fold(1.0, |sum, nth| 1.0 + small / f64::from(nth) * sum);
-    1.0 / (0..10).fold(series, |power, _| power * power)
-}
-
 fn seconds(seconds: f64) -> SimDuration {
     SimDuration((seconds * 1e9).round() as u64)
 }
@@ -188,16 +179,6 @@ pub fn places(flows: &Flows) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    #[expect(clippy::disallowed_methods, reason = "compared with the platform's, to within rounding")]
-    fn exponentials() {
-        for x in [0.0, 0.001, 0.5, 1.0, 4.6, 30.0, 200.0, 699.0] {
-            let (got, want) = (exp_of_minus(x), (-x as f64).exp());
-            assert!((got - want).abs() <= want * 1e-11, "{x}: {got}, {want}");
-        }
-        assert_eq!(exp_of_minus(1e9), 0.0);
-    }
 
     #[test]
     fn chances_to_wait() {

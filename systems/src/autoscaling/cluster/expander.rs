@@ -3,6 +3,7 @@
 //! Source: `spec/autoscaling.md` §9; autoscaler, `cluster-autoscaler/expander`.
 
 use wavetank_engine::draw::draw_below;
+use wavetank_engine::exp::tanh;
 use wavetank_engine::scene::node_groups::Expander;
 
 /// A group that could grow, and what that would bring.
@@ -18,8 +19,8 @@ pub(super) struct Choice {
     pub(super) cpu: (i64, i64),
     /// See `cpu`.
     pub(super) memory: (i64, i64),
-    /// What an hour of the new nodes costs. Unit: millionths.
-    pub(super) price_micros: u64,
+    /// How well an hour of the new nodes is paid for: see [`price_score`].
+    pub(super) price_score: i128,
     /// The group's priority.
     pub(super) priority: i32,
 }
@@ -46,8 +47,55 @@ fn score(expander: Expander, choice: &Choice) -> i128 {
         Expander::MostPods => -i128::from(choice.pods),
         Expander::Priority => -i128::from(choice.priority),
         Expander::LeastWaste => waste(choice.cpu) + waste(choice.memory),
-        // What an hour costs for each pod that is helped.
-        Expander::Price => i128::from(choice.price_micros) * 1_000_000 / i128::from(choice.pods.max(1)),
+        Expander::Price => choice.price_score,
+    }
+}
+
+/// What the new nodes of a group cost an hour, and what it is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bargain {
+    /// How many new nodes.
+    pub(super) nodes: u32,
+    /// What they cost an hour.
+    pub(super) price: f64,
+    /// What an hour of what the pods ask for is worth.
+    pub(super) pods_price: f64,
+    /// What an hour of half a core and 500 MiB is worth: it keeps few pods from deciding all.
+    pub(super) stabilization_price: f64,
+    /// CPU of one node. Unit: milli-cores.
+    pub(super) cpu_millicores: i64,
+    /// Nodes with GPUs are for pods that want them.
+    pub(super) gpus: bool,
+    /// Nodes in the cluster.
+    pub(super) cluster: usize,
+}
+
+/// Unfitness of nodes with GPUs.
+const GPU_UNFITNESS: f64 = 1000.0;
+
+/// How badly money is spent: the price of the nodes by that of the pods, times how little such nodes suit a cluster of this size, which
+/// matters less the more of them come. Unit: 10⁻¹². Source: autoscaler, `expander/price/price.go`, `BestOption`.
+pub(super) fn price_score(bargain: Bargain) -> i128 {
+    let Bargain { nodes, price, pods_price, stabilization_price, cpu_millicores, gpus, cluster } = bargain;
+    let worth = pods_price + stabilization_price;
+    let spent = if worth > 0.0 { (price + stabilization_price) / worth } else { price };
+    let (preferred, own) = (preferred_millicores(cluster) as f64, cpu_millicores.max(1) as f64);
+    let unfitness = (preferred / own).max(own / preferred);
+    let suppressed = (unfitness - 1.0) * (1.0 - tanh(f64::from(nodes.saturating_sub(1)) / 15.0)) + 1.0;
+    let suppressed = if gpus { GPU_UNFITNESS } else { suppressed };
+    (suppressed * spent * 1e12).round() as i128
+}
+
+/// CPU of the nodes that suit a cluster: twice as much each time that it is three times as large. Unit: milli-cores.
+/// Source: autoscaler, `expander/price/preferred.go`, `Node`.
+fn preferred_millicores(cluster: usize) -> i64 {
+    match cluster {
+        0..=2 => 1000,
+        3..=6 => 2000,
+        7..=20 => 4000,
+        21..=60 => 8000,
+        61..=200 => 16_000,
+        _ => 32_000,
     }
 }
 
@@ -60,8 +108,29 @@ fn waste((all, used): (i64, i64)) -> i128 {
 mod tests {
     use super::*;
 
-    fn choice(group: u32, nodes: u32, pods: u32, used_cpu: i64, price_micros: u64, priority: i32) -> Choice {
-        Choice { group, nodes, pods, cpu: (4000 * i64::from(nodes), used_cpu), memory: (8 << 30, 4 << 30), price_micros, priority }
+    fn choice(group: u32, nodes: u32, pods: u32, used_cpu: i64, price_score: i128, priority: i32) -> Choice {
+        Choice { group, nodes, pods, cpu: (4000 * i64::from(nodes), used_cpu), memory: (8 << 30, 4 << 30), price_score, priority }
+    }
+
+    #[test]
+    fn prices_table() {
+        // A pod of two cores in a cluster of five nodes, which suits nodes of two cores; prices in cents of one by core.
+        let of = |nodes, price, cores: i64, gpus| {
+            let bargain =
+                Bargain { nodes, price, pods_price: 2.0, stabilization_price: 0.5, cpu_millicores: cores * 1000, gpus, cluster: 5 };
+            price_score(bargain) / 1_000_000_000
+        };
+        for (name, got, want) in [
+            ("just right", of(1, 2.0, 2, false), 1000),
+            ("twice the price", of(1, 4.5, 2, false), 2000),
+            ("too large", of(1, 4.5, 4, false), 4000),
+            ("too small", of(2, 2.0, 1, false), 1933),
+            ("many small ones suit nearly as well", of(31, 2.0, 1, false), 1035),
+            ("for others", of(1, 2.0, 2, true), 1_000_000),
+        ] {
+            assert_eq!(got, want, "{name}");
+        }
+        assert_eq!([1, 3, 20, 21, 200, 5000].map(preferred_millicores), [1000, 2000, 4000, 8000, 16_000, 32_000]);
     }
 
     #[test]

@@ -1,22 +1,25 @@
 //! Growing: pods that nothing can take are tried on nodes that groups might get.
 
-use super::expander::{Choice, best};
+use super::expander::{Bargain, Choice, best, price_score};
 use super::{NodeId, Turn};
 use crate::scheduler::pods::Incoming;
 use crate::scheduler::what_if::WhatIf;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wavetank_engine::api::state::StateValue;
 use wavetank_engine::ids::{Kind, ObjRef};
 use wavetank_engine::model::node::NodeTaint;
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::record::events::Arg;
+use wavetank_engine::time::{SimDuration, SimTime};
 use wavetank_engine::words;
 
 /// What one group could do for the pods.
 struct Growth {
     choice: Choice,
     helped: Vec<ObjRef>,
+    /// Pods that fit on a node of the group.
+    fits: BTreeSet<ObjRef>,
 }
 
 impl Turn<'_, '_, '_, '_> {
@@ -93,7 +96,7 @@ impl Turn<'_, '_, '_, '_> {
     /// Has one group grow for the pods that nothing can take. Whether one was asked to.
     pub(super) fn scale_up(&mut self, world: &mut WhatIf) -> bool {
         let left = self.left_over(world);
-        if left.is_empty() {
+        if left.is_empty() || self.room_in_all() == 0 {
             return false;
         }
         let mut options: Vec<Growth> = Vec::new();
@@ -124,7 +127,7 @@ impl Turn<'_, '_, '_, '_> {
         let nth = self.fleet.groups.iter().map(|machines| machines.added + machines.failed).sum();
         match best(expanders, &choices, self.reads.own.seed.0, nth) {
             Some(place) => {
-                self.grow(&options[place], world.names);
+                self.grow(&options[place], &options, world.names);
                 true
             }
             None => false,
@@ -142,10 +145,44 @@ impl Turn<'_, '_, '_, '_> {
             }
             match world.first_fit(&pod, None) {
                 Some(node) => world.count(&pod, node, true),
-                None => left.push((object, pod)),
+                None => match self.young_until(object) {
+                    Some(until) => self.look_again(until),
+                    None => left.push((object, pod)),
+                },
             }
         }
         left
+    }
+
+    /// Until when a pod is too young to have a group grow; `None`: it is not. Source: autoscaler, `core/static_autoscaler.go`,
+    /// `filterOutYoungPods`.
+    fn young_until(&self, pod: ObjRef) -> Option<SimTime> {
+        let delay = self.reads.settings.new_pod_scale_up_delay;
+        let created_at = self.reads.metas.get(pod)?.created_at;
+        (delay > SimDuration::ZERO && self.now <= created_at + delay).then_some(SimTime((created_at + delay).0 + 1))
+    }
+
+    /// Nodes that may come before the limit of all is reached; those that are ordered count.
+    fn room_in_all(&self) -> u32 {
+        let most = self.reads.settings.max_nodes_total;
+        if most == 0 {
+            return u32::MAX;
+        }
+        let nodes = self.reads.listing.of_kind(Kind::Node).count();
+        let booting = self.fleet.groups.iter().flat_map(|group| group.present.values()).filter(|machine| machine.boots_until.is_some());
+        most.saturating_sub((nodes + booting.count()) as u32)
+    }
+
+    /// Groups that can be made larger in the place of one: nodes of the same kind, not at their maximum and not left alone.
+    fn similar(&self, group: u32) -> Vec<u32> {
+        if !self.reads.settings.balance_similar_node_groups {
+            return Vec::new();
+        }
+        let may = |&other: &u32| {
+            let grows = self.fleet.groups[other as usize].target < self.group(other).max && self.backs_off(other).is_none();
+            other != group && grows && self.group(group).similar(self.group(other))
+        };
+        (0..self.reads.groups.0.len() as u32).filter(may).collect()
     }
 
     /// How many nodes of a group the pods need, the largest pods first.
@@ -158,7 +195,8 @@ impl Turn<'_, '_, '_, '_> {
     ) -> Option<Growth> {
         let kept = world.keep();
         let (settings, machines) = (self.group(group), &self.fleet.groups[group as usize]);
-        let limit = settings.max - machines.target;
+        let free = |group: u32| self.group(group).max - self.fleet.groups[group as usize].target;
+        let limit = free(group) + self.similar(group).into_iter().map(free).sum::<u32>();
         let mut number = machines.next;
         let mut spare = Some(self.template((group, number), world));
         let first = spare.expect("it was just made");
@@ -178,6 +216,7 @@ impl Turn<'_, '_, '_, '_> {
                 }
             }
         }
+        let fits = fitting.iter().map(|(object, _)| *object).collect();
         fitting.sort_by_key(|(_, pod)| std::cmp::Reverse(size(pod)));
         let (mut used, mut helped) = (Vec::new(), Vec::new());
         for (object, pod) in fitting {
@@ -214,15 +253,61 @@ impl Turn<'_, '_, '_, '_> {
                 total(&|node| world.node(node).allocatable.memory_bytes),
                 total(&|node| world.node(node).used.memory_bytes - empty.used.memory_bytes),
             ),
-            price_micros: settings.price_micros * u64::from(nodes),
+            price_score: self.price_score(group, nodes, requests_of(left, &helped), empty.allocatable.cpu_millicores),
             priority: settings.priority,
         };
         world.restore(kept);
-        (nodes > 0).then_some(Growth { choice, helped })
+        (nodes > 0).then_some(Growth { choice, helped, fits })
     }
 
-    fn grow(&mut self, option: &Growth, names: &mut Names) {
-        let Choice { group, nodes, .. } = option.choice;
+    /// What the expander `price` thinks of so many nodes for these requests.
+    fn price_score(&self, group: u32, nodes: u32, (cpu_millicores, memory_bytes): (i64, i64), own_millicores: i64) -> i128 {
+        let (settings, group) = (&self.reads.settings, self.group(group));
+        let worth = |cpu_millicores: i64, memory_bytes: i64| {
+            let memory_gib = memory_bytes as f64 / f64::from(1 << 30);
+            cpu_millicores as f64 / 1000.0 * settings.cpu_price_per_hour + memory_gib * settings.memory_price_per_hour
+        };
+        price_score(Bargain {
+            nodes,
+            price: group.price_micros as f64 / 1e6 * f64::from(nodes),
+            pods_price: worth(cpu_millicores, memory_bytes),
+            stabilization_price: worth(500, 500 << 20),
+            cpu_millicores: own_millicores,
+            gpus: group.has_gpus(),
+            cluster: self.reads.listing.of_kind(Kind::Node).count(),
+        })
+    }
+
+    /// Has the group of an option grow, and others of its kind with it where that is wanted.
+    fn grow(&mut self, option: &Growth, options: &[Growth], names: &mut Names) {
+        let texts = *self.reads.texts;
+        let (most, room) = (self.reads.settings.max_nodes_total, self.room_in_all());
+        if option.choice.nodes > room {
+            self.tell_status(names, true, texts.total_reached, &format!("Max total nodes in cluster reached: {most}"));
+        }
+        let group = option.choice.group;
+        let takes = |other: &u32| options.iter().any(|one| one.choice.group == *other && option.fits.is_subset(&one.fits));
+        let similar = self.similar(group).into_iter().filter(takes);
+        let sizes: Vec<(u32, u32, u32)> = std::iter::once(group)
+            .chain(similar)
+            .map(|group| (group, self.fleet.groups[group as usize].target, self.group(group).max))
+            .collect();
+        let mut grown = Vec::new();
+        for (group, nodes) in balanced(&sizes, option.choice.nodes.min(room)) {
+            match self.grow_by(group, nodes, names) {
+                Some(text) => grown.push(text),
+                None => return,
+            }
+        }
+        let text = names.sym(&format!("[{}]", grown.join(" ")));
+        for &pod in &option.helped {
+            self.state.told.remove(&pod);
+            self.tell(pod, false, (texts.triggered, texts.triggered_words), &[Arg::Text(text)]);
+        }
+    }
+
+    /// Orders machines; how that is told, or `None` where the cloud has none.
+    fn grow_by(&mut self, group: u32, nodes: u32, names: &mut Names) -> Option<String> {
         let texts = *self.reads.texts;
         let settings = &self.reads.groups.0[group as usize];
         if settings.fails_at(self.now) {
@@ -230,7 +315,7 @@ impl Turn<'_, '_, '_, '_> {
                 format!("Scale-up failed for group {}: failed to increase node group size: the cloud has no machine for it", settings.name);
             self.tell_status(names, true, texts.failed_up, &text);
             self.back_off(group);
-            return;
+            return None;
         }
         let machines = &mut self.fleet.groups[group as usize];
         let (before, after) = (machines.target, machines.target + nodes);
@@ -242,11 +327,7 @@ impl Turn<'_, '_, '_, '_> {
         self.state.added_at = Some(self.now);
         let text = format!("Scale-up: setting group {} size to {after} instead of {before} (max: {})", settings.name, settings.max);
         self.tell_status(names, false, texts.scaled_up, &text);
-        let text = names.sym(&format!("[{{{} {before}->{after} (max: {})}}]", settings.name, settings.max));
-        for &pod in &option.helped {
-            self.state.told.remove(&pod);
-            self.tell(pod, false, (texts.triggered, texts.triggered_words), &[Arg::Text(text)]);
-        }
+        Some(format!("{{{} {before}->{after} (max: {})}}", settings.name, settings.max))
     }
 
     fn tell_why_not(&mut self, pod: ObjRef, mut words: Vec<String>, names: &mut Names) {
@@ -259,7 +340,44 @@ impl Turn<'_, '_, '_, '_> {
     }
 }
 
+/// What pods ask for together. Units: milli-cores, bytes.
+fn requests_of(pods: &[(ObjRef, Incoming)], of: &[ObjRef]) -> (i64, i64) {
+    let chosen: BTreeSet<ObjRef> = of.iter().copied().collect();
+    let requests = pods.iter().filter(|(object, _)| chosen.contains(object)).map(|(_, pod)| &pod.resident.class.requests);
+    requests.fold((0, 0), |sum, requests| (sum.0 + requests.cpu_millicores, sum.1 + requests.memory_bytes))
+}
+
+/// How many nodes each group gets, given its size and its maximum: one after the other goes to the smallest, the earlier of equal ones.
+/// Source: autoscaler, `processors/nodegroupset/balancing_processor.go`, `BalanceScaleUpBetweenGroups`.
+fn balanced(sizes: &[(u32, u32, u32)], nodes: u32) -> Vec<(u32, u32)> {
+    let mut more = vec![0; sizes.len()];
+    for _ in 0..nodes {
+        let free = (0..sizes.len()).filter(|&place| sizes[place].1 + more[place] < sizes[place].2);
+        let Some(place) = free.min_by_key(|&place| (sizes[place].1 + more[place], place)) else { break };
+        more[place] += 1;
+    }
+    sizes.iter().zip(more).map(|(size, more)| (size.0, more)).filter(|pair| pair.1 > 0).collect()
+}
+
 /// Taints of a node but for those that the control plane gives by the node's condition.
 fn own_taints<'t>(taints: &'t [NodeTaint], names: &'t Names) -> impl Iterator<Item = NodeTaint> + 't {
     taints.iter().copied().filter(|taint| !names.text(taint.key).starts_with("node.kubernetes.io/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::balanced;
+
+    #[test]
+    fn nodes_go_to_the_smallest_groups() {
+        for (sizes, nodes, want) in [
+            (vec![(4, 1, 9)], 3, vec![(4, 3)]),
+            (vec![(4, 0, 9), (2, 0, 9)], 3, vec![(4, 2), (2, 1)]),
+            (vec![(4, 5, 9), (2, 1, 9)], 3, vec![(2, 3)]),
+            (vec![(4, 5, 9), (2, 1, 3), (3, 4, 9)], 6, vec![(4, 2), (2, 2), (3, 2)]),
+            (vec![(4, 8, 9), (2, 9, 9)], 6, vec![(4, 1)]),
+        ] {
+            assert_eq!(balanced(&sizes, nodes), want, "{sizes:?}");
+        }
+    }
 }
