@@ -28,3 +28,4 @@ pub mod selector;
 pub mod storage;
 pub mod toleration;
 pub mod workload;
+pub mod zone_hints;

@@ -4,13 +4,17 @@ use crate::api::objects::{Objects, Row};
 use crate::ids::{Kind, ObjRef, Revision};
 use crate::model::kinds::Kinds;
 use crate::model::labels::LabelSets;
-use crate::model::network::Service;
-use crate::names::Names;
+use crate::model::meta::Meta;
+use crate::model::network::{Endpoint, EndpointSlice, Service};
+use crate::model::node::NodeStatus;
+use crate::model::zone_hints;
+use crate::names::{Names, Sym};
 use crate::scene::format::Step;
 use crate::scene::model::SceneObject;
 use crate::simulation::Simulation;
 use crate::source::{BrokenObject, Problem, Problems, Severity, Span};
-use std::collections::BTreeSet;
+use crate::words;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A target, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +129,29 @@ pub fn slices_of(sim: &Simulation, service: ObjRef) -> Vec<ObjRef> {
         found.dedup();
     }
     found
+}
+
+/// Zones for whose clients the endpoints of a Service are, by their addresses; none without the annotation for it.
+pub fn zone_hints_of(sim: &Simulation, service: ObjRef) -> BTreeMap<u32, Sym> {
+    let (objects, names, labels) = (sim.get::<Objects>(), sim.get::<Names>(), sim.get::<LabelSets>());
+    let value = |set, key: &str| names.find(key).and_then(|key| labels.get(set, key)).map(|value| names.text(value));
+    let asks = |meta: &Meta| zone_hints::ANNOTATIONS.iter().any(|key| value(meta.annotations, key).is_some_and(zone_hints::wanted));
+    if !sim.state::<Meta>(service).is_some_and(asks) {
+        return BTreeMap::new();
+    }
+    let nodes = objects.of_kind(Kind::Node).filter(|row| row.gone == Revision::HEAD);
+    let counts = |row: &&Row| zone_hints::EXCLUDED.iter().all(|label| value(row.labels, label).is_none());
+    let nodes = nodes.filter(counts).filter_map(|row| {
+        let status = sim.state::<NodeStatus>(row.object).filter(|status| status.ready())?;
+        Some((labels.get(row.labels, words::ZONE_LABEL).map(|zone| names.text(zone)), status.allocatable.cpu_millicores))
+    });
+    let slices = slices_of(sim, service);
+    let endpoints: Vec<&Endpoint> =
+        slices.into_iter().filter_map(|slice| sim.state::<EndpointSlice>(slice)).flat_map(|slice| &slice.endpoints).collect();
+    let Some(cpu) = zone_hints::cpu_by_zone(nodes) else { return BTreeMap::new() };
+    let list: Vec<(&str, bool)> = endpoints.iter().map(|endpoint| (names.text(endpoint.zone), endpoint.ready)).collect();
+    let hints = zone_hints::hints(&list, &cpu);
+    endpoints.iter().zip(hints).filter_map(|(endpoint, zone)| Some((endpoint.ip, names.find(zone?)?))).collect()
 }
 
 /// Objects that a scene defines, for checking targets.

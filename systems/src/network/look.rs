@@ -12,7 +12,7 @@ use wavetank_engine::model::node::{Node, NodeStatus};
 use wavetank_engine::model::pod::{Pod, PodStatus};
 use wavetank_engine::model::pod_class::Classes;
 use wavetank_engine::names::{Names, Sym};
-use wavetank_engine::scene::targets::slices_of;
+use wavetank_engine::scene::targets::{slices_of, zone_hints_of};
 use wavetank_engine::simulation::Simulation;
 use wavetank_engine::words;
 
@@ -290,6 +290,13 @@ impl<'s> Cluster<'s> {
         let balancer_ips = status.map_or_else(Vec::new, |status| {
             status.ingress.iter().filter(|place| place.ip != 0).map(|place| Ipv4Addr::from(place.ip).to_string()).collect()
         });
+        let hints = zone_hints_of(self.sim, row.object);
+        let hinted = |mut endpoints: Vec<EndpointView>| {
+            if !hints.is_empty() {
+                endpoints.iter_mut().for_each(|one| one.zone_hint = hints.get(&one.ip).map(|&zone| self.text(zone)));
+            }
+            endpoints
+        };
         let view = |port: &ServicePort| PortView {
             namespace: self.text(row.key.namespace),
             service: self.names.render(row.key.name),
@@ -305,7 +312,7 @@ impl<'s> Cluster<'s> {
             external_local: service.external_local(),
             affinity_s: service.affinity_s(),
             health_check_port: service.health_check_port(),
-            endpoints: self.endpoints_of(service, &slices, port.name),
+            endpoints: hinted(self.endpoints_of(service, &slices, port.name)),
         };
         if service.ports.is_empty() && service.cluster_ip == Service::HEADLESS {
             let none = ServicePort {

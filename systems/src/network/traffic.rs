@@ -2,9 +2,9 @@
 //!
 //! | | |
 //! |---|---|
-//! | reads  | `EndpointSlice`, `Service`, `Pod`, `PodStatus`, `Meta`, Ingresses, IngressClasses, NetworkPolicies, `Flows` |
+//! | reads  | `EndpointSlice`, `Service`, `Pod`, `PodStatus`, `Meta`, `NodeStatus`, Ingresses, IngressClasses, NetworkPolicies, `Flows` |
 //! | writes | `Arrivals`, `Answers` |
-//! | woken  | an EndpointSlice or a Service came, changed or went; where a source is a pod, that pod; where there is an address, an Ingress; an answer of the name service is too old |
+//! | woken  | an EndpointSlice or a Service came, changed or went; where a source is a pod, that pod, and nodes for Services with hints; where there is an address, an Ingress; an answer of the name service is too old |
 //! | source | kubernetes v1.36, `pkg/proxy/topology.go`, `CategorizeEndpoints`; `spec/networking.md` §6, §10, §11 |
 //!
 //! Rates, not packets: nothing wakes when a rate changes, whoever reads a metric integrates the curve. Without a ready endpoint the
@@ -30,6 +30,7 @@ use wavetank_engine::model::kinds::Kinds;
 use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::model::meta::Meta;
 use wavetank_engine::model::network::{EndpointSlice, Service};
+use wavetank_engine::model::node::NodeStatus;
 use wavetank_engine::model::opaque::Opaque;
 use wavetank_engine::model::pod::{Pod, PodStatus};
 use wavetank_engine::model::pod_class::Classes;
@@ -62,6 +63,9 @@ pub fn install(sim: &mut Simulation) {
     if !flows.0.is_empty() {
         let on = Changes::ADDED.or(Changes::SPEC).or(Changes::GONE);
         wakes.push(Wake { kind: watched.policy, on, whom: Whom::Itself });
+        let of_node = Changes::ADDED.or(Changes::READY).or(Changes::LABELS).or(Changes::ALLOCATABLE).or(Changes::GONE);
+        wakes.push(Wake { kind: Kind::Node, on: of_node, whom: Whom::Itself });
+        wakes.push(Wake { kind: Kind::Service, on: Changes::ANNOTATIONS, whom: Whom::Itself });
         if flows.0.iter().any(|flow| flow.service.is_none()) {
             wakes.extend([watched.ingress, watched.class].map(|kind| Wake { kind, on, whom: Whom::Itself }));
         }
@@ -139,6 +143,7 @@ struct Reads<'w, 's> {
     pods: View<'w, 's, TrafficQueue, Pod>,
     statuses: View<'w, 's, TrafficQueue, PodStatus>,
     metas: View<'w, 's, TrafficQueue, Meta>,
+    nodes: View<'w, 's, TrafficQueue, NodeStatus>,
     opaques: View<'w, 's, TrafficQueue, Opaque>,
     listing: Listing<'w, TrafficQueue>,
     classes: Res<'w, Classes>,
@@ -205,6 +210,13 @@ fn concerned(reads: &Reads, flows: &Flows, object: ObjRef) -> Vec<usize> {
             let label = reads.names.find("kubernetes.io/service-name").and_then(|label| reads.labels.get(row.labels, label));
             let Some(service) = label.map(|label| reads.names.text(label)) else { return Vec::new() };
             flows.0.iter().map(|flow| named(flow, row.key.namespace, service)).collect()
+        }
+        Kind::Node => {
+            let hinted = |flow: &Flow| {
+                let service = flow.service.and_then(|key| reads.metas.get(reads.listing.by_key(key)?));
+                flow.from_pod() && service.is_some_and(|meta| sharing::hints_wanted(reads, meta))
+            };
+            flows.0.iter().map(hinted).collect()
         }
         // A policy, an Ingress or a class.
         Kind::Other(_) => vec![true; flows.0.len()],

@@ -3,6 +3,7 @@
 use super::{Cx, map_of, put};
 use crate::api::objects::{Objects, Row};
 use crate::model::network::{Endpoint, EndpointPort, EndpointSlice, Endpoints, Service, ServiceStatus, ServiceType};
+use crate::scene::targets::zone_hints_of;
 use serde_json::{Map, Value, json};
 use std::net::Ipv4Addr;
 
@@ -94,6 +95,8 @@ impl Cx<'_> {
         put(object, "addressType", "IPv4");
         let service = self.sim.get::<Objects>().by_uid(row.controller).and_then(|owner| self.sim.state::<Service>(owner));
         let distribution = service.map(Service::distribution).unwrap_or_default();
+        let by_zone =
+            self.sim.get::<Objects>().by_uid(row.controller).map_or_else(Default::default, |owner| zone_hints_of(self.sim, owner));
         let endpoints = slice.endpoints.iter().map(|endpoint| {
             let mut out = Map::new();
             put(&mut out, "addresses", json!([Ipv4Addr::from(endpoint.ip).to_string()]));
@@ -104,7 +107,10 @@ impl Cx<'_> {
             if let Some(target) = self.target(row, endpoint) {
                 put(&mut out, "targetRef", target);
             }
-            let (zone, node) = endpoint.hints(distribution);
+            let (zone, node) = match by_zone.get(&endpoint.ip) {
+                Some(&zone) => (Some(zone), None),
+                None => endpoint.hints(distribution),
+            };
             let mut hints = Map::new();
             for (field, name) in [("forZones", zone), ("forNodes", node)] {
                 if let Some(name) = name {

@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use wavetank_engine::draw::draw_below;
 use wavetank_engine::ids::{Kind, ObjRef, ObjectKey, Uid};
+use wavetank_engine::model::meta::Meta;
 use wavetank_engine::model::network::{Endpoint, EndpointSlice, Service, ServiceType};
 use wavetank_engine::model::pod::{PodPhase, PodStatus};
+use wavetank_engine::model::zone_hints;
 use wavetank_engine::names::Sym;
 use wavetank_engine::scene::arrivals::{Flow, Group, Lost, Share};
 use wavetank_engine::scene::network::Cni;
@@ -113,7 +115,8 @@ impl Sharing<'_, '_, '_> {
         if outside && service.external_local() && matches!(service.kind, ServiceType::LoadBalancer | ServiceType::NodePort) {
             return (self.by_node(service, &endpoints, programs), None);
         }
-        let used = match self.used(&endpoints, service, source) {
+        let hints = if source.is_some() { self.zone_hints(object, &endpoints) } else { BTreeMap::new() };
+        let used = match self.used(&endpoints, service, source, &hints) {
             Ok(used) => used,
             Err(lost) => return (Share::lost(lost), None),
         };
@@ -203,6 +206,7 @@ impl Sharing<'_, '_, '_> {
         endpoints: &[(&'e Endpoint, u16)],
         service: &Service,
         source: Option<ObjRef>,
+        hints: &BTreeMap<u32, Sym>,
     ) -> Result<Vec<(&'e Endpoint, u16)>, Lost> {
         let node = source.and_then(|source| self.reads.pods.get(source)).map_or(Sym::EMPTY, |pod| pod.node);
         let zone = self.zone(node);
@@ -213,7 +217,8 @@ impl Sharing<'_, '_, '_> {
         };
         let distribution = if source.is_some() { service.distribution() } else { Default::default() };
         let candidate = |(endpoint, _): &(&Endpoint, u16)| {
-            let (zone_hint, node_hint) = endpoint.hints(distribution);
+            let (zone_hint, node_hint) =
+                if hints.is_empty() { endpoint.hints(distribution) } else { (hints.get(&endpoint.ip).copied(), None) };
             Candidate {
                 local: endpoint.node == node && !node.is_empty(),
                 ready: endpoint.ready,
@@ -232,6 +237,24 @@ impl Sharing<'_, '_, '_> {
             (true, true) => Err(Lost::Dropped),
             (true, false) => Err(Lost::Refused),
         }
+    }
+
+    /// Zones for whose clients endpoints are where the Service is annotated so: see [`zone_hints`].
+    fn zone_hints(&self, service: ObjRef, endpoints: &[(&Endpoint, u16)]) -> BTreeMap<u32, Sym> {
+        let (reads, names) = (self.reads, &self.reads.names);
+        if !reads.metas.get(service).is_some_and(|meta| hints_wanted(reads, meta)) {
+            return BTreeMap::new();
+        }
+        let label = |object: ObjRef, key: Sym| reads.listing.row(object).and_then(|row| reads.labels.get(row.labels, key));
+        let counts = |node: &ObjRef| zone_hints::EXCLUDED.iter().all(|key| names.find(key).is_none_or(|key| label(*node, key).is_none()));
+        let nodes = reads.listing.of_kind(Kind::Node).filter(counts).filter_map(|node| {
+            let status = reads.nodes.get(node).filter(|status| status.ready())?;
+            Some((label(node, words::ZONE_LABEL).map(|zone| names.text(zone)), status.allocatable.cpu_millicores))
+        });
+        let Some(cpu) = zone_hints::cpu_by_zone(nodes) else { return BTreeMap::new() };
+        let list: Vec<(&str, bool)> = endpoints.iter().map(|(one, _)| (names.text(one.zone), one.ready)).collect();
+        let hints = zone_hints::hints(&list, &cpu);
+        endpoints.iter().zip(hints).filter_map(|((endpoint, _), zone)| Some((endpoint.ip, names.find(zone?)?))).collect()
     }
 
     fn zone(&self, node: Sym) -> Sym {
@@ -366,6 +389,12 @@ fn common_multiple(one: u32, other: u32) -> u32 {
 
 /// Most servers by which chance is reckoned.
 const CORES_MAX: u32 = 1000;
+
+/// Whether a Service is annotated for hints.
+pub(super) fn hints_wanted(reads: &Reads, meta: &Meta) -> bool {
+    let value = |key: &str| reads.names.find(key).and_then(|key| reads.labels.get(meta.annotations, key));
+    zone_hints::ANNOTATIONS.iter().any(|key| value(key).is_some_and(|value| zone_hints::wanted(reads.names.text(value))))
+}
 
 /// A group with its pods.
 fn grouped(group: Group, mut members: Vec<Uid>) -> Group {
