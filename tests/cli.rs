@@ -62,6 +62,28 @@ fn the_json_summary_is_one_line_with_every_field() {
 }
 
 #[test]
+fn load_balancers_hear_of_nodes() {
+    let events = wavetank("get events -o json --at 4m --scene scenes/network/load_balancer_nodes.ron");
+    let list: Value = serde_json::from_str(&events.out).unwrap();
+    let told: Vec<(&str, u64)> = list["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["source"]["component"] == "service-controller")
+        .map(|event| (event["reason"].as_str().unwrap(), event["count"].as_u64().unwrap_or(1)))
+        .collect();
+    let want = [
+        ("EnsuringLoadBalancer", 1),
+        ("EnsuredLoadBalancer", 1),
+        // When n2 came, when the cloud answered again, when n1 was let in again.
+        ("UpdatedLoadBalancer", 3),
+        ("UpdateLoadBalancerFailed", 2),
+        ("UnAvailableLoadBalancer", 1),
+    ];
+    assert_eq!(told, want);
+}
+
+#[test]
 fn logs_are_those_of_the_moment_and_of_the_run_before() {
     let at = "--scene scenes/pods/logs.ron --at 40s";
     let logs = wavetank(&format!("logs web {at}"));

@@ -2,10 +2,10 @@
 //!
 //! | | |
 //! |---|---|
-//! | reads  | `Service`, `ServiceStatus`, `Meta`, `NetworkSettings` |
+//! | reads  | `Service`, `ServiceStatus`, `Meta`, `NetworkSettings`, labels of nodes |
 //! | writes | `Put` of `ServiceStatus`, and of `Meta` with and without the finalizer; `Events` |
-//! | woken  | a Service came, changed, or is being deleted; the cloud is done; a failed call's back-off is over |
-//! | source | kubernetes v1.36, `cloud-provider/controllers/service/controller.go`, `syncLoadBalancerIfNeeded`; `spec/networking.md` §5 |
+//! | woken  | a Service came, changed, or is being deleted; the cloud is done; a failed call's back-off is over; where there is a cloud, a node came, is being deleted or is labelled |
+//! | source | kubernetes v1.36, `cloud-provider/controllers/service/controller.go`, `syncLoadBalancerIfNeeded`, `syncNodes`; `spec/networking.md` §5 |
 //!
 //! The cloud needs its time for each call and fails as the scene says. Without `load_balancers` in the scene's network there is no cloud,
 //! and nobody acts.
@@ -15,14 +15,16 @@ use bevy_ecs::prelude::{Res, ResMut};
 use bevy_ecs::resource::Resource;
 use bevy_ecs::system::SystemParam;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use wavetank_engine::api::queue::{Item, Work};
 use wavetank_engine::api::request::Verb;
 use wavetank_engine::api::state::Changes;
 use wavetank_engine::api::store::View;
 use wavetank_engine::ids::{Kind, ObjRef, ObjectKey};
+use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::model::meta::Meta;
 use wavetank_engine::model::network::{BalancerIngress, Service, ServiceStatus, ServiceType};
+use wavetank_engine::model::node::Node;
 use wavetank_engine::names::{Names, Sym};
 use wavetank_engine::record::events::{Arg, Events, Report};
 use wavetank_engine::scene::network::{LoadBalancers, NetworkSettings};
@@ -33,7 +35,12 @@ use wavetank_engine::time::{SimDuration, SimTime};
 /// Back-off after a failed call: the first, and the longest. Source: `spec/networking.md` §5.
 const RETRY: (SimDuration, SimDuration) = (SimDuration::from_secs(5), SimDuration::from_secs(300));
 
-/// The controller's work queue: Services.
+/// Nodes with this label are left out.
+const EXCLUDED: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
+/// Nodes that are named in an event at most. Source: `controller.go`, `loggableNodeNames`.
+const HOSTS_NAMED_MAX: usize = 20;
+
+/// The controller's work queue: Services, and nodes.
 pub struct LoadBalancerQueue;
 
 /// What wakes the controller.
@@ -53,6 +60,13 @@ texts! {
         deleting_words = "Deleting load balancer",
         deleted = "DeletedLoadBalancer",
         deleted_words = "Deleted load balancer",
+        updated = "UpdatedLoadBalancer",
+        updated_words = "Updated load balancer with new hosts",
+        no_hosts = "UnAvailableLoadBalancer",
+        no_hosts_words = "There are no available nodes for LoadBalancer",
+        not_updated = "UpdateLoadBalancerFailed",
+        not_updated_words = "Error updating load balancer with new hosts {} [node names limited, total number of nodes: {}], error: {}",
+        no_update = "the cloud does not answer",
         failed = "SyncLoadBalancerFailed",
         failed_words = "Error syncing load balancer: {}",
         no_ensure = "failed to ensure load balancer: the cloud does not answer",
@@ -70,6 +84,10 @@ pub struct Balancers {
     calls: BTreeMap<ObjRef, Call>,
     /// Failures in a row, and when to try again.
     failures: BTreeMap<ObjRef, (u32, SimTime)>,
+    /// Nodes that load balancers send to.
+    hosts: BTreeSet<ObjRef>,
+    /// Load balancers that the cloud has not told of them: failures in a row, and when to try again.
+    stale: BTreeMap<ObjRef, (u32, SimTime)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,7 +102,12 @@ pub fn install(sim: &mut Simulation) {
     sim.keep(Balancers::default());
     let texts = BalancerTexts::new(&mut sim.get_mut::<Names>());
     sim.resource(texts);
-    sim.behaviour::<LoadBalancerQueue, _, _>("load_balancers", "service-controller", WAKES, sync);
+    let mut wakes = WAKES.to_vec();
+    if sim.get::<NetworkSettings>().load_balancers.is_some() {
+        let on = Changes::ADDED.or(Changes::LABELS).or(Changes::DELETION).or(Changes::GONE);
+        wakes.push(Wake { kind: Kind::Node, on, whom: Whom::Itself });
+    }
+    sim.behaviour::<LoadBalancerQueue, _, _>("load_balancers", "service-controller", &wakes, sync);
 }
 
 /// What the controller reads.
@@ -93,6 +116,8 @@ struct Reads<'w, 's> {
     services: View<'w, 's, LoadBalancerQueue, Service>,
     statuses: View<'w, 's, LoadBalancerQueue, ServiceStatus>,
     metas: View<'w, 's, LoadBalancerQueue, Meta>,
+    nodes: View<'w, 's, LoadBalancerQueue, Node>,
+    labels: Res<'w, LabelSets>,
     settings: Res<'w, NetworkSettings>,
     texts: Res<'w, BalancerTexts>,
 }
@@ -104,8 +129,13 @@ fn sync(
     mut names: ResMut<Names>,
     mut events: ResMut<Events>,
 ) {
+    let mut moved = false;
     while let Some(item) = work.pop() {
         let Some(cloud) = &reads.settings.load_balancers else { continue };
+        if let Some(changed) = state.host(&item, &reads, &names) {
+            moved |= changed;
+            continue;
+        }
         let (Some(service), Some(meta)) = (reads.services.get(item.object), reads.metas.get(item.object)) else {
             state.forget(item.object);
             continue;
@@ -117,7 +147,56 @@ fn sync(
         } else if meta.finalizers.contains(&reads.texts.finalizer) || turn.state.given.contains_key(&item.object) {
             turn.delete();
         }
+        if state.stale.get(&item.object).is_some_and(|&(_, at)| at <= work.now()) {
+            update_hosts(&item, &mut work, &reads, &mut state, &mut events, &mut names);
+        }
     }
+    if moved {
+        for service in state.given.keys().copied().collect::<Vec<_>>() {
+            state.stale.insert(service, (0, work.now()));
+            work.wake_at(service, work.now());
+        }
+    }
+}
+
+/// The cloud hears of the nodes that a load balancer sends to.
+fn update_hosts(
+    item: &Item,
+    work: &mut Work<LoadBalancerQueue>,
+    reads: &Reads,
+    state: &mut Balancers,
+    events: &mut Events,
+    names: &mut Names,
+) {
+    let (service, now, texts) = (item.object, work.now(), *reads.texts);
+    let (Some((failures, _)), Some(meta), Some(cloud)) =
+        (state.stale.remove(&service), reads.metas.get(service), &reads.settings.load_balancers)
+    else {
+        return;
+    };
+    let about = ObjectKey { kind: Kind::Service, namespace: meta.namespace, name: meta.name };
+    let (uid, source) = (service.uid, texts.source);
+    if !cloud.fails_at(now) {
+        let none = state.hosts.is_empty();
+        let (reason, words) = if none { (texts.no_hosts, texts.no_hosts_words) } else { (texts.updated, texts.updated_words) };
+        events.report(now, Report { about, uid, source, warning: none, reason, words, args: &[] });
+        return;
+    }
+    let hosts = state.hosts.iter().filter_map(|&node| reads.metas.get(node)).map(|meta| names.render(meta.name));
+    let mut hosts: Vec<String> = hosts.collect();
+    hosts.sort();
+    let number = hosts.len();
+    if number > HOSTS_NAMED_MAX {
+        hosts.truncate(HOSTS_NAMED_MAX);
+        hosts.push(format!("<{} more>", number - HOSTS_NAMED_MAX));
+    }
+    let list = names.sym(&format!("[{}]", hosts.join(" ")));
+    let (reason, words) = (texts.not_updated, texts.not_updated_words);
+    let args = [Arg::Text(list), Arg::Int(number as i64), Arg::Text(texts.no_update)];
+    events.report(now, Report { about, uid, source, warning: true, reason, words, args: &args });
+    let at = now + SimDuration(RETRY.0.0.saturating_mul(1 << failures.min(10))).min(RETRY.1);
+    state.stale.insert(service, (failures + 1, at));
+    work.wake_at(service, at);
 }
 
 impl Balancers {
@@ -125,6 +204,22 @@ impl Balancers {
         self.given.remove(&service);
         self.calls.remove(&service);
         self.failures.remove(&service);
+        self.stale.remove(&service);
+    }
+
+    /// Takes in a node: whether that changes where load balancers send to. `None`: the object is no node. Source: `controller.go`,
+    /// `stableNodeSetPredicates`.
+    fn host(&mut self, item: &Item, reads: &Reads, names: &Names) -> Option<bool> {
+        let node = item.object;
+        if reads.nodes.get(node).is_none() {
+            return self.hosts.remove(&node).then_some(true);
+        }
+        let excluded = |meta: &Meta| names.find(EXCLUDED).is_some_and(|label| reads.labels.get(meta.labels, label).is_some());
+        if reads.metas.get(node).is_some_and(|meta| !meta.terminating() && !excluded(meta)) {
+            Some(self.hosts.insert(node))
+        } else {
+            Some(self.hosts.remove(&node))
+        }
     }
 
     /// The first address that no Service has.
