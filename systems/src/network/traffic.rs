@@ -2,14 +2,14 @@
 //!
 //! | | |
 //! |---|---|
-//! | reads  | `EndpointSlice`, `Service`, `Pod`, `PodStatus`, `Meta`, `NodeStatus`, Ingresses, IngressClasses, NetworkPolicies, `Flows` |
-//! | writes | `Arrivals`, `Answers` |
-//! | woken  | an EndpointSlice or a Service came, changed or went; where a source is a pod, that pod, and nodes for Services with hints; where there is an address, an Ingress; an answer of the name service is too old |
+//! | reads  | `EndpointSlice`, `Service`, `Pod`, `PodStatus`, `Meta`, `NodeStatus`, `NodeFaults`, Ingresses, IngressClasses, NetworkPolicies, `Flows` |
+//! | writes | `Arrivals`, `Answers`, `FailedNodes` |
+//! | woken  | an EndpointSlice or a Service came, changed or went; where a source is a pod, that pod, and nodes for Services with hints; where there is an address, an Ingress; an answer of the name service is too old; a node fails or comes back |
 //! | source | kubernetes v1.36, `pkg/proxy/topology.go`, `CategorizeEndpoints`; `spec/networking.md` §6, §10, §11 |
 //!
 //! Rates, not packets: nothing wakes when a rate changes, whoever reads a metric integrates the curve. Without a ready endpoint the
 //! serving ones among those that are going away take the requests; without these the requests are refused. Endpoints get the same share
-//! each; of those that policies deny the share is dropped. A source outside knows no zones; under
+//! each; of those that policies deny, or whose node has failed, the share is dropped. A source outside knows no zones; under
 //! `externalTrafficPolicy: Local` it sends to all nodes that have an endpoint alike, and each node shares its part. One inside the cluster keeps to
 //! its node and zone as the Service says, and to one endpoint under `sessionAffinity`. Clients of a headless Service keep the addresses
 //! that they were told until the answer is too old ([`answers`]).
@@ -34,8 +34,9 @@ use wavetank_engine::model::node::NodeStatus;
 use wavetank_engine::model::opaque::Opaque;
 use wavetank_engine::model::pod::{Pod, PodStatus};
 use wavetank_engine::model::pod_class::Classes;
-use wavetank_engine::names::{Names, Sym};
+use wavetank_engine::names::{Name, Names, Sym};
 use wavetank_engine::scene::arrivals::{Arrivals, Flow, Flows, Share};
+use wavetank_engine::scene::faults::{Fault, NodeFaults};
 use wavetank_engine::scene::network::NetworkSettings;
 use wavetank_engine::scene::program::Programs;
 use wavetank_engine::scene::targets::{Target, glob};
@@ -78,8 +79,18 @@ pub fn install(sim: &mut Simulation) {
     sim.resource(watched);
     sim.keep(Arrivals::default());
     sim.keep(Answers::default());
+    sim.keep(FailedNodes::default());
+    sim.ensure::<NodeFaults>();
+    let any = !sim.get::<Flows>().0.is_empty();
     sim.behaviour::<TrafficQueue, _, _>("traffic", "kube-proxy", &wakes, sync);
+    if any {
+        sim.wake_on_faults::<TrafficQueue>();
+    }
 }
+
+/// Nodes whose containers had stopped when they were looked at last. ECS resource.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize, bevy_ecs::resource::Resource)]
+pub struct FailedNodes(BTreeSet<Sym>);
 
 /// Kinds without components that steer requests. ECS resource.
 #[derive(Debug, Clone, Copy, bevy_ecs::resource::Resource)]
@@ -150,6 +161,7 @@ struct Reads<'w, 's> {
     labels: Res<'w, LabelSets>,
     names: Res<'w, Names>,
     settings: Res<'w, NetworkSettings>,
+    faults: Res<'w, NodeFaults>,
     watched: Res<'w, Watched>,
     seed: Res<'w, Seed>,
 }
@@ -161,13 +173,16 @@ fn sync(
     mut programs: ResMut<Programs>,
     mut arrivals: ResMut<Arrivals>,
     mut answers: ResMut<Answers>,
+    mut failed: ResMut<FailedNodes>,
 ) {
     let mut dirty: BTreeSet<usize> = BTreeSet::new();
     while let Some(item) = work.pop() {
         if flows.0.is_empty() {
             continue;
         }
-        for flow in concerned(&reads, &flows, item.object) {
+        let fails =
+            reads.listing.row(item.object).filter(|row| row.key.kind == Kind::Node).is_some_and(|row| failed.look(&reads, row.key.name));
+        for flow in if fails { (0..flows.0.len()).collect() } else { concerned(&reads, &flows, item.object) } {
             dirty.insert(flow);
             // Calls come from other pods when those of a caller change.
             dirty.extend((flow + 1..flows.0.len()).filter(|&called| flows.0[called].calls.iter().any(|&(caller, _)| caller == flow)));
@@ -189,6 +204,21 @@ fn sync(
             work.wake_at(service, at);
         }
         arrivals.spread(&flows, flow, share, work.now());
+    }
+}
+
+impl FailedNodes {
+    /// Looks at a node: whether its containers have stopped or started since the last look.
+    fn look(&mut self, reads: &Reads, name: Name) -> bool {
+        let Some(node) = reads.names.find(&reads.names.render(name)) else { return false };
+        if reads.has_failed(node) { self.0.insert(node) } else { self.0.remove(&node) }
+    }
+}
+
+impl Reads<'_, '_> {
+    /// Whether nothing runs on a node any more, whoever knows of it.
+    fn has_failed(&self, node: Sym) -> bool {
+        self.faults.any() && matches!(self.faults.of(node), Some((Fault::Failed, _)))
     }
 }
 

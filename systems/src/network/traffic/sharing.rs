@@ -176,7 +176,8 @@ impl Sharing<'_, '_, '_> {
         let pods = reads.listing.in_namespace(Kind::Pod, names.find(&target.namespace)?);
         let fits = |pod: &ObjRef| {
             let named = reads.listing.row(*pod).is_some_and(|row| glob(&target.name, &names.render(row.key.name)));
-            named && reads.statuses.get(*pod).is_some_and(PodStatus::ready)
+            let runs = reads.pods.get(*pod).is_some_and(|pod| !reads.has_failed(pod.node));
+            named && runs && reads.statuses.get(*pod).is_some_and(PodStatus::ready)
         };
         let mut pods: Vec<(String, ObjRef)> =
             pods.filter(fits).filter_map(|pod| Some((names.render(reads.listing.row(pod)?.key.name), pod))).collect();
@@ -294,7 +295,7 @@ impl Sharing<'_, '_, '_> {
         let mut groups: BTreeMap<Group, Vec<Uid>> = BTreeMap::new();
         for &(endpoint, port) in used {
             let pod = endpoint.pod_uid.and_then(|uid| self.reads.listing.by_uid(uid));
-            if !by_ingress && !self.allowed(source, endpoint, pod, port) {
+            if self.reads.has_failed(endpoint.node) || !by_ingress && !self.allowed(source, endpoint, pod, port) {
                 share.lost_parts += parts(endpoint);
                 continue;
             }
