@@ -122,6 +122,15 @@ fn autoscalers_and_requests_are_followed() {
 }
 
 #[test]
+fn latencies_are_followed() {
+    let data = data(&page("scenes/network/queueing.ron"));
+    let p99 = numbers(&data["traffic"][0]["latency_us"][1]);
+    assert_eq!(p99.len(), data["columns"].as_array().unwrap().len());
+    assert!(p99.iter().any(|&micros| micros > 3_000_000), "requests wait in the spikes: {p99:?}");
+    assert!(data["traffic"][1]["latency_us"][1].as_array().unwrap().iter().all(|micros| micros == 10_000), "none wait there");
+}
+
+#[test]
 fn a_missed_expectation_is_told_and_the_report_is_there() {
     let folder = folder("report_missed");
     let scene = r#"Scene(

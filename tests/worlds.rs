@@ -97,7 +97,7 @@ fn scene(seed: u64, latency: &str, workloads: &[Workload], steps: &[(u16, u8, u8
         steps.iter().map(|&(at, kind, whom, amount)| (u64::from(at) % (MINUTES * 60), step(kind, whom, amount, workloads))).collect();
     times.sort_by_key(|pair| pair.0);
     let script: String = times.iter().map(|(at, step)| format!(r#"At("{at}s", {step}),"#)).collect();
-    let (ttl, policy) = (seed % 100, if seed % 2 == 0 { "Local" } else { "Cluster" });
+    let (ttl, policy) = (seed % 100, if seed.is_multiple_of(2) { "Local" } else { "Cluster" });
     let text = format!(
         r#"Scene(seed: {seed}, duration: "{MINUTES}m", latency: {latency},
             nodes: [Pool(name: "node", count: {NODES}, zones: ["a", "b"], allocatable: {{"cpu": "2", "memory": "4Gi"}})],

@@ -152,19 +152,24 @@ function fillTraffic() {
   const rates = (flow) => NAMES.map((_, n) => kept.map((at, place) => (flow.sums[n][at] - (at ? flow.sums[n][at - 1] : 0)) * 1000 / (columns[at] - starts[place])));
   const all = { name: "all requests", sums: NAMES.map((_, n) => Array.from(columns, (_, at) => traffic.reduce((sum, flow) => sum + flow.sums[n][at], 0))) };
   const flows = traffic.length > 1 ? [all, ...traffic] : traffic;
-  let shown = null;
-  const box = make("div");
+  let shown = [];
+  const box = make("div"), waits = make("div");
   const draw = (at) => {
-    if (shown) shown.drop();
-    const list = rates(flows[at]);
-    shown = chart(box, { t: starts, unit: "requests/s", stacked: true, height: 200, digits: 1, lines: NAMES.map((name, n) => ({ name, colour: ["ready", "failed", "unready", "terminating"][n], values: list[n] })) });
+    shown.forEach((plot) => plot.drop());
+    waits.replaceChildren();
+    const list = rates(flows[at]), latency = flows[at].latency_us;
+    shown = [chart(box, { t: starts, unit: "requests/s", stacked: true, height: 200, digits: 1, lines: NAMES.map((name, n) => ({ name, colour: ["ready", "failed", "unready", "terminating"][n], values: list[n] })) })];
+    if (!latency) return;
+    waits.append(make("h3", {}, "Latency of those that are served"));
+    const ms = (column) => kept.map((place) => column[place] === null ? null : column[place] / 1000);
+    shown.push(chart(waits, { t: starts, unit: "ms", height: 140, digits: 1, lines: [{ name: "mean", colour: "ready", values: ms(latency[0]) }, { name: "p99", colour: "warn", values: ms(latency[1]) }] }));
   };
   const section = card("traffic", "Traffic", chooser(flows, "Flow", draw), csvLink("traffic", () => {
     const rows = [["flow", "from_s", ...NAMES.map((name) => name.replace(" ", "_") + "_per_s")]];
     for (const flow of traffic) { const list = rates(flow); starts.forEach((ms, at) => rows.push([flow.name, ms / 1000, ...list.map((column) => column[at])])); }
     return rows;
   }));
-  section.append(box);
+  section.append(box, waits);
   draw(0);
 }
 

@@ -146,13 +146,13 @@ impl Arrivals {
         let Some(spread) = self.spreads.get(flow).and_then(|list| list.last()) else { return Vec::new() };
         let share = &spread.share;
         let all = self.pieces(flows, flow, now, SimTime(now.0 + 1)).first().map_or(0, |piece| piece.start);
-        let rate = |weight: u32| all as f64 / 1e9 * f64::from(weight) / share.parts() as f64;
+        let rate = |weight: u64| all as f64 / 1e9 * weight as f64 / share.parts() as f64;
         let mut list = Vec::new();
-        let mut named = 0;
+        let mut named = 0_u64;
         for (place, group) in share.groups.iter().enumerate() {
-            named += group.pods * group.weight;
+            named += u64::from(group.pods) * u64::from(group.weight);
             let lines: Vec<&Line> = spread.lines.iter().filter(|line| line.group == place).collect();
-            let each = rate(group.weight);
+            let each = rate(u64::from(group.weight));
             if lines.is_empty() {
                 let each = if group.limit_milli > 0 { each.min(group.limit_milli as f64 / 1000.0) } else { each };
                 list.push(Kindred::of(group, each, 0.0, f64::from(group.pods)));
@@ -163,7 +163,8 @@ impl Arrivals {
             }));
         }
         // All others answer at once.
-        let weights: u32 = if share.weights.is_empty() { share.pods.len() as u32 } else { share.weights.iter().sum() };
+        let weights: u64 =
+            if share.weights.is_empty() { share.pods.len() as u64 } else { share.weights.iter().map(|&one| u64::from(one)).sum() };
         let others = rate((weights + share.others).saturating_sub(named));
         list.push(Kindred { rate: others, least: 0.0, waits: 0.0, wait_mean: 0.0, wait_most: 0.0 });
         list

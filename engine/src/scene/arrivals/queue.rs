@@ -174,6 +174,8 @@ impl Arrivals {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scene::traffic::Rate;
+    use proptest::prelude::*;
 
     fn s(seconds: u64) -> SimTime {
         SimTime::from_secs(seconds)
@@ -206,6 +208,53 @@ mod tests {
             let (came, went) = (area(&pieces) + before * REQUEST, area(&got.out) + got.over + got.waiting);
             assert!(came.abs_diff(went) < REQUEST / 1_000_000, "{name}: {came} came, {went} went");
             assert!(got.out.windows(2).all(|pair| pair[0].until == pair[1].from), "{name}: {:?}", got.out);
+        }
+    }
+
+    /// What became of requests that one pod gets: looked at only at the end, or settled at some moments.
+    fn run(rate: Rate, (limit_milli, room): (u64, u64), settled: &[u64]) -> (super::super::Counts, u128) {
+        let flow =
+            super::super::Flow { to: "service/web".into(), service: None, from: None, rates: vec![rate], calls: vec![], caller: None };
+        let flows = Flows(vec![flow]);
+        let group = Group { room, members: vec![Uid(1)], ..Group::limited(limit_milli, 1) };
+        let mut arrivals = Arrivals::default();
+        let share = |nth: usize| {
+            // Nothing is lost, so it does not matter what becomes of it.
+            let lost = [super::super::Lost::Refused, super::super::Lost::Dropped][nth % 2];
+            Share { groups: vec![group.clone()], lost, ..Share::among(vec![Uid(1)]) }
+        };
+        arrivals.spread(&flows, 0, share(0), s(0));
+        settled.iter().enumerate().for_each(|(nth, &at)| arrivals.spread(&flows, 0, share(nth + 1), s(at)));
+        (arrivals.counts(&flows, 0, s(300)), arrivals.waiting(&flows, 0, s(300)).values().sum())
+    }
+
+    proptest! {
+        #[test]
+        fn a_queue_is_a_fine_sum_however_often_it_is_settled(
+            ramp in any::<bool>(),
+            rates in proptest::collection::vec((1_u64..70, 0_u64..200_000), 1..6),
+            limit_milli in 1_000_u64..120_000,
+            room in 1_u64..2_000,
+            settled in proptest::collection::btree_set(1_u64..300, 0..6),
+        ) {
+            let mut at = 0;
+            let points: Vec<(SimTime, u64)> = rates.iter().map(|&(gap, rate)| { at += gap; (s(at), rate) }).collect();
+            let rate = || if ramp { Rate::Ramp(points.clone()) } else { Rate::Steps(points.clone()) };
+            let (whole, waiting) = run(rate(), (limit_milli, room), &[]);
+            let settled: Vec<u64> = settled.into_iter().collect();
+            let (parts, waiting_too) = run(rate(), (limit_milli, room), &settled);
+            prop_assert!(whole.timed_out.abs_diff(parts.timed_out) < REQUEST / 1000, "{whole:?} {parts:?}");
+            prop_assert!(waiting.abs_diff(waiting_too) < REQUEST / 1000, "{waiting} {waiting_too}");
+            // In steps of ten milliseconds.
+            let (mut queue, mut over) = (0.0_f64, 0.0_f64);
+            for step in 0..30_000_u64 {
+                let come = rate().at(SimTime(step * 10_000_000 + 5_000_000)) as f64 / 1e11;
+                queue = (queue + come - limit_milli as f64 / 1e5).max(0.0);
+                over += (queue - room as f64).max(0.0);
+                queue = queue.min(room as f64);
+            }
+            let got = (whole.timed_out as f64 / 1e18, waiting as f64 / 1e18);
+            prop_assert!((got.0 - over).abs() < 5.0 + over / 100.0 && (got.1 - queue).abs() < 5.0, "{got:?} is not {:?}", (over, queue));
         }
     }
 

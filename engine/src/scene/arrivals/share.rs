@@ -13,13 +13,11 @@ pub struct Share {
     /// How many parts each of the pods gets; empty: one each.
     pub weights: Vec<u32>,
     /// Parts that addresses get which are no pods: they are served.
-    pub others: u32,
+    pub others: u64,
     /// Parts that nobody gets.
-    pub lost_parts: u32,
+    pub lost_parts: u64,
     /// What becomes of what nobody gets. Where there are no pods all is lost.
     pub lost: Lost,
-    /// Parts that go to addresses where nobody listens: they are refused, whatever becomes of the lost ones.
-    pub refused_parts: u32,
     /// Pods that need time for a request, or serve no more than so many. Those that are not named serve all that comes, at once.
     pub groups: Vec<Group>,
     /// The Service that gets what comes through an Ingress at present.
@@ -171,7 +169,7 @@ impl Share {
 
     /// Into how many parts the rate is divided.
     pub(super) fn parts(&self) -> u128 {
-        (self.served_parts() + u128::from(self.lost_parts) + u128::from(self.refused_parts)).max(1)
+        (self.served_parts() + u128::from(self.lost_parts)).max(1)
     }
 
     /// How many parts a pod gets.
@@ -203,17 +201,13 @@ impl Share {
             }
             let offered = below(self.part(piece, 1), LOAD_MAX);
             // What the division by parts cuts off goes with the greater part.
-            let unserved = match (self.served_parts(), u128::from(self.lost_parts) + u128::from(self.refused_parts)) {
+            let lost = match (self.served_parts(), self.lost_parts) {
                 (0, _) => sent,
                 (_, 0) => 0,
                 (served, _) => sent.saturating_sub(offered.saturating_mul(served)),
             };
-            let refused = match (self.lost, self.refused_parts) {
-                (Lost::Dropped, 0) => 0,
-                (Lost::Dropped, _) if self.lost_parts > 0 => offered.saturating_mul(u128::from(self.refused_parts)).min(unserved),
-                _ => unserved,
-            };
-            counts.add(Counts { sent, refused, dropped: unserved - refused, timed_out: excess, longest_wait_ns: 0 });
+            let (refused, dropped) = if self.lost == Lost::Dropped { (0, lost) } else { (lost, 0) };
+            counts.add(Counts { sent, refused, dropped, timed_out: excess, longest_wait_ns: 0 });
         }
         counts
     }
@@ -230,7 +224,7 @@ impl Share {
             }
         }
         let free = self.served_parts().saturating_sub(held);
-        let all = held == 0 && self.lost_parts == 0 && self.refused_parts == 0 && free > 0;
+        let all = held == 0 && self.lost_parts == 0 && free > 0;
         if all { rate } else { rate / parts * free + full }
     }
 

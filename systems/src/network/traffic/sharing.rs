@@ -108,7 +108,7 @@ impl Sharing<'_, '_, '_> {
                 kept.iter().map(|(endpoint, port)| (endpoint, *port)).partition(|(one, _)| self.answers(one));
             let mut share = self.among(&there, source.or(caller), false, programs);
             // Packets to an address that nobody has get lost.
-            share.lost_parts += gone.len() as u32;
+            share.lost_parts += gone.len() as u64;
             return (share, again.map(|at| (object, at)));
         }
         let outside = flow.from.is_none() && flow.service.is_some();
@@ -296,11 +296,11 @@ impl Sharing<'_, '_, '_> {
         for &(endpoint, port) in used {
             let pod = endpoint.pod_uid.and_then(|uid| self.reads.listing.by_uid(uid));
             if self.reads.has_failed(endpoint.node) || !by_ingress && !self.allowed(source, endpoint, pod, port) {
-                share.lost_parts += parts(endpoint);
+                share.lost_parts += u64::from(parts(endpoint));
                 continue;
             }
             match endpoint.pod_uid {
-                None => share.others += parts(endpoint),
+                None => share.others += u64::from(parts(endpoint)),
                 Some(uid) => {
                     let weight = parts(endpoint);
                     weighed.push((uid, weight));
