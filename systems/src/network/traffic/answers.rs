@@ -59,6 +59,9 @@ mod tests {
     use super::*;
     use wavetank_engine::names::{Name, Sym};
 
+    /// A time, the addresses that there are and those that are used, and when to look again.
+    type Row = (u64, &'static [u32], &'static [u32], Option<u64>);
+
     #[test]
     fn answers_are_kept_until_they_are_too_old() {
         let list = |ips: &[u32]| -> Vec<(Endpoint, u16)> {
@@ -78,7 +81,7 @@ mod tests {
         let ttl = SimDuration::from_secs(30);
         let mut answers = Answers::default();
         // At a time in seconds the name service would tell of some addresses; the client uses others and asks again at a time.
-        let table: [(u64, &[u32], &[u32], Option<u64>); 9] = [
+        let table: [Row; 9] = [
             (5, &[], &[], None),
             (7, &[1, 2], &[1, 2], None),
             (7, &[1, 2, 3], &[1, 2, 3], None),
