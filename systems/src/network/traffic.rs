@@ -15,6 +15,7 @@
 //! that they were told until the answer is too old ([`answers`]).
 
 mod answers;
+mod capacity;
 mod sharing;
 
 use answers::Answers;
