@@ -391,13 +391,13 @@ fn relist(world: &mut World, object: ObjRef, entity: bevy_ecs::entity::Entity, c
     }
 }
 
-/// Removes an object: its last entry in the log. Components stay until every cursor has passed.
 /// Whether volumes of a pod have claims.
-pub(crate) fn has_claims(world: &World, pod: bevy_ecs::entity::Entity) -> bool {
+fn has_claims(world: &World, pod: bevy_ecs::entity::Entity) -> bool {
     let class = world.get::<Obj<Pod>>(pod).map(|pod| world.resource::<crate::model::pod_class::Classes>().get(pod.value.class));
-    class.is_some_and(|class| !class.claims.is_empty() || !class.own_claims.is_empty())
+    class.is_some_and(|class| class.has_claims())
 }
 
+/// Removes an object: its last entry in the log. Components stay until every cursor has passed.
 pub(crate) fn remove(world: &mut World, act: Act, object: ObjRef) -> Revision {
     let mut objects = world.resource_mut::<Objects>();
     let row = *objects.row(object).expect("only living objects are removed");

@@ -1,7 +1,7 @@
 //! Creation of objects: names, identity, first state.
 
 use crate::api::admit::admit_create;
-use crate::api::commit::{Act, has_claims, insert_value, logged_cause, text_of};
+use crate::api::commit::{Act, insert_value, logged_cause, text_of};
 use crate::api::job_strategy;
 use crate::api::log::{Entry, Log};
 use crate::api::objects::{Demand, Objects, Row};
@@ -216,6 +216,7 @@ fn store(world: &mut World, act: Act, mut new: NewObject) -> ObjRef {
     let mut objects = world.resource_mut::<Objects>();
     let object = objects.take_slot();
     let revision = objects.advance();
+    let versions = (objects.instant(act.now), 1);
     resolve_owners(&objects, &mut new.meta);
     objects.note_owners(object, &new.meta.owners);
     new.meta.uid = object.uid;
@@ -223,13 +224,14 @@ fn store(world: &mut World, act: Act, mut new: NewObject) -> ObjRef {
     let key = ObjectKey { kind: new.meta.kind, namespace: new.meta.namespace, name: new.meta.name };
     let (controller, labels) = (new.meta.controller_uid().unwrap_or_default(), new.meta.labels);
     let hash = FixedState.hash_one((&new.meta, &new.states));
-    world.resource_mut::<Journal>().fold(hash);
-    let recording = world.resource::<Journal>().recording();
+    let mut journal = world.resource_mut::<Journal>();
+    journal.fold(hash);
+    let recording = journal.recording();
+    let pod = new.states.iter().find_map(|state| if let StateValue::Pod(pod) = state { Some((pod.class, pod.node)) } else { None });
     let recorded = if recording { new.states.clone() } else { Vec::new() };
     let entity = spawn(world, revision, new);
-    let node = world.get::<Obj<Pod>>(entity).map_or(Sym::EMPTY, |pod| pod.value().node);
+    let node = pod.map_or(Sym::EMPTY, |(_, node)| node);
     let selector = selector_of(world, key.kind, entity);
-    let versions = (world.resource_mut::<Objects>().instant(act.now), 1);
     let row = Row { entity, object, key, created: revision, gone: Revision::HEAD, revision, controller, node, labels, selector, versions };
     let demand = demand_of(world, selector);
     let mut objects = world.resource_mut::<Objects>();
@@ -240,7 +242,7 @@ fn store(world: &mut World, act: Act, mut new: NewObject) -> ObjRef {
     let entry = Entry {
         revision,
         at: act.now,
-        changes: Changes::ADDED.or(Changes::CLAIMS.when(key.kind == Kind::Pod && has_claims(world, entity))),
+        changes: Changes::ADDED.or(Changes::CLAIMS.when(pod.is_some_and(|(class, _)| world.resource::<Classes>().get(class).has_claims()))),
         object,
         key,
         actor: act.actor,

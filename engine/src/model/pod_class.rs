@@ -60,6 +60,13 @@ pub struct PodClass {
     pub qos: Qos,
 }
 
+impl PodClass {
+    /// Whether volumes of its pods have claims.
+    pub fn has_claims(&self) -> bool {
+        !self.claims.is_empty() || !self.own_claims.is_empty()
+    }
+}
+
 /// `restartPolicy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs)]
