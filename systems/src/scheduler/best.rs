@@ -268,20 +268,12 @@ impl<'j> Judge<'j> {
 
     /// Position of the first of the best, and how many nodes were looked at one by one. `bound`: the highest bound of all.
     fn search(&self, kept: &mut Kept, tops: &Tops, open: &impl Fn(usize) -> u64, bound: i32) -> (usize, u64) {
-        let (reach, mut first) = (self.field.reach, First::default());
-        let mut look = |nth: usize| {
-            let segment = &reach.segments[nth];
-            if kept.bounds[nth] == bound && first.found.is_none_or(|(order, _)| segment.first() < order) {
+        let mut first = First::default();
+        for (nth, segment) in self.field.reach.segments.iter().enumerate().filter(|(nth, _)| kept.bounds[*nth] == bound) {
+            if first.found.is_none_or(|(order, _)| segment.first() < order) {
                 first.take(bound, segment, self.at_bound(nth, kept, tops));
             }
-        };
-        // Those with the leftmost nodes of the heap's levels first: what they have comes before most of the rest.
-        let mut leftmost = 0;
-        while leftmost < reach.len {
-            look(reach.segment_of(leftmost));
-            leftmost = 2 * leftmost + 1;
         }
-        (0..reach.segments.len()).for_each(look);
         let looked = if first.found.is_none() { self.search_below(kept, open, &mut first) } else { 0 };
         (first.found.map_or(0, |(_, at)| at), looked)
     }
