@@ -9,6 +9,7 @@
 //!
 //! One queue for all kubelets; its key is the pod (or the node, for what happens to nodes). [`pod_run`] decides, this file fetches and asks.
 
+mod admission;
 pub mod admit;
 mod adopt;
 mod change;
@@ -39,7 +40,7 @@ pub mod terminate;
 mod texts;
 pub mod trace;
 
-use crate::kubelet::admit::{CRITICAL_PRIORITY, Placement, Rejection, Room, Wants};
+use crate::kubelet::admit::{CRITICAL_PRIORITY, Placement, Rejection};
 use crate::kubelet::mounts::Waits;
 use crate::kubelet::needs::{Lacks, Needs};
 use crate::kubelet::node_run::NodeRun;
@@ -50,7 +51,7 @@ use crate::kubelet::resize::Resize;
 use crate::kubelet::shutdown::Shutdown;
 use crate::kubelet::statics::Statics;
 use crate::kubelet::texts::Texts;
-use crate::kubelet::trace::{Seam, Trace};
+use crate::kubelet::trace::Trace;
 use bevy_ecs::prelude::{Res, ResMut};
 use bevy_ecs::resource::Resource;
 use bevy_ecs::system::SystemParam;
@@ -68,7 +69,7 @@ use wavetank_engine::model::labels::LabelSets;
 use wavetank_engine::model::meta::{Deletion, Meta};
 use wavetank_engine::model::node::{Node, NodeStatus};
 use wavetank_engine::model::opaque::Opaque;
-use wavetank_engine::model::pod::{Pod, PodAllocation, PodPhase, PodStatus};
+use wavetank_engine::model::pod::{Pod, PodAllocation, PodStatus};
 use wavetank_engine::model::pod_class::{ClassId, Classes, PodClass};
 use wavetank_engine::model::resources::Resources;
 use wavetank_engine::model::storage::PersistentVolumeClaimStatus;
@@ -339,16 +340,16 @@ fn begin(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, heard: &H
     if preempt::waits(cluster, item.object) {
         return None;
     }
-    if let Some(mut rejection) = rejection(cluster, heard, node, is_static) {
+    if let Some(mut rejection) = admission::rejection(cluster, heard, node, is_static) {
         let critical = is_static || cluster.classes.get(heard.class).priority >= CRITICAL_PRIORITY;
         if let (true, Rejection::Short { .. }) = (critical, &rejection) {
-            let wants = wanting(cluster, heard, node);
+            let wants = admission::wanting(cluster, heard, node);
             match preempt::make_room(work, cluster, item, (heard, critical), &wants) {
                 Ok(()) => return None,
                 Err(why) => rejection = Rejection::NoRoom(why),
             }
         }
-        reject(work, cluster, item, &mut run, heard, &rejection);
+        admission::reject(work, cluster, item, &mut run, heard, &rejection);
         return Some(run);
     }
     run.counted = true;
@@ -356,66 +357,6 @@ fn begin(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, heard: &H
     let (out, ()) = with_cx(cluster, work, &mut run, heard, |run, cx| run.begin(Op::Admit, cx));
     assert!(out.reports.is_empty(), "a pod is reported when its worker begins, not before");
     Some(run)
-}
-
-/// How much a node has too little for a pod.
-fn wanting(cluster: &Cluster, heard: &Heard, node: u32) -> Vec<preempt::Want> {
-    let run = &cluster.kubelets.nodes[node as usize];
-    let Some(status) = cluster.node_statuses.get(run.object) else { return Vec::new() };
-    let short = admit::shortages(&cluster.classes.get(heard.class).requests, &status.allocatable, &run.used);
-    short.into_iter().map(|short| (short.resource, short.requested - (short.capacity - short.used))).collect()
-}
-
-/// Why the kubelet rejects a pod that it has just heard of.
-fn rejection(cluster: &mut Cluster, heard: &Heard, node: u32, is_static: bool) -> Option<Rejection> {
-    let class = cluster.classes.get(heard.class);
-    let run = &cluster.kubelets.nodes[node as usize];
-    let (stored, status) = (cluster.nodes.get(run.object)?, cluster.node_statuses.get(run.object)?);
-    let placement = cluster.gates.placement(heard.class, class, &mut cluster.names);
-    let node_labels = cluster.metas.get(run.object)?.labels;
-    let matches = placement.matches(&cluster.labels, &cluster.names, node_labels, run.name);
-    let mut ports = Vec::new();
-    if !placement.ports.is_empty() {
-        let others = cluster.listing.on_node(heard.node).filter_map(|pod| cluster.kubelets.run(pod)).filter(|other| other.counted);
-        let others: Vec<ClassId> = others.map(|other| other.class).collect();
-        for other in others {
-            ports.extend_from_slice(&cluster.gates.placement(other, cluster.classes.get(other), &mut cluster.names).ports);
-        }
-    }
-    let wants = Wants {
-        requests: &class.requests,
-        critical: is_static || class.priority >= CRITICAL_PRIORITY,
-        qos: class.qos,
-        tolerations: &class.tolerations,
-        matches,
-        ports: &placement.ports,
-    };
-    let room = Room {
-        allocatable: &status.allocatable,
-        used: &run.used,
-        taints: &stored.taints,
-        conditions: &status.conditions,
-        ports: &ports,
-        shuts_down: cluster.faults.shuts_down(heard.node),
-    };
-    admit::rejection(wants, room)
-}
-
-/// A rejected pod has failed before anything of it began.
-fn reject(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item, run: &mut PodRun, heard: &Heard, rejection: &Rejection) {
-    let (reason, text) = (rejection.reason(&cluster.names), rejection.text(&cluster.names));
-    let (reason, words) = (cluster.names.sym(&reason), cluster.names.sym(&text));
-    let message = cluster.names.sym(&format!("Pod was rejected: {text}"));
-    let of = (work.now(), item.object.uid, heard.key);
-    cluster.cross(of, (Seam::Kubelet, "HandlePodAdditions"), |_| format!("rejected: {text}"));
-    (run.stage, run.dirty, run.reported_end) = (Stage::Finished, false, true);
-    let stored = cluster.statuses.get(item.object);
-    let conditions = stored.map_or(Vec::new(), |status| status.conditions.clone());
-    let status = PodStatus { phase: PodPhase::Failed, reason, message, start_at: Some(work.now()), conditions, ..PodStatus::default() };
-    work.ask(item, Verb::ReportPod { pod: item.object, status: Box::new(status) });
-    let source = cluster.texts.kubelet;
-    let report = Report { about: heard.key, uid: item.object.uid, source, warning: true, reason, words, args: &[] };
-    cluster.events.report(work.now(), report);
 }
 
 /// Brings a pod up to the present. `silent`: its node is cut off from the API server.

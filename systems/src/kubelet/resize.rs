@@ -6,10 +6,11 @@
 //! Source: kubernetes v1.36, `pkg/kubelet/allocation/allocation_manager.go`, `handlePodResourcesResize`, `sortPendingResizes`;
 //! `pkg/kubelet/kuberuntime/kuberuntime_manager.go`, `computePodResizeAction`, `validateMemoryResizeAction`; `spec/kubelet.md` §19.
 
+use crate::kubelet::admission::rejection;
 use crate::kubelet::pod_run::{Cx, Exit, PodRun, Stage};
 use crate::kubelet::start::text;
 use crate::kubelet::trace::Seam;
-use crate::kubelet::{Cluster, Heard, Kubelet, rejection, with_cx};
+use crate::kubelet::{Cluster, Heard, Kubelet, with_cx};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use smallvec::SmallVec;

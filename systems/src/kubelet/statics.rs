@@ -6,8 +6,9 @@
 //! Source: kubernetes v1.36, `pkg/kubelet/kubelet.go`, `tryReconcileMirrorPods`, `HandlePodRemoves`; `pkg/kubelet/pod_workers.go`,
 //! `allowPodStart`; `spec/kubelet.md` §18.
 
+use crate::kubelet::admission::rejection;
 use crate::kubelet::pod_run::{Op, PodRun, Stage};
-use crate::kubelet::{Cluster, Heard, Kubelet, discount, live, rejection, with_cx};
+use crate::kubelet::{Cluster, Heard, Kubelet, discount, live, with_cx};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use wavetank_engine::api::queue::{Item, Work};
