@@ -34,6 +34,9 @@ use wavetank_engine::model::resources::Resources;
 use wavetank_engine::model::select::Requirement;
 use wavetank_engine::names::{Names, Sym};
 
+/// Changed nominations that wait for a look at refusals at most.
+const NOMINATIONS_MAX: usize = 10_000;
+
 /// Trees kept at most; a class beyond is decided by the plain look.
 const TREES_MAX: usize = 200;
 /// Kinds of pods with counters at most; one beyond makes all be counted anew as they are needed.
@@ -165,6 +168,14 @@ impl SchedulerCache {
                 self.table.changes.push(number);
             }
         }
+    }
+
+    /// Bounds what is kept for those who look later.
+    pub(super) fn trim(&mut self) {
+        if self.nominations.changed.len() > NOMINATIONS_MAX {
+            self.nominations_changed();
+        }
+        self.table.trim_changes();
     }
 
     /// Notes that so many nodes were looked at again for a pod that was refused before.

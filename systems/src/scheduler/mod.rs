@@ -246,7 +246,7 @@ fn sync(
         }
         state.queue.taken_up().into_iter().for_each(|pod| work.taken_up(pod));
     }
-    cache.table.trim_changes();
+    cache.trim();
     state.queue.flush(work.now());
     let attempt = latency.table().scheduling_attempt;
     if attempt.0 == 0 {
