@@ -18,7 +18,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use values::{duration, positive, span};
+use values::{duration, positive, span, speed};
 use wavetank_engine::scene::policies::PolicyChoice;
 use wavetank_engine::time::SimDuration;
 
@@ -41,6 +41,7 @@ Examples:
   wavetank run scenes/autoscaling/up_and_down.ron --series series.csv --series-every 30s
   wavetank run scenes/hello.ron --perfetto trace.json
   wavetank run scenes/pods/creation.ron --trace kubelet:web
+  wavetank run scenes/hello.ron --watch --speed 20
   wavetank run scene.ron --save half.wtk --at 5m
   wavetank run --resume half.wtk";
 
@@ -266,6 +267,12 @@ pub struct RunArgs {
     /// or kubelet:[NAMESPACE/]NAME, with * for any text; may be repeated
     #[arg(long, value_name = "kubelet[:POD]")]
     pub trace: Vec<TraceOf>,
+    /// Watch the run on the terminal, at a pace to follow: space pauses, s goes to the next change, + and - change the speed, q ends
+    #[arg(long)]
+    pub watch: bool,
+    /// Virtual seconds for each real one with --watch [default: 10]
+    #[arg(long, value_name = "NUMBER", requires = "watch", value_parser = speed)]
+    pub speed: Option<f64>,
     /// Check all invariants after every instant
     #[arg(long)]
     pub check: bool,

@@ -3,7 +3,7 @@
 //! Reading order: [`args`] (what a person may ask), [`kinds`] (names of kinds), [`import`] (recordings of others as scenes),
 //! [`compare`](mod@compare) (two worlds side by side),
 //! [`report`] (a run watched for its page), [`render`] (tables and texts for people), [`test_runner`] (scenes against golden journals), [`exit`] (exit codes and the note of a bug), [`terminal`]
-//! [`series`] (tables over time), [`perfetto`] (traces), [`render`] (tables and texts for people), [`test_runner`] (scenes against golden journals), [`exit`] (exit codes and the note of a bug), [`terminal`]
+//! [`series`] (tables over time), [`perfetto`] (traces), [`watch`] (a run on the terminal), [`render`] (tables and texts for people), [`test_runner`] (scenes against golden journals), [`exit`] (exit codes and the note of a bug), [`terminal`]
 //! and [`usage`] (the world outside), [`program`] (all of it).
 //!
 //! Invariant of absence: nothing here changes a simulated world except by running it.
@@ -23,3 +23,4 @@ pub mod series;
 pub mod terminal;
 pub mod test_runner;
 pub mod usage;
+pub mod watch;

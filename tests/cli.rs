@@ -137,6 +137,23 @@ fn a_trace_changes_nothing_and_says_whom_it_did_not_find() {
 }
 
 #[test]
+fn watching_needs_a_terminal_and_a_program_built_for_it() {
+    let ended = wavetank("run scenes/hello.ron --watch");
+    let missing = if cfg!(feature = "watch") { "--watch needs a terminal" } else { "cargo build --release --features watch" };
+    assert!(ended.code == 2 && ended.out.is_empty() && ended.err.contains(missing), "{}", ended.err);
+    for (words, want) in [
+        ("--watch --journal -", "--journal can't go there too"),
+        ("--watch --trace kubelet", "--trace can't go there too"),
+        ("--watch --speed 0", "from 0.01 to 1000000"),
+        ("--watch --speed NaN", "from 0.01 to 1000000"),
+        ("--speed 2", "--watch"),
+    ] {
+        let ended = wavetank(&format!("run scenes/hello.ron {words}"));
+        assert!(ended.code == 2 && ended.err.contains(want), "{words}: {}", ended.err);
+    }
+}
+
+#[test]
 fn describe_says_what_a_pod_in_terminating_waits_for() {
     let waits = |pod: &str, scene: &str| wavetank(&format!("describe pod {pod} --scene scenes/pods/{scene}.ron --at 1m")).out;
     for (pod, scene, why) in [

@@ -112,6 +112,14 @@ impl<T> Agenda<T> {
         }
     }
 
+    /// A moment that no pending entry comes before, as late as can be told without moving anything. `None`: nothing is pending.
+    pub fn next_from(&self) -> Option<SimTime> {
+        let level = (0..LEVELS).find(|&level| self.occupied[level] != 0)?;
+        let shift = 6 * level as u32;
+        let above = if shift + 6 >= 64 { 0 } else { self.now >> (shift + 6) << (shift + 6) };
+        Some(SimTime(above | u64::from(self.occupied[level].trailing_zeros()) << shift))
+    }
+
     /// Number of pending entries.
     pub fn len(&self) -> usize {
         self.pending
@@ -175,6 +183,8 @@ mod tests {
                     }
                 }
                 assert_eq!(agenda.len(), model.len());
+                let next = model.first_key_value().map(|(&(at, _), _)| at);
+                assert!(next.is_none_or(|at| agenda.next_from().is_some_and(|from| from.0 <= at)), "seed {seed} step {step}");
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The values of single arguments and how they are read.
 
+use crate::watch::pace::SPEEDS;
 use clap::ValueEnum;
 use std::fmt;
 use std::fs::File;
@@ -19,6 +20,16 @@ pub(super) fn span(text: &str) -> Result<SimDuration, String> {
     match duration(text)? {
         SimDuration::ZERO => Err("must be longer than nothing".to_string()),
         span => Ok(span),
+    }
+}
+
+/// Reads how many virtual seconds a real one stands for.
+pub(super) fn speed(text: &str) -> Result<f64, String> {
+    let [slowest, fastest] = SPEEDS;
+    match text.parse::<f64>() {
+        Ok(speed) if (slowest..=fastest).contains(&speed) => Ok(speed),
+        Ok(_) => Err(format!("must be from {slowest} to {fastest} virtual seconds for each real one")),
+        Err(error) => Err(error.to_string()),
     }
 }
 

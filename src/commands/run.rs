@@ -1,5 +1,7 @@
 //! `run`: a scene or manifests from beginning to end, with a summary.
 
+mod journal_file;
+
 use crate::args::{Output, RunArgs, SummaryFormat};
 use crate::commands::report::{Watching, keeps_causes};
 use crate::commands::{build, dispatcher, failed, load_from, overrides};
@@ -11,18 +13,18 @@ use crate::render::story::Story;
 use crate::series::SeriesFile;
 use crate::terminal::{self, Progress};
 use crate::usage::{Stopwatch, cpu_now, peak_rss_bytes};
+use crate::watch::{self, Watch, pace};
+use journal_file::JournalFile;
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use wavetank_engine::record::checkpoint;
 use wavetank_engine::record::collect::summary;
 use wavetank_engine::record::event_json::event_list;
-use wavetank_engine::record::journal::{Journal, Line};
+use wavetank_engine::record::journal::Journal;
 use wavetank_engine::scene::load::{Overrides, load};
 use wavetank_engine::scene::model::{Scene, SceneObject};
 use wavetank_engine::scene::run::{Run, RunOptions};
@@ -68,6 +70,9 @@ pub(crate) fn run_from(args: &RunArgs, files: &dyn Files) -> Outcome {
         eprintln!("error: {wrong}");
         return Outcome::BadInput;
     }
+    if let Some(Err(error)) = args.watch.then(watch::possible) {
+        return bad_output(error);
+    }
     let clock = Stopwatch::start();
     let mut report = match Watching::open(args) {
         Ok(report) => report,
@@ -108,6 +113,10 @@ fn too_much_on_stdout(args: &RunArgs) -> Option<String> {
     let stdout = Some(Output::Stdout);
     let flags = [("journal", &args.journal), ("events", &args.events), ("series", &args.series), ("perfetto", &args.perfetto)];
     let mut there = flags.into_iter().filter(|(_, output)| **output == stdout).map(|(flag, _)| flag);
+    if args.watch {
+        let other = if args.trace.is_empty() { there.next()? } else { "trace" };
+        return Some(format!("--watch draws on standard output, and --{other} can't go there too; send it to a file, or leave it away"));
+    }
     if !args.trace.is_empty() {
         let other = if args.summary == SummaryFormat::Json { Some("summary json") } else { there.next() };
         return other.map(|other| {
@@ -146,7 +155,7 @@ fn reading_watch(total: Rc<Cell<Duration>>) -> ReadingWatch {
 fn options(args: &RunArgs, scene: &Scene) -> RunOptions {
     RunOptions {
         dispatcher: dispatcher(args.dispatch),
-        journal: args.journal.is_some() || args.perfetto.is_some() || wants_story(args, scene) || keeps_causes(args, scene),
+        journal: args.watch || args.journal.is_some() || args.perfetto.is_some() || wants_story(args, scene) || keeps_causes(args, scene),
         check: args.check,
         shuffle_choices: args.shuffle_choices,
         causes: args.perfetto.is_some() || keeps_causes(args, scene),
@@ -205,7 +214,7 @@ fn go(
     let mut series = SeriesFile::open(args, run).map_err(bad_output)?;
     let mut story = begin_story(args, run, sources);
     let keeps_lines = report.as_ref().is_some_and(|report| report.lines.is_some());
-    let mut progress = Progress::new(run.scene().duration, !args.quiet);
+    let mut progress = Progress::new(run.scene().duration, !args.quiet && !args.watch);
     let end = run.end();
     let slice = SimDuration((end.0 / SLICES).max(1_000_000));
     let (mut stops, mut kept) = (Vec::new(), Vec::new());
@@ -216,9 +225,20 @@ fn go(
         }
         stops.push((SimTime(at.0), path.clone()));
     }
+    let words = || sources.map_or_else(Vec::new, |sources| super::why::script(run, sources));
+    let watch = args.watch.then(|| Watch::open(args.speed.unwrap_or(pace::SPEED), words()));
+    let mut watch = watch.transpose().map_err(bad_output)?;
     let mut at = run.sim.now();
     loop {
-        let next = (at + slice).min(end);
+        let next = match watch.as_mut().map(|watch| watch.next(run)) {
+            None => (at + slice).min(end),
+            Some(Ok(Some(next))) => next,
+            Some(Ok(None)) => break,
+            Some(Err(error)) => {
+                drop(watch);
+                return Err(no_terminal(error));
+            }
+        };
         let next = series.as_ref().map_or(next, |series| next.min(series.next()));
         let stop = stops.first().filter(|(stop, _)| *stop <= next && *stop >= at).cloned();
         let limit = stop.as_ref().map_or(next, |(stop, _)| *stop);
@@ -232,7 +252,10 @@ fn go(
             report.stretch(run, &lines);
         }
         journal.write(&lines);
-        let listened_to = args.journal.is_some() || args.perfetto.is_some() || keeps_lines;
+        if let Some(watch) = &mut watch {
+            watch.heard(run, !lines.is_empty());
+        }
+        let listened_to = args.watch || args.journal.is_some() || args.perfetto.is_some() || keeps_lines;
         if story.as_mut().is_some_and(|story| !story.hear(&lines)) && !listened_to {
             run.sim.get_mut::<Journal>().record(false);
         }
@@ -240,22 +263,32 @@ fn go(
             kept.extend(lines);
         }
         print_trace(&mut run.sim.get_mut::<Trace>(), limit).map_err(|error| bad_output(format!("standard output: {error}")))?;
-        outcome.map_err(|error| failed(&error))?;
+        // What went wrong is told on the terminal as it was before.
+        let left = |watch: &mut Option<Watch>| drop(watch.take());
+        outcome.inspect_err(|_| left(&mut watch)).map_err(|error| failed(&error))?;
         if let Some(series) = &mut series {
-            series.look(run).map_err(bad_output)?;
+            series.look(run).inspect_err(|_| left(&mut watch)).map_err(bad_output)?;
         }
         if let Some((_, path)) = stop {
-            save(args, run, sources, &path)?;
+            save(args, run, sources, &path).inspect_err(|_| left(&mut watch)).map_err(bad_output)?;
             stops.clear();
         }
         at = limit;
         progress.at(at, clock.wall(), "");
         if at >= end {
+            watch.as_mut().map_or(Ok(()), |watch| watch.end(run)).map_err(no_terminal)?;
             break;
         }
     }
+    drop(watch);
     exit::now_running(None);
     progress.finish();
+    if at < end {
+        eprintln!("note: stopped at {at}; the run would go on to {end}");
+        for (stop, path) in stops {
+            eprintln!("note: --save {}: stopped before {stop}, nothing is saved", path.display());
+        }
+    }
     for pods in run.sim.get::<Trace>().nobody() {
         eprintln!("note: --trace kubelet:{pods}: no pod of that name has come to a node");
     }
@@ -288,6 +321,10 @@ fn bad_output(error: String) -> Outcome {
     Outcome::BadInput
 }
 
+fn no_terminal(error: std::io::Error) -> Outcome {
+    bad_output(format!("--watch: the terminal: {error}"))
+}
+
 /// The story of a small world, for people who do not have the whole journal before their eyes.
 fn begin_story(args: &RunArgs, run: &Run, sources: Option<&Sources>) -> Option<Story> {
     if !wants_story(args, run.scene()) {
@@ -312,11 +349,8 @@ fn wants_story(args: &RunArgs, scene: &Scene) -> bool {
     shown && pods <= STORY_PODS_MAX
 }
 
-fn save(args: &RunArgs, run: &Run, sources: Option<&Sources>, path: &Path) -> Result<(), Outcome> {
-    let wrong = |what: String| {
-        eprintln!("error: --save {}: {what}", path.display());
-        Outcome::BadInput
-    };
+fn save(args: &RunArgs, run: &Run, sources: Option<&Sources>, path: &Path) -> Result<(), String> {
+    let wrong = |what: String| format!("--save {}: {what}", path.display());
     let Some(sources) = sources else {
         return Err(wrong("a resumed run can't be saved again; save the first run at both times".to_string()));
     };
@@ -338,59 +372,6 @@ fn save(args: &RunArgs, run: &Run, sources: Option<&Sources>, path: &Path) -> Re
     };
     let body = serde_json::to_vec(&saved).map_err(|error| wrong(error.to_string()))?;
     std::fs::write(path, [MAGIC, &body].concat()).map_err(|error| wrong(error.to_string()))
-}
-
-/// Where the journal goes.
-struct JournalFile {
-    out: Option<Box<dyn Write>>,
-    name: String,
-    json: bool,
-    failed: Option<String>,
-}
-
-impl JournalFile {
-    fn open(args: &RunArgs) -> Result<JournalFile, Outcome> {
-        let (out, name): (Option<Box<dyn Write>>, String) = match &args.journal {
-            None => (None, String::new()),
-            Some(Output::Stdout) => (Some(Box::new(BufWriter::new(std::io::stdout()))), "standard output".to_string()),
-            Some(Output::File(path)) => match File::create(path) {
-                Ok(file) => (Some(Box::new(BufWriter::new(file))), path.display().to_string()),
-                Err(error) => {
-                    eprintln!("error: --journal {}: {error}", path.display());
-                    return Err(Outcome::BadInput);
-                }
-            },
-        };
-        Ok(JournalFile { out, name, json: args.journal.as_ref().is_some_and(Output::wants_json), failed: None })
-    }
-
-    fn write(&mut self, lines: &[Line]) {
-        let Some(out) = &mut self.out else { return };
-        for line in lines {
-            let text = if self.json { line.json() } else { line.text() };
-            if let Err(error) = writeln!(out, "{text}")
-                && error.kind() != std::io::ErrorKind::BrokenPipe
-            {
-                self.failed.get_or_insert(error.to_string());
-            }
-        }
-    }
-
-    fn finish(mut self) -> Result<(), Outcome> {
-        if let Some(out) = &mut self.out
-            && let Err(error) = out.flush()
-            && error.kind() != std::io::ErrorKind::BrokenPipe
-        {
-            self.failed.get_or_insert(error.to_string());
-        }
-        match self.failed {
-            None => Ok(()),
-            Some(error) => {
-                eprintln!("error: {}: {error}", self.name);
-                Err(Outcome::BadInput)
-            }
-        }
-    }
 }
 
 fn finish(args: &RunArgs, run: &Run, story: Option<&Story>, clock: &Stopwatch, read_cpu: Duration) -> Outcome {

@@ -129,7 +129,7 @@ fn wait_reasons(tally: &Tally) -> Vec<WaitReason> {
 }
 
 /// Objects of a kind that are not gone.
-pub(super) fn living(sim: &Simulation, kind: Kind) -> impl Iterator<Item = &Row> {
+pub fn living(sim: &Simulation, kind: Kind) -> impl Iterator<Item = &Row> {
     sim.get::<Objects>().of_kind(kind).filter(|row| row.gone == Revision::HEAD)
 }
 
@@ -183,7 +183,7 @@ fn at_end(sim: &Simulation) -> AtEnd {
 }
 
 /// Workloads and how far they are, in order of their names.
-pub(super) fn rollouts(sim: &Simulation) -> Vec<Rollout> {
+pub fn rollouts(sim: &Simulation) -> Vec<Rollout> {
     let (names, kinds) = (sim.get::<Names>(), sim.get::<Kinds>());
     let count = |number: i32| u64::try_from(number).unwrap_or(0);
     let mut rollouts: Vec<Rollout> = Vec::new();

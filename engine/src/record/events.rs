@@ -10,7 +10,7 @@ use crate::time::{SimDuration, SimTime};
 use crate::uid_table::UidTable;
 use bevy_ecs::resource::Resource;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::hash::BuildHasher;
 
 /// How long an event is kept after it was last seen. Source: `design.md` §3, kube-apiserver `--event-ttl`.
@@ -319,6 +319,21 @@ impl Events {
         self.rows.iter().filter(|kept| kept.count > 0).map(|kept| self.row(kept))
     }
 
+    /// The rows that were written last, at most `count`, the oldest of them first.
+    pub fn latest(&self, count: usize) -> Vec<EventRow> {
+        let mut latest: BTreeSet<(SimTime, usize)> = BTreeSet::new();
+        for (at, kept) in self.rows.iter().enumerate().filter(|(_, kept)| kept.count > 0) {
+            let entry = (kept.last_at, at);
+            if latest.len() < count || latest.first().is_some_and(|first| *first < entry) {
+                latest.insert(entry);
+            }
+            if latest.len() > count {
+                latest.pop_first();
+            }
+        }
+        latest.into_iter().map(|(_, at)| self.row(&self.rows[at])).collect()
+    }
+
     /// Events reported since the beginning, repetitions included.
     pub fn total(&self) -> u64 {
         self.total
@@ -381,6 +396,23 @@ mod tests {
         }
         let rows: Vec<String> = events.rows().map(|row| format!("{} x{}", row.text(&names), row.count)).collect();
         assert_eq!(rows, ["full x1", "gone x1", "full x2", "full x1"]);
+    }
+
+    #[test]
+    fn the_latest_rows_are_those_written_last() {
+        let mut names = Names::new();
+        let mut events = Events::new(names.sym("default-scheduler"));
+        let about = ObjectKey { kind: Kind::Pod, namespace: names.sym("default"), name: names.name("web") };
+        let (source, words) = (names.sym("kubelet"), names.sym("{}"));
+        for (second, number) in [(1, 1), (2, 2), (3, 3), (4, 1)] {
+            let reason = names.sym(&format!("Said{number}"));
+            let report = Report { about, uid: Uid(1), source, warning: false, reason, words, args: &[Arg::Int(number)] };
+            events.report(SimTime::from_secs(second), report);
+        }
+        let latest = |count| events.latest(count).iter().map(|row| row.text(&names)).collect::<Vec<_>>();
+        assert_eq!(latest(2), ["3", "1"], "the first was repeated last");
+        assert_eq!(latest(9), ["2", "3", "1"]);
+        assert!(latest(0).is_empty());
     }
 
     #[test]

@@ -189,6 +189,16 @@ impl Run {
         Ok(())
     }
 
+    /// A moment, later than the present one, that nothing of the run comes before; at most its end. Whoever runs to such moments one
+    /// after another misses none at which something happens.
+    pub fn next_from(&self) -> SimTime {
+        let script = self.scene.script.get(self.place.script_done).map(|entry| entry.at);
+        let clients = self.sim.get::<Drains>().next().into_iter().chain(self.sim.get::<RollingUpdates>().next());
+        let traces = self.sim.get::<TraceState>().next();
+        let next = self.sim.next_from().into_iter().chain(script).chain(clients).chain(traces).min().unwrap_or(self.end());
+        next.max(SimTime(self.sim.now().0 + 1)).min(self.end())
+    }
+
     /// Plays every entry of the script that stands at this moment, after everything else of the moment.
     fn play(&mut self, at: SimTime) {
         while let Some(ScriptEntry { action, .. }) = self.scene.script.get(self.place.script_done).filter(|entry| entry.at == at) {

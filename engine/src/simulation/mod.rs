@@ -341,6 +341,12 @@ impl Simulation {
         self.get::<Clock>().now
     }
 
+    /// A moment, later than the present one, that nothing on the agenda comes before. `None`: nothing is on it.
+    pub fn next_from(&self) -> Option<SimTime> {
+        let clock = self.get::<Clock>();
+        clock.agenda.next_from().map(|from| from.max(SimTime(clock.now.0 + 1)))
+    }
+
     /// The registered behaviours, in order.
     pub fn behaviours(&self) -> &[BehaviourInfo] {
         &self.behaviours
