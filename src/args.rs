@@ -254,7 +254,7 @@ pub struct RunArgs {
     /// Write what happened as one page for a browser to a file
     #[arg(long, value_name = "FILE")]
     pub report: Option<Output>,
-    /// Write time series of the run as a CSV table to a file, or - for standard output
+    /// Write time series of the run as a table to a file (CSV, or Parquet if the name ends in .parquet), or - for standard output
     #[arg(long, value_name = "FILE|-")]
     pub series: Option<Output>,
     /// Virtual time between two samples of --series [default: 10s]

@@ -1,22 +1,38 @@
-//! The time series of a run as a CSV table, one value a row.
+//! The time series of a run as a table, one value a row: CSV, or Parquet where the file is named so.
+
+mod csv_table;
+#[cfg(feature = "parquet")]
+mod parquet_table;
 
 use crate::args::{Output, RunArgs};
-use csv::{Writer, WriterBuilder};
-use std::io::{self, Write};
-use wavetank_engine::record::series::{SCHEMA, Sampler, seconds_text};
+use csv_table::CsvTable;
+use std::path::Path;
+use wavetank_engine::record::series::{Point, Sampler};
 use wavetank_engine::scene::run::Run;
 use wavetank_engine::time::{SimDuration, SimTime};
 use wavetank_systems::series::sample;
 
-/// Columns of the table.
-const COLUMNS: [&str; 5] = ["schema", "time_s", "series", "labels", "value"];
+/// A form of the table.
+trait Table {
+    /// Adds the points of a moment.
+    ///
+    /// # Errors
+    /// A sentence when they can't be written.
+    fn sample(&mut self, at: SimTime, points: &[Point]) -> Result<(), String>;
+
+    /// Writes what is left.
+    ///
+    /// # Errors
+    /// A sentence when it can't be written.
+    fn finish(self: Box<Self>) -> Result<(), String>;
+}
 
 /// Time between two samples unless the arguments say otherwise.
 pub const EVERY: SimDuration = SimDuration::from_secs(10);
 
 /// A table being written while the run goes on.
 pub struct SeriesFile {
-    out: Writer<Box<dyn Write>>,
+    table: Box<dyn Table>,
     name: String,
     every: SimDuration,
     /// When the next sample is due.
@@ -32,19 +48,12 @@ impl SeriesFile {
     /// A sentence when its file can't be written.
     pub fn open(args: &RunArgs, run: &Run) -> Result<Option<SeriesFile>, String> {
         let Some(output) = &args.series else { return Ok(None) };
-        if let Output::File(path) = output
-            && path.extension().is_some_and(|end| end == "parquet")
-        {
-            return Err(format!("--series {}: this program writes CSV alone; name the file FILE.csv", path.display()));
-        }
         let every = args.series_every.unwrap_or(EVERY);
         let now = run.sim.now();
         let next = SimTime(now.0.div_ceil(every.0) * every.0).min(run.end());
         let name = format!("--series {output}");
-        let out = WriterBuilder::new().from_writer(output.open().map_err(|error| format!("{name}: {error}"))?);
-        let mut file = SeriesFile { out, name, every, next, end: run.end(), sampler: Sampler::default() };
-        file.write(&COLUMNS)?;
-        Ok(Some(file))
+        let table = table(output).map_err(|error| format!("{name}: {error}"))?;
+        Ok(Some(SeriesFile { table, name, every, next, end: run.end(), sampler: Sampler::default() }))
     }
 
     /// When the next sample is due; the run has to stop there.
@@ -62,35 +71,34 @@ impl SeriesFile {
             return Ok(());
         }
         self.next = if now < self.end { (now + self.every).min(self.end) } else { SimTime(u64::MAX) };
-        let time = seconds_text(now);
-        for point in sample(&mut self.sampler, &run.sim) {
-            self.write(&[SCHEMA, &time, point.series, &point.labels_text(), &point.value_text()])?;
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, row: &[&str]) -> Result<(), String> {
-        match self.out.write_record(row).map_err(csv::Error::into_kind) {
-            Err(csv::ErrorKind::Io(error)) => self.unless_gone(Err(error)),
-            Err(other) => Err(format!("{}: {other:?}", self.name)),
-            Ok(()) => Ok(()),
-        }
+        let points = sample(&mut self.sampler, &run.sim);
+        self.table.sample(now, &points).map_err(|error| format!("{}: {error}", self.name))
     }
 
     /// Writes what is left.
     ///
     /// # Errors
     /// A sentence when it can't be written.
-    pub fn finish(mut self) -> Result<(), String> {
-        let flushed = self.out.flush();
-        self.unless_gone(flushed)
+    pub fn finish(self) -> Result<(), String> {
+        self.table.finish().map_err(|error| format!("{}: {error}", self.name))
     }
+}
 
-    /// A reader who has gone away is no error.
-    fn unless_gone(&self, written: io::Result<()>) -> Result<(), String> {
-        match written {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("{}: {error}", self.name)),
-            Err(_) | Ok(()) => Ok(()),
-        }
+/// The table of the form that its name asks for.
+fn table(output: &Output) -> Result<Box<dyn Table>, String> {
+    match output {
+        Output::File(path) if path.extension().is_some_and(|end| end == "parquet") => parquet_table(path),
+        Output::File(_) | Output::Stdout => Ok(Box::new(CsvTable::open(output)?)),
     }
+}
+
+#[cfg(feature = "parquet")]
+fn parquet_table(path: &Path) -> Result<Box<dyn Table>, String> {
+    Ok(Box::new(parquet_table::ParquetTable::open(path)?))
+}
+
+#[cfg(not(feature = "parquet"))]
+fn parquet_table(_: &Path) -> Result<Box<dyn Table>, String> {
+    Err("this program was built without Parquet; build it with: cargo build --release --features parquet, or name the file FILE.csv"
+        .to_string())
 }

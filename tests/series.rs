@@ -127,6 +127,44 @@ fn sampling_changes_nothing_and_gives_the_same_bytes() {
     assert_eq!(of(&std::fs::read_to_string(rest).unwrap(), 0.0), of(&one, 61.0), "a resumed run goes on with the next sample");
 }
 
+/// The rows of a Parquet file as those of the CSV form, numbers as numbers.
+#[cfg(feature = "parquet")]
+fn parquet_rows(path: &Path) -> Vec<(f64, String, String, f64)> {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::RowAccessor;
+    let reader = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
+    let columns: Vec<&str> = reader.metadata().file_metadata().schema().get_fields().iter().map(|field| field.name()).collect();
+    assert_eq!(columns, ["schema", "time_s", "series", "labels", "value"]);
+    let row = |row: parquet::record::Row| {
+        assert_eq!(row.get_string(0).unwrap(), "wavetank.series/1");
+        let text = |column| row.get_string(column).unwrap().clone();
+        (row.get_double(1).unwrap(), text(2), text(3), row.get_double(4).unwrap())
+    };
+    reader.get_row_iter(None).unwrap().map(|found| row(found.unwrap())).collect()
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn a_parquet_file_has_the_rows_of_the_table() {
+    let folder = folder("series_parquet");
+    let (csv, one, other) = (folder.join("t.csv"), folder.join("t.parquet"), folder.join("u.parquet"));
+    for path in [&csv, &one, &other] {
+        let words = ["run", "scenes/autoscaling/up_and_down.ron", "--series", path.to_str().unwrap(), "--series-every", "700ms", "-q"];
+        let ended = wavetank(&words);
+        assert_eq!((ended.code, ended.err.as_str(), ended.out.as_str()), (0, "", ""));
+    }
+    let number = |text: &str| text.parse::<f64>().unwrap();
+    let want: Vec<_> = rows(&std::fs::read_to_string(&csv).unwrap())
+        .into_iter()
+        .map(|[time, series, labels, value]| (number(&time), series, labels, number(&value)))
+        .collect();
+    assert!(want.len() > 10_000, "{} rows", want.len());
+    assert!(parquet_rows(&one) == want, "the two forms differ");
+    let bytes = |path: &Path| std::fs::read(path).unwrap();
+    assert!(bytes(&one) == bytes(&other), "the same run gives the same bytes");
+    assert!(bytes(&one).len() * 10 < bytes(&csv).len(), "repeated texts cost next to nothing");
+}
+
 #[test]
 fn what_can_not_be_written_is_said() {
     let wrong = |words: &[&str]| {
@@ -134,7 +172,10 @@ fn what_can_not_be_written_is_said() {
         assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{words:?}");
         ended.err
     };
-    assert!(wrong(&["--series", "x.parquet"]).contains("CSV"));
+    if cfg!(not(feature = "parquet")) {
+        assert!(wrong(&["--series", "x.parquet"]).contains("cargo build --release --features parquet"));
+    }
+    assert!(wrong(&["--series", "no/such/folder/x.parquet"]).contains("no/such/folder/x.parquet"));
     assert!(wrong(&["--series", "no/such/folder/x.csv"]).contains("no/such/folder/x.csv"));
     assert!(wrong(&["--series", "-", "--journal", "-"]).contains("can't both go to standard output"));
     assert!(wrong(&["--series", "-", "--summary", "json"]).contains("--series FILE"));
