@@ -1,11 +1,12 @@
 //! Every command of the book is run, page by page in a folder of its own, and says what the page shows.
 //!
 //! A block ```` ```console ```` has commands behind `$ `, each with lines that its output has in this order; `...` stands for others.
-//! `` ```console,exit=1 `` says how they end. A block of YAML or RON whose first line is a comment with a file's name is that file.
+//! `` ```console,exit=1 `` says how they end; those of `` ```console,terminal `` are read and not run. A block of YAML or RON whose first line is a comment with a file's name is that file.
 
 use crate::common::{folder, wavetank};
 use crate::{pages, root};
 use std::path::Path;
+use wavetank::args::Cli;
 
 struct Block<'t> {
     kind: &'t str,
@@ -56,6 +57,13 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Reads what a block shows that only a terminal can run.
+fn understood(page: &str, block: &Block) {
+    for command in block.lines.iter().filter_map(|line| line.strip_prefix("$ ")) {
+        Cli::read(words(command)).unwrap_or_else(|error| panic!("{page}: {command}: {error}"));
+    }
+}
+
 /// Runs what a block shows.
 fn run(page: &str, folder: &Path, block: &Block) -> usize {
     let code = block.kind.split_once("exit=").map_or(0, |(_, code)| code.parse().unwrap());
@@ -93,7 +101,9 @@ fn every_command_does_what_the_page_shows() {
         for block in &blocks {
             let first = block.lines.first().copied().unwrap_or_default();
             let file = first.trim_start_matches(['#', '/', ' ']).split(':').next().unwrap();
-            if block.kind.starts_with("console") {
+            if block.kind == "console,terminal" {
+                understood(&page, block);
+            } else if block.kind.starts_with("console") {
                 count += run(&page, &folder, block);
             } else if file.ends_with(".ron") || file.ends_with(".yaml") && !file.contains('/') {
                 std::fs::write(folder.join(file), block.lines.join("\n") + "\n").unwrap();

@@ -234,7 +234,7 @@ pub struct AutoscalerSettings {
     pub max_node_provision_time: SimDuration,
     /// `--scale-down-enabled`.
     pub scale_down_enabled: bool,
-    /// `--scale-down-utilization-threshold`. Unit: thousandths; written as a share.
+    /// `--scale-down-utilization-threshold`, written as a share. Unit: thousandths.
     #[serde(rename = "utilization_threshold", deserialize_with = "permille")]
     pub threshold_permille: u32,
     /// `--scale-down-unneeded-time`.
