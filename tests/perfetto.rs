@@ -5,7 +5,7 @@ mod common;
 
 use common::folder;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 type Track = (u64, u64);
@@ -50,22 +50,28 @@ fn trace(scene: &str) -> Trace {
     assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{scene}");
     let whole: Value = serde_json::from_str(&ended.out).unwrap();
     assert_eq!(whole["otherData"]["schema"], "wavetank.perfetto/1");
+    assert!(whole["displayTimeUnit"] == "ms", "{scene}");
     let mut read = Trace { processes: BTreeMap::new(), threads: BTreeMap::new(), slices: BTreeMap::new(), arrows: Vec::new() };
-    let (mut last, mut begun) = (0, BTreeMap::new());
+    let (mut last, mut begun, mut ids) = (0, BTreeMap::new(), BTreeSet::new());
     for event in whole["traceEvents"].as_array().unwrap() {
         let phase = event["ph"].as_str().unwrap();
         let (pid, name) = (event["pid"].as_u64().unwrap(), event["name"].as_str().unwrap());
         let said = || event["args"]["name"].as_str().unwrap().to_string();
         match name {
             _ if phase != "M" => {}
-            "process_name" => drop(read.processes.insert(pid, said())),
-            "thread_name" => drop(read.threads.insert((pid, event["tid"].as_u64().unwrap()), said())),
-            _ => {}
+            "process_name" => assert!(read.processes.insert(pid, said()).is_none(), "{scene}: two names of {pid}"),
+            "thread_name" => {
+                let track = (pid, event["tid"].as_u64().unwrap());
+                assert!(read.threads.insert(track, said()).is_none(), "{scene}: two names of {track:?}");
+            }
+            "process_sort_index" | "thread_sort_index" => assert!(event["args"]["sort_index"].is_u64(), "{scene}: {event}"),
+            other => panic!("{scene}: the format has no metadata {other}"),
         }
         if phase == "M" {
             continue;
         }
         let (track, at) = ((pid, event["tid"].as_u64().unwrap()), ns(event, "ts"));
+        assert!(read.threads.contains_key(&track) && read.processes.contains_key(&pid), "{scene}: no name of the track of {event}");
         assert!(at >= last, "{scene}: times go back at {event}");
         last = at;
         match phase {
@@ -76,10 +82,21 @@ fn trace(scene: &str) -> Trace {
                 assert!(slices.last().is_none_or(|before| before.end <= slice.from), "{scene}: slices overlap at {event}");
                 slices.push(slice);
             }
-            "s" => assert!(begun.insert(event["id"].as_u64().unwrap(), (track, at)).is_none(), "{scene}: {event}"),
+            "s" => {
+                let id = event["id"].as_u64().unwrap();
+                assert!(ids.insert(id), "{scene}: two arrows share the id of {event}");
+                begun.insert(id, (track, at, event));
+            }
             "f" => {
-                let from = begun.remove(&event["id"].as_u64().unwrap()).unwrap_or_else(|| panic!("{scene}: no beginning of {event}"));
-                read.arrows.push([from, (track, at)]);
+                let begun = begun.remove(&event["id"].as_u64().unwrap());
+                let (from, since, first) = begun.unwrap_or_else(|| panic!("{scene}: no beginning of {event}"));
+                // Viewers pair both ends by id, category and name together; without `bp` an arrow would end at the next slice.
+                assert!(
+                    first["cat"] == event["cat"] && first["name"] == event["name"] && event["cat"].is_string(),
+                    "{scene}: {first} {event}"
+                );
+                assert!(event["bp"] == "e", "{scene}: {event}");
+                read.arrows.push([(from, since), (track, at)]);
             }
             other => panic!("{scene}: {other} events are not written"),
         }
@@ -88,15 +105,18 @@ fn trace(scene: &str) -> Trace {
     for (track, at) in read.arrows.iter().flatten() {
         assert!(read.slices[track].iter().any(|slice| slice.from <= *at && *at < slice.end), "{scene}: an arrow hangs in the air at {at}");
     }
-    for track in read.slices.keys() {
-        assert!(read.threads.contains_key(track) && read.processes.contains_key(&track.0), "{scene}: {track:?} has no name");
+    for [from, to] in &read.arrows {
+        assert!(from.1 <= to.1 && from.0 != to.0, "{scene}: an arrow leads back, or to its own track: {from:?} {to:?}");
     }
+    let mut names: Vec<(u64, &String)> = read.threads.iter().map(|(track, name)| (track.0, name)).collect();
+    names.sort();
+    assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{scene}: two tracks of a process have one name");
     read
 }
 
 #[test]
 fn every_scene_of_these_topics_gives_a_sound_trace() {
-    for topic in ["pods", "disruption", "workloads", "nodes", "lifecycle", "batch"] {
+    for topic in ["pods", "disruption", "workloads", "nodes", "lifecycle", "batch", "autoscaling", "storage"] {
         for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenes").join(topic)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             let read = trace(&format!("scenes/{topic}/{name}"));
