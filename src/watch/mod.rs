@@ -23,6 +23,8 @@ use wavetank_engine::time::SimTime;
 
 /// Wall time between two pictures, at the least.
 pub const FRAME: Duration = Duration::from_millis(50);
+/// Wall time between two pictures of a run that stands still.
+const IDLE: Duration = Duration::from_secs(1);
 /// Wall time after which a search for the next change shows how far it is.
 const STEP_FRAME: Duration = Duration::from_millis(200);
 
@@ -51,6 +53,8 @@ pub struct Watch {
     /// Wall time between two pictures: drawing takes a quarter of it at most.
     frame: Duration,
     /// Since the last picture.
+    drawn: Stopwatch,
+    /// Since the run was told where to go.
     since: Stopwatch,
     /// Events reported until the last stretch.
     events: u64,
@@ -67,7 +71,8 @@ impl Watch {
 
     /// Watches on a screen.
     pub fn on(screen: Box<dyn Screen>, speed: f64, script: Vec<Script>) -> Watch {
-        Watch { screen, pace: Pace::new(speed), script, begun: false, frame: FRAME, since: Stopwatch::start(), events: 0 }
+        let (pace, now) = (Pace::new(speed), Stopwatch::start());
+        Watch { screen, pace, script, begun: false, frame: FRAME, drawn: now, since: now, events: 0 }
     }
 
     /// Draws the present, waits as the pace says, and gives the moment to run to. `None`: the person has had enough.
@@ -79,28 +84,29 @@ impl Watch {
         if !std::mem::replace(&mut self.begun, true) {
             return Ok(Some(now));
         }
-        if self.pace.steps() && self.since.wall() < STEP_FRAME {
+        if self.pace.steps() && self.drawn.wall() < STEP_FRAME {
             return Ok(Some(run.next_from()));
         }
+        // A run that is behind its pace goes on from where it is, and does not hurry.
+        let (worked, began) = (self.since.wall(), Stopwatch::start());
         loop {
-            // A run that is behind its pace goes on from where it is, and does not hurry.
-            let worked = self.since.wall();
             self.draw(run)?;
-            let mut left = if self.pace.steps() { Duration::ZERO } else { self.frame.saturating_sub(worked) };
-            loop {
-                let waiting = Stopwatch::start();
-                let Some(key) = self.screen.key(left)? else { break };
+            let wait = match (self.pace.plays(), self.pace.steps()) {
+                (true, _) => self.frame.saturating_sub(worked + began.wall()),
+                (_, true) => Duration::ZERO,
+                _ => IDLE,
+            };
+            if let Some(key) = self.screen.key(wait)? {
                 self.pace.press(key);
                 if self.pace.quits() {
                     return Ok(None);
                 }
-                left = left.saturating_sub(waiting.wall());
+                continue;
             }
-            if self.pace.steps() {
-                return Ok(Some(run.next_from()));
-            }
-            if self.pace.plays() {
-                return Ok(Some((now + self.pace.stretch(self.frame, worked)).min(run.end())));
+            let next = if self.pace.steps() { run.next_from() } else { (now + self.pace.stretch(self.frame, worked)).min(run.end()) };
+            if self.pace.plays() || self.pace.steps() {
+                self.since = Stopwatch::start();
+                return Ok(Some(next));
             }
         }
     }
@@ -122,7 +128,7 @@ impl Watch {
         self.pace.end();
         while !self.pace.quits() {
             self.draw(run)?;
-            if let Some(key) = self.screen.key(Duration::from_secs(1))? {
+            if let Some(key) = self.screen.key(IDLE)? {
                 self.pace.press(key);
             }
         }
@@ -133,7 +139,7 @@ impl Watch {
         let drawing = Stopwatch::start();
         self.screen.draw(&View::of(run, &self.script), &self.pace)?;
         self.frame = FRAME.max(drawing.wall() * 4);
-        self.since = Stopwatch::start();
+        self.drawn = Stopwatch::start();
         Ok(())
     }
 }
@@ -240,7 +246,7 @@ mod tests {
         changes.extend(plain.sim.get::<Events>().rows().flat_map(|row| [row.first_at, row.last_at]));
         changes.sort();
         changes.dedup();
-        // A first pause at time zero, then a step for each change; the wait between is of no length.
+        // A first pause at time zero, then a step for each change.
         let keys: Vec<Option<Key>> =
             [Some(Key::Pause), None].into_iter().chain(changes[1..].iter().flat_map(|_| [Some(Key::Step), None])).collect();
         let (seen, _) = play(&keys, 10.0);
