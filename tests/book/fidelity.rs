@@ -122,17 +122,35 @@ fn list(name: &str) -> Vec<String> {
     panic!("unsimulated.rs has no {name}");
 }
 
+/// Kinds that nothing acts on and that people look for.
+const MISSED: [&str; 9] = [
+    "ResourceQuota",
+    "LimitRange",
+    "Role",
+    "ClusterRole",
+    "ServiceAccount",
+    "CustomResourceDefinition",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+    "VerticalPodAutoscaler",
+];
+
 fn not_simulated(page: &mut String) {
+    let built = list("SIMULATED");
+    let wrong: Vec<&&str> = MISSED.iter().filter(|kind| built.iter().any(|built| built == **kind)).collect();
+    assert!(wrong.is_empty(), "{wrong:?} are simulated by now");
     let shown = |name: &str| list(name).iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(", ");
     writeln!(
         page,
         "\n## What is not simulated\n\nWhatever is not simulated is kept, given back unchanged, and named once in the summary of the run \
          (`not simulated`). Nothing is left out in silence.\n\n\
-         Objects of these kinds are acted on, or need nobody to act: {}. Objects of all other kinds are kept.\n\n\
+         Objects of these kinds are acted on, or need nobody to act: {}. Objects of all other kinds are kept, and nobody acts on \
+         them; of those that people miss most: {}.\n\n\
          Of a pod these fields do nothing: {}. Of a container: {}. Of a Service: {}.\n\n\
          Volumes of these sources are simulated, of others they are taken to be there: {}.\n\n\
          No packets are sent and no programs run: what containers do is what the scene's `programs` say.",
         shown("SIMULATED"),
+        MISSED.map(|kind| format!("`{kind}`")).join(", "),
         shown("POD_FIELDS"),
         shown("CONTAINER_FIELDS"),
         shown("SERVICE_FIELDS"),
