@@ -260,7 +260,7 @@ mod tests {
         let digest = |run: &Run| digest_text(wavetank_engine::record::digest::digest(&run.sim));
         let mut plain = small_run();
         plain.run_until(plain.end(), &mut |_| {}).unwrap();
-        let (seen, watched) = play(&vec![None; 200], 100.0);
+        let (seen, watched) = play(&[None; 200], 100.0);
         assert_eq!((watched.sim.now(), digest(&watched)), (watched.end(), digest(&plain)));
         assert!(seen.len() >= 10 && seen.iter().any(|(_, wanted)| *wanted == 1) && seen.last().is_some_and(|(_, wanted)| *wanted == 3));
     }
