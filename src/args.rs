@@ -103,8 +103,11 @@ Examples:
   wavetank explain pod/web-1 --scene scenes/hello.ron          why it is where it is
   wavetank explain pod/big --scene shop.yaml --at 1m           why it waits, and what would help
   wavetank explain pod/web-1 --scene my.ron -o json            all attempts, with every node
+  wavetank explain nodegroup/small --scene my.ron --at 5m      why the cluster autoscaler had the group grow, or not
+  wavetank explain node/small-2 --scene my.ron                 why it takes the node away, or not
 
-The last attempt is shown whole, and those that preempted others; of the rest one line each.";
+The last attempt is shown whole, and those that preempted others; of the rest one line each.
+A group's scans are shown whole where it grew, and the last; scans and nodes that were found the same are told once.";
 
 const BENCH_HELP: &str = "\
 Examples:
@@ -164,7 +167,7 @@ pub enum Command {
         #[command(subcommand)]
         command: RolloutCommand,
     },
-    /// Explain the scheduler's decisions on a pod: filters, scores, preemption, and what would let it in
+    /// Explain the scheduler's decisions on a pod, or the cluster autoscaler's on a node group or a node
     #[command(after_help = EXPLAIN_HELP)]
     Explain(ExplainArgs),
     /// Say why an object changed: the chain of causes back to the scene or its script
@@ -414,7 +417,7 @@ pub struct DescribeArgs {
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The pod, and the moment up to which its attempts are explained.
+    /// The pod, node group or node, and the moment up to which decisions on it are explained.
     #[command(flatten)]
     pub pod: DescribeArgs,
     /// Form of the output

@@ -3,6 +3,7 @@
 //! Everything here is a pure function of Kubernetes JSON and the present moment; nothing reads a clock or a file.
 
 pub mod age;
+pub mod autoscaler;
 pub mod bench;
 pub mod compare;
 pub mod compare_html;

@@ -551,3 +551,51 @@ fn rules_names_and_connections_are_told_as_they_are_at_a_moment() {
     );
     assert_eq!(wavetank("connect pod/nobody db:80 --scene scenes/network/network_policy.ron").code, 2);
 }
+
+#[test]
+fn explain_shows_the_decisions_of_the_cluster_autoscaler() {
+    let price = "--scene scenes/autoscaling/nodes_by_price.ron";
+    for (words, lines) in [
+        (
+            format!("explain nodegroup/small {price} --at 1m10s"),
+            vec![
+                "nodegroup/small: 2 nodes at 01:10.000, 1 to 20 allowed",
+                "01:10.000  small grows 1 -> 2 for pod web-864444c48-rn7xd",
+                "    expander price (price for what the pods are worth, the smallest is best): small 3.4664, large 186.5197, spot 25.5413 -> small",
+            ],
+        ),
+        (
+            "explain node/small-1 --scene scenes/autoscaling/nodes_kept_by_a_budget.ron".to_string(),
+            vec![
+                "node/small-1 of nodegroup/small",
+                "00:10.000  stays because of pod/web-78744ccdb-4t6d9: the disruption budget web lets no more pods go; 15% of its CPU and 12.5% of its memory asked for, the threshold is 50%",
+            ],
+        ),
+        (
+            "explain pod/giant-54c7f5d9cf-h47wm --scene scenes/autoscaling/nodes_at_maximum.ron".to_string(),
+            vec![
+                "00:10.000  cluster autoscaler: small grows 1 -> 2 for pods web-55547b6789-b7zkd, web-55547b6789-drrcm, not for it: small: NodeResourcesFit: Insufficient cpu",
+            ],
+        ),
+        (
+            "explain node node-1 --scene scenes/hello.ron".to_string(),
+            vec!["node/node-1 is of no node group: the cluster autoscaler leaves it alone"],
+        ),
+    ] {
+        let told = wavetank(&words);
+        assert_eq!((told.code, told.err.as_str()), (0, ""), "{words}");
+        for line in lines {
+            assert!(told.out.lines().any(|told| told == line), "{words}: {line}\n{}", told.out);
+        }
+    }
+    let json: Value = serde_json::from_str(&wavetank(&format!("explain nodegroup/small {price} -o json")).out).unwrap();
+    assert_eq!((&json["schema"], &json["scans"][0]["outcome"]["chosen"]), (&"wavetank.explain/1".into(), &"small".into()));
+    for (words, what) in [
+        (format!("explain nodegroup/smal {price}"), "did you mean \"small\"?"),
+        ("explain nodegroup/small --scene scenes/hello.ron".to_string(), "the scene has no node_groups"),
+        (format!("explain node/small-9 {price}"), "did you mean \"small-1\"?"),
+    ] {
+        let ended = wavetank(&words);
+        assert!(ended.code == 1 && ended.err.contains(what), "{words}: {}", ended.err);
+    }
+}

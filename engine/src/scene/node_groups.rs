@@ -319,6 +319,19 @@ pub enum Expander {
     Priority,
 }
 
+impl Expander {
+    /// Its name in `--expander`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Expander::Random => "random",
+            Expander::LeastWaste => "least-waste",
+            Expander::MostPods => "most-pods",
+            Expander::Price => "price",
+            Expander::Priority => "priority",
+        }
+    }
+}
+
 fn expanders<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Expander>, D::Error> {
     let text = String::deserialize(deserializer)?;
     let one = |word: &str| match word.trim() {

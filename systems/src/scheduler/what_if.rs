@@ -4,6 +4,7 @@ use crate::scheduler::cache::SchedulerCache;
 use crate::scheduler::cycle::Cycle;
 use crate::scheduler::filter::Filters;
 use crate::scheduler::nodes::{NodeFacts, NodeTable};
+use crate::scheduler::plugin::Plugin;
 use crate::scheduler::pods::{Group, Incoming, Resident};
 use crate::scheduler::{Reads, SchedulerState};
 use bevy_ecs::prelude::{Res, ResMut};
@@ -133,18 +134,18 @@ impl WhatIf<'_, '_, '_> {
         self.nodes.account(number, &pod.resident, add);
     }
 
-    /// Why a node can't run a pod; `None` when it can.
-    pub(crate) fn refusal(&mut self, pod: &Incoming, number: u32) -> Option<Vec<String>> {
+    /// The first filter by which a node can't run a pod, and its reasons; `None` when it can.
+    pub(crate) fn refusal(&mut self, pod: &Incoming, number: u32) -> Option<(&'static str, Vec<String>)> {
         self.nodes.order(&self.reads.labels);
         let cycle = self.cycle(pod);
         let filters = match Filters::prepare(cycle) {
             Ok(filters) => filters,
-            Err(refusal) => return Some(refusal.texts(self.names)),
+            Err(refusal) => return Some((refusal.plugin.name(), refusal.texts(self.names))),
         };
         if !named(&filters, &self.nodes, number) {
-            return Some(vec!["node(s) didn't match Pod's node affinity/selector".to_string()]);
+            return Some((Plugin::NodeAffinity.name(), vec!["node(s) didn't match Pod's node affinity/selector".to_string()]));
         }
-        filters.refusal(number).map(|refusal| refusal.texts(self.names))
+        filters.refusal(number).map(|refusal| (refusal.plugin.name(), refusal.texts(self.names)))
     }
 
     /// The first of some nodes that can run a pod; `None` as `among`: of all, in the scheduler's order.

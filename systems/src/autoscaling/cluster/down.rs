@@ -1,5 +1,6 @@
 //! Shrinking: nodes that little is asked of, and whose pods have room elsewhere, go when that has lasted.
 
+use super::explain::{NodeVerdict, Pods, Shares, Waits};
 use super::{NodeId, Turn};
 use crate::scheduler::pods::Incoming;
 use crate::scheduler::what_if::WhatIf;
@@ -8,6 +9,9 @@ use wavetank_engine::ids::{Kind, ObjRef};
 use wavetank_engine::model::meta::Meta;
 use wavetank_engine::names::Sym;
 use wavetank_engine::time::SimTime;
+
+/// Pods, and the nodes to which they would go.
+type Moves = Vec<(ObjRef, Sym)>;
 
 /// A node that may go.
 pub(super) struct Candidate {
@@ -18,8 +22,25 @@ pub(super) struct Candidate {
     ready: bool,
     /// Pods that have to be moved.
     pub(super) movable: Vec<ObjRef>,
-    /// Share of its CPU or memory that is asked for, the larger one. Unit: thousandths.
-    pub(super) permille: i64,
+    /// Shares of its CPU and of its memory that are asked for. Unit: thousandths.
+    shares: (i64, i64),
+}
+
+impl Candidate {
+    /// The larger of the shares of its CPU and of its memory that are asked for. Unit: thousandths.
+    pub(super) fn permille(&self) -> i64 {
+        self.shares.0.max(self.shares.1)
+    }
+}
+
+/// Why a pod keeps its node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeps {
+    Budget(ObjRef),
+    NotSafe,
+    Alone,
+    System,
+    LocalStorage,
 }
 
 impl Turn<'_, '_, '_, '_> {
@@ -32,40 +53,64 @@ impl Turn<'_, '_, '_, '_> {
         let mut unneeded = Vec::new();
         for candidate in candidates {
             let before = budgets.clone();
-            if self.blocked(&candidate, world, &mut budgets) || !self.moves(&candidate, world) {
+            if let Some((pod, keeps)) = self.blocked(&candidate, world, &mut budgets) {
                 budgets = before;
+                if self.explanations.of_nodes() {
+                    let shares = self.shares_of(&candidate);
+                    let (pod, because) = (self.pod_text(pod, world.names), self.keeps_text(keeps, world));
+                    self.find(candidate.id, || NodeVerdict::Kept { shares, pod, because });
+                }
                 continue;
             }
-            unneeded.push(candidate);
+            match self.moves(&candidate, world) {
+                Ok(moves) => unneeded.push((candidate, moves)),
+                Err(pod) => {
+                    budgets = before;
+                    if self.explanations.of_nodes() {
+                        let (shares, pod) = (self.shares_of(&candidate), self.pod_text(pod, world.names));
+                        self.find(candidate.id, || NodeVerdict::NoRoom { shares, pod });
+                    }
+                }
+            }
         }
+        let (unneeded, moves): (Vec<Candidate>, Vec<Moves>) = unneeded.into_iter().unzip();
         let since: BTreeMap<NodeId, SimTime> =
             unneeded.iter().map(|candidate| (candidate.id, self.state.unneeded.get(&candidate.id).copied().unwrap_or(self.now))).collect();
         let freed: Vec<NodeId> = self.state.unneeded.keys().copied().filter(|id| !since.contains_key(id)).collect();
         self.state.unneeded = since;
         self.mark(&unneeded, &freed, world.names);
-        self.take_away(unneeded, world);
+        self.take_away(unneeded, &moves, world);
     }
 
     /// Nodes of groups that little is asked of.
-    fn candidates(&self, world: &mut WhatIf) -> Vec<Candidate> {
+    fn candidates(&mut self, world: &mut WhatIf) -> Vec<Candidate> {
         let mut list = Vec::new();
-        for (group, machines) in (0..).zip(&self.fleet.groups) {
-            for (&number, machine) in &machines.present {
-                let id: NodeId = (group, number);
-                if machine.boots_until.is_some() || machine.reclaimed_at.is_some() || self.state.leaving.contains_key(&id) {
-                    continue;
+        for group in 0..self.fleet.groups.len() as u32 {
+            let present: Vec<u32> = self.fleet.groups[group as usize]
+                .present
+                .iter()
+                .filter(|(_, machine)| machine.boots_until.is_none() && machine.reclaimed_at.is_none())
+                .map(|(&number, _)| number)
+                .collect();
+            for id in present.into_iter().map(|number| (group, number)) {
+                if !self.state.leaving.contains_key(&id) {
+                    let candidate = self.node(id, world.names).and_then(|object| self.candidate(id, object, world));
+                    list.extend(candidate);
                 }
-                let candidate = self.node(id, world.names).and_then(|object| self.candidate(id, object, world));
-                list.extend(candidate);
             }
         }
         list
     }
 
-    fn candidate(&self, id: NodeId, object: ObjRef, world: &mut WhatIf) -> Option<Candidate> {
+    fn candidate(&mut self, id: NodeId, object: ObjRef, world: &mut WhatIf) -> Option<Candidate> {
         let (meta, status) = (self.reads.metas.get(object)?, self.reads.node_statuses.get(object)?);
         let annotation = world.labels().get(meta.annotations, self.reads.texts.stays);
-        if annotation.is_some_and(|value| world.names.text(value) == "true") || meta.terminating() {
+        if annotation.is_some_and(|value| world.names.text(value) == "true") {
+            self.find(id, || NodeVerdict::Annotated);
+            return None;
+        }
+        if meta.terminating() {
+            self.find(id, || NodeVerdict::Terminating);
             return None;
         }
         let text = world.names.render(meta.name);
@@ -73,14 +118,30 @@ impl Turn<'_, '_, '_, '_> {
         let number = world.number(name)?;
         let node = world.node(number);
         let share = |used: i64, all: i64| if all > 0 { used.saturating_mul(1000) / all } else { 0 };
-        let permille = share(node.used.cpu_millicores, node.allocatable.cpu_millicores)
-            .max(share(node.used.memory_bytes, node.allocatable.memory_bytes));
-        let ready = status.ready();
-        if ready && permille >= i64::from(self.reads.settings.threshold_permille) {
+        let shares = (
+            share(node.used.cpu_millicores, node.allocatable.cpu_millicores),
+            share(node.used.memory_bytes, node.allocatable.memory_bytes),
+        );
+        let mut candidate = Candidate { id, object, number, ready: status.ready(), movable: Vec::new(), shares };
+        if candidate.ready && candidate.permille() >= i64::from(self.reads.settings.threshold_permille) {
+            let shares = self.shares_of(&candidate);
+            self.find(id, || NodeVerdict::InUse { shares });
             return None;
         }
-        let movable = self.reads.listing.on_node(name).filter(|&pod| self.movable(pod, world)).collect();
-        Some(Candidate { id, object, number, ready, movable, permille })
+        candidate.movable = self.reads.listing.on_node(name).filter(|&pod| self.movable(pod, world)).collect();
+        Some(candidate)
+    }
+
+    /// What is asked of a node, for those who ask.
+    fn shares_of(&self, candidate: &Candidate) -> Shares {
+        let settings = &self.reads.settings;
+        Shares {
+            cpu_permille: candidate.shares.0,
+            memory_permille: candidate.shares.1,
+            threshold_permille: settings.threshold_permille,
+            ready: candidate.ready,
+            unneeded_for: if candidate.ready { settings.unneeded_time } else { settings.unready_time },
+        }
     }
 
     /// Whether a pod on a node that goes has to run elsewhere.
@@ -92,12 +153,12 @@ impl Turn<'_, '_, '_, '_> {
     }
 
     /// Whether a pod of the node keeps it. Source: `spec/autoscaling.md` §9, blocking pods.
-    fn blocked(&self, candidate: &Candidate, world: &WhatIf, budgets: &mut BTreeMap<ObjRef, i32>) -> bool {
-        candidate.movable.iter().any(|&pod| self.blocks(pod, world, budgets))
+    fn blocked(&self, candidate: &Candidate, world: &WhatIf, budgets: &mut BTreeMap<ObjRef, i32>) -> Option<(ObjRef, Keeps)> {
+        candidate.movable.iter().find_map(|&pod| self.blocks(pod, world, budgets).map(|keeps| (pod, keeps)))
     }
 
-    fn blocks(&self, pod: ObjRef, world: &WhatIf, budgets: &mut BTreeMap<ObjRef, i32>) -> bool {
-        let (Some(meta), Some(spec)) = (self.reads.metas.get(pod), self.reads.pods.get(pod)) else { return false };
+    fn blocks(&self, pod: ObjRef, world: &WhatIf, budgets: &mut BTreeMap<ObjRef, i32>) -> Option<Keeps> {
+        let (meta, spec) = (self.reads.metas.get(pod)?, self.reads.pods.get(pod)?);
         let safe = world.labels().get(meta.annotations, self.reads.texts.safe).map(|value| world.names.text(value));
         let of_pod = self.budgets_of(pod, meta, world);
         for &budget in &of_pod {
@@ -105,12 +166,12 @@ impl Turn<'_, '_, '_, '_> {
             let left = budgets.entry(budget).or_insert(allowed);
             *left -= 1;
             if *left < 0 {
-                return true;
+                return Some(Keeps::Budget(budget));
             }
         }
         match safe {
-            Some("true") => return false,
-            Some("false") => return true,
+            Some("true") => return None,
+            Some("false") => return Some(Keeps::NotSafe),
             _ => {}
         }
         let settings = &self.reads.settings;
@@ -124,7 +185,23 @@ impl Turn<'_, '_, '_, '_> {
             };
             volumes.into_iter().any(kept_here)
         };
-        meta.controller().is_none() || system || settings.skip_nodes_with_local_storage && local()
+        if meta.controller().is_none() {
+            return Some(Keeps::Alone);
+        }
+        if system {
+            return Some(Keeps::System);
+        }
+        (settings.skip_nodes_with_local_storage && local()).then_some(Keeps::LocalStorage)
+    }
+
+    fn keeps_text(&self, keeps: Keeps, world: &WhatIf) -> String {
+        match keeps {
+            Keeps::Budget(budget) => format!("the disruption budget {} lets no more pods go", self.pod_text(budget, world.names)),
+            Keeps::NotSafe => "its annotation cluster-autoscaler.kubernetes.io/safe-to-evict is false".to_string(),
+            Keeps::Alone => "no controller would make it anew".to_string(),
+            Keeps::System => "it is in kube-system and has no disruption budget".to_string(),
+            Keeps::LocalStorage => "it has local storage (emptyDir or hostPath)".to_string(),
+        }
     }
 
     /// Budgets that select a pod.
@@ -138,46 +215,48 @@ impl Turn<'_, '_, '_, '_> {
         list.filter(selects).collect()
     }
 
-    /// Moves the node's pods elsewhere in thought and takes the node away; whether that can be done. Nothing is changed where it can't.
-    fn moves(&self, candidate: &Candidate, world: &mut WhatIf) -> bool {
+    /// Moves the node's pods elsewhere in thought and takes the node away: where they go, or one that can't. Nothing is changed then.
+    fn moves(&self, candidate: &Candidate, world: &mut WhatIf) -> Result<Moves, ObjRef> {
         let kept = world.keep();
-        let pods: Vec<Incoming> = candidate.movable.iter().filter_map(|&pod| world.pod(pod)).collect();
-        pods.iter().for_each(|pod| world.count(pod, candidate.number, false));
+        let pods: Vec<(ObjRef, Incoming)> = candidate.movable.iter().filter_map(|&pod| Some((pod, world.pod(pod)?))).collect();
+        pods.iter().for_each(|(_, pod)| world.count(pod, candidate.number, false));
         world.remove(candidate.number);
-        for pod in &pods {
-            match world.first_fit(pod, None) {
-                Some(node) => world.count(pod, node, true),
-                None => {
-                    world.restore(kept);
-                    return false;
-                }
-            }
+        let mut moves = Vec::with_capacity(pods.len());
+        for (object, pod) in &pods {
+            let Some(node) = world.first_fit(pod, None) else {
+                world.restore(kept);
+                return Err(*object);
+            };
+            world.count(pod, node, true);
+            moves.push((*object, world.node(node).name));
         }
-        true
+        Ok(moves)
     }
 
     /// Begins to take away nodes: empty ones several at a time, others one by one.
-    fn take_away(&mut self, unneeded: Vec<Candidate>, world: &mut WhatIf) {
+    fn take_away(&mut self, unneeded: Vec<Candidate>, moves: &[Moves], world: &mut WhatIf) {
         let settings = self.reads.settings.clone();
         let after = |at: Option<SimTime>, delay| at.map(|at| at + delay);
         let waits = [
-            after(self.state.added_at, settings.delay_after_add),
-            after(self.state.removed_at, settings.scan_interval),
-            after(self.state.failed_at, settings.delay_after_failure),
+            (after(self.state.added_at, settings.delay_after_add), "nodes were added"),
+            (after(self.state.removed_at, settings.scan_interval), "a node was removed"),
+            (after(self.state.failed_at, settings.delay_after_failure), "a node could not be drained"),
         ];
-        let pause = waits.into_iter().flatten().max().filter(|&until| until > self.now);
+        let pause = waits.into_iter().filter_map(|(until, why)| Some((until?, why))).max().filter(|(until, _)| *until > self.now);
         let (mut empty, mut drained) = (0, self.state.leaving.values().any(|leaving| leaving.drains()));
-        for candidate in unneeded {
+        for (candidate, moves) in unneeded.into_iter().zip(moves) {
             let span = if candidate.ready { settings.unneeded_time } else { settings.unready_time };
             let (group, due) = (candidate.id.0, self.state.unneeded[&candidate.id] + span);
             let leaving = self.state.leaving.keys().filter(|id| id.0 == group).count() as u32;
-            if self.fleet.groups[group as usize].target.saturating_sub(leaving) <= self.group(group).min {
-                continue;
-            }
-            if due > self.now {
+            let min = self.group(group).min;
+            if self.fleet.groups[group as usize].target.saturating_sub(leaving) <= min {
+                self.find_unneeded(&candidate, moves, Waits::Minimum { min }, world);
+            } else if due > self.now {
                 self.look_again(due);
-            } else if let Some(until) = pause {
+                self.find_unneeded(&candidate, moves, Waits::Time { until: due }, world);
+            } else if let Some((until, because)) = pause {
                 self.look_again(until);
+                self.find_unneeded(&candidate, moves, Waits::Pause { until, because }, world);
             } else if candidate.movable.is_empty() && empty < settings.max_empty_bulk_delete {
                 empty += 1;
                 self.begin(&candidate, world);
@@ -186,7 +265,28 @@ impl Turn<'_, '_, '_, '_> {
                 self.begin(&candidate, world);
             } else {
                 self.look_again(self.now + settings.scan_interval);
+                self.find_unneeded(&candidate, moves, Waits::Turn, world);
             }
+        }
+    }
+
+    /// Says of a node that is not needed what keeps it for now.
+    fn find_unneeded(&mut self, candidate: &Candidate, moves: &Moves, waits: Waits, world: &WhatIf) {
+        if self.explanations.of_nodes() {
+            let (shares, since) = (self.shares_of(candidate), self.state.unneeded[&candidate.id]);
+            let to = |&(pod, node): &(ObjRef, Sym)| (self.pod_text(pod, world.names), world.names.text(node).to_string());
+            let moves = moves.iter().map(to).collect();
+            self.find(candidate.id, || NodeVerdict::Unneeded { shares, since, moves, waits });
+        }
+    }
+
+    /// Says of a node that it goes now.
+    pub(super) fn find_going(&mut self, candidate: &Candidate, world: &WhatIf) {
+        if self.explanations.of_nodes() {
+            let shares = self.shares_of(candidate);
+            let since = self.state.unneeded.get(&candidate.id).copied().unwrap_or(self.now);
+            let pods = Pods::of(candidate.movable.iter().map(|&pod| self.pod_text(pod, world.names)));
+            self.find(candidate.id, || NodeVerdict::Goes { shares, since, pods });
         }
     }
 

@@ -1,6 +1,7 @@
 //! Taking a node away: a taint, evictions, and when its pods are gone the machine is given back.
 
 use super::down::Candidate;
+use super::explain::{NodeVerdict, Pods};
 use super::{ClusterState, NodeId, Turn};
 use crate::scheduler::what_if::WhatIf;
 use serde::{Deserialize, Serialize};
@@ -75,7 +76,7 @@ impl Turn<'_, '_, '_, '_> {
             self.tell_status(world.names, false, texts.down_empty, &format!("Scale-down: removing empty node {name:?}"));
         } else {
             let pods = self.names_of(&candidate.movable, world);
-            let share = format!("{}.{}%", candidate.permille / 10, candidate.permille % 10);
+            let share = format!("{}.{}%", candidate.permille() / 10, candidate.permille() % 10);
             let text = format!("Scale-down: removing node {name}, utilization: {share}, pods to reschedule: {pods}");
             self.tell_status(world.names, false, texts.down, &text);
         }
@@ -88,6 +89,7 @@ impl Turn<'_, '_, '_, '_> {
             pods.insert(pod, Eviction::Asked);
         }
         self.fleet.evictions += pods.len() as u64;
+        self.find_going(candidate, world);
         self.state.unneeded.remove(&candidate.id);
         self.state.leaving.insert(candidate.id, Leaving { began_at: self.now, drains: !pods.is_empty(), pods });
         self.state.changed = true;
@@ -113,7 +115,7 @@ impl Turn<'_, '_, '_, '_> {
             let until = leaving.began_at + SimDuration::from_secs(u64::from(graced)) + HEADROOM;
             let refused = leaving.pods.values().any(|eviction| matches!(eviction, Eviction::Again(_)));
             if refused && self.now >= leaving.began_at + EVICTION_TRIES || self.now >= until {
-                self.abort(id, names);
+                self.abort(id, &leaving, names);
                 continue;
             }
             for (&pod, eviction) in &mut leaving.pods {
@@ -136,6 +138,7 @@ impl Turn<'_, '_, '_, '_> {
         self.state.changed = true;
         let name = names.find(&self.group(id.0).node_name(id.1));
         name.into_iter().for_each(|name| self.faults.forget(name));
+        self.find(id, || NodeVerdict::Removed);
         if let Some(object) = object {
             self.tell(object, false, (texts.down, texts.removed), &[]);
             self.work.tell(self.cause, Verb::Delete { object, grace_s: None, propagation: None });
@@ -143,8 +146,12 @@ impl Turn<'_, '_, '_, '_> {
     }
 
     /// The node stays: its pods would not go.
-    fn abort(&mut self, id: NodeId, names: &Names) {
+    fn abort(&mut self, id: NodeId, leaving: &Leaving, names: &Names) {
         let texts = *self.reads.texts;
+        if self.explanations.of_nodes() {
+            let pods = Pods::of(leaving.pods.keys().map(|&pod| self.pod_text(pod, names)));
+            self.find(id, || NodeVerdict::Aborted { pods });
+        }
         self.state.failed_at = Some(self.now);
         self.state.changed = true;
         if let Some(object) = self.node(id, names) {

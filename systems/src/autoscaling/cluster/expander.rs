@@ -2,6 +2,7 @@
 //!
 //! Source: `spec/autoscaling.md` §9; autoscaler, `cluster-autoscaler/expander`.
 
+use super::explain::Round;
 use wavetank_engine::draw::draw_below;
 use wavetank_engine::exp::tanh;
 use wavetank_engine::scene::node_groups::Expander;
@@ -29,14 +30,44 @@ pub(super) struct Choice {
 pub(super) fn best(expanders: &[Expander], choices: &[Choice], seed: u64, nth: u64) -> Option<usize> {
     let mut left: Vec<usize> = (0..choices.len()).collect();
     for expander in expanders {
-        let of = |place: &usize| score(*expander, &choices[*place]);
-        let least = left.iter().map(of).min();
-        left.retain(|place| Some(of(place)) == least);
+        narrow(*expander, choices, &mut left);
     }
     match left.len() {
         0 => None,
         1 => Some(left[0]),
         many => Some(left[draw_below(seed, "expander", "cluster-autoscaler", nth, many as u64) as usize]),
+    }
+}
+
+/// Leaves those choices that an expander finds best.
+fn narrow(expander: Expander, choices: &[Choice], left: &mut Vec<usize>) {
+    let of = |place: &usize| score(expander, &choices[*place]);
+    let least = left.iter().map(of).min();
+    left.retain(|place| Some(of(place)) == least);
+}
+
+/// What each expander thinks of the choices that those before it leave; `name`: a group by its place.
+pub(super) fn rounds(expanders: &[Expander], choices: &[Choice], name: &dyn Fn(u32) -> String) -> Vec<Round> {
+    let mut left: Vec<usize> = (0..choices.len()).collect();
+    let mut rounds = Vec::new();
+    for &expander in expanders {
+        let named = |place: &usize| name(choices[*place].group);
+        let figures = left.iter().map(|place| (named(place), figure(expander, &choices[*place]))).collect();
+        narrow(expander, choices, &mut left);
+        let largest_is_best = matches!(expander, Expander::MostPods | Expander::Priority);
+        rounds.push(Round { expander: expander.name(), figures, largest_is_best, best: left.iter().map(named).collect() });
+    }
+    rounds
+}
+
+/// A score as people know it: pods, a priority, the share of CPU plus that of memory that is left unused, or the price's score.
+fn figure(expander: Expander, choice: &Choice) -> f64 {
+    let score = score(expander, choice);
+    match expander {
+        Expander::Random => 0.0,
+        Expander::MostPods | Expander::Priority => (0 - score) as f64,
+        Expander::LeastWaste => score as f64 / 1e9,
+        Expander::Price => score as f64 / 1e12,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The cloud: machines boot and register as nodes, come too late, are taken back and replaced.
 
+use super::explain::NodeVerdict;
 use super::{NodeId, Turn};
 use crate::scheduler::what_if::Scheduling;
 use wavetank_engine::api::request::Verb;
@@ -103,6 +104,7 @@ impl Turn<'_, '_, '_, '_> {
             self.fleet.groups[group as usize].give_back(number, now);
             self.state.leaving.remove(&(group, number));
             self.state.unneeded.remove(&(group, number));
+            self.find((group, number), || NodeVerdict::Reclaimed);
             if let Some(node) = self.node((group, number), names) {
                 let text = names.sym(&settings.node_name(number));
                 self.faults.power_off(text, now);

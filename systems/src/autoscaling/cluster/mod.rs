@@ -10,13 +10,16 @@
 //! A scan stands on the grid of the scan interval, and only where something has changed since the last one or a timer of the autoscaler
 //! has run out: any other scan of the original's would decide the same again. Scenes without node groups wake it never.
 //!
-//! Reading order: `machines` (the cloud), `up` and `expander` (growing), `down` (which nodes are not needed), `drain` (taking one away).
+//! Reading order: `machines` (the cloud), `up` and `expander` (growing), `down` (which nodes are not needed), `drain` (taking one away),
+//! `explain` (what all this is told as).
 
 mod down;
 mod drain;
 mod expander;
+pub mod explain;
 mod health;
 mod machines;
+mod telling;
 mod up;
 
 use crate::scheduler::what_if::Scheduling;
@@ -25,6 +28,7 @@ use bevy_ecs::prelude::{Res, ResMut};
 use bevy_ecs::resource::Resource;
 use bevy_ecs::system::SystemParam;
 use drain::Leaving;
+use explain::{Explanations, NodeFinding, NodeVerdict};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use wavetank_engine::api::queue::{Item, Work};
@@ -148,6 +152,7 @@ pub fn install(sim: &mut Simulation) {
     sim.ensure::<Fleet>();
     sim.ensure::<NodeFaults>();
     sim.ensure::<KubeletConfig>();
+    sim.ensure::<Explanations>();
     let groups = sim.get::<NodeGroups>().clone();
     let templates = groups.0.iter().map(|group| group.template(sim)).collect();
     sim.resource(Templates(templates));
@@ -196,6 +201,7 @@ struct Writes<'w> {
     fleet: ResMut<'w, Fleet>,
     faults: ResMut<'w, NodeFaults>,
     events: ResMut<'w, Events>,
+    explanations: ResMut<'w, Explanations>,
 }
 
 /// One turn of the autoscaler.
@@ -206,6 +212,7 @@ struct Turn<'a, 'q, 'w, 's> {
     fleet: &'a mut Fleet,
     faults: &'a mut NodeFaults,
     events: &'a mut Events,
+    explanations: &'a mut Explanations,
     now: SimTime,
     cause: Revision,
 }
@@ -224,8 +231,8 @@ fn sync(mut work: Work<ClusterQueue>, reads: Reads, mut writes: Writes, mut sche
             turn_due |= take_in(&item, &reads, &mut writes, now);
         }
     }
-    let Writes { state, fleet, faults, events } = &mut writes;
-    let mut turn = Turn { work: &mut work, reads: &reads, state, fleet, faults, events, now, cause };
+    let Writes { state, fleet, faults, events, explanations } = &mut writes;
+    let mut turn = Turn { work: &mut work, reads: &reads, state, fleet, faults, events, explanations, now, cause };
     if turn_due {
         turn.machines(&mut scheduling, &mut names);
         turn.drains(&mut names);
@@ -308,6 +315,7 @@ impl Turn<'_, '_, '_, '_> {
             self.mark(&[], &freed, names);
             let text = names.text(self.reads.texts.unhealthy_words).to_string();
             self.tell_status(names, true, self.reads.texts.unhealthy, &text);
+            self.stands_still(names);
             return;
         }
         let mut world = scheduling.what_if(names);
@@ -318,7 +326,42 @@ impl Turn<'_, '_, '_, '_> {
         }
         if self.reads.settings.scale_down_enabled {
             self.scale_down(&mut world);
+        } else {
+            self.find_all(&NodeVerdict::Disabled);
         }
+    }
+
+    /// Says for those who ask that the cluster is not well enough for anything to be done.
+    fn stands_still(&mut self, names: &Names) {
+        if self.explanations.of_groups() && !self.fleet.pending.is_empty() {
+            let because = "the cluster is unhealthy: too many of its nodes are not ready".to_string();
+            self.nothing_grows(because, names);
+        }
+        self.find_all(&NodeVerdict::Unhealthy);
+    }
+
+    /// Says the same of every node of a group.
+    fn find_all(&mut self, verdict: &NodeVerdict) {
+        if self.explanations.of_nodes() {
+            for group in 0..self.reads.groups.0.len() as u32 {
+                let numbers: Vec<u32> = self.fleet.groups[group as usize].present.keys().copied().collect();
+                numbers.into_iter().for_each(|number| self.find((group, number), || verdict.clone()));
+            }
+        }
+    }
+
+    /// Says what a node was found to be, for those who ask.
+    fn find(&mut self, id: NodeId, verdict: impl FnOnce() -> NodeVerdict) {
+        if self.explanations.of_nodes() {
+            let node = self.group(id.0).node_name(id.1);
+            self.explanations.finds(NodeFinding { at: self.now, until: self.now, node, verdict: verdict() });
+        }
+    }
+
+    /// A pod for those who ask.
+    fn pod_text(&self, pod: ObjRef, names: &Names) -> String {
+        let text = |meta: &Meta| explain::pod_text(names.text(meta.namespace), &names.render(meta.name));
+        self.reads.metas.get(pod).map_or_else(String::new, text)
     }
 
     /// Has a scan looked at things again at a moment.

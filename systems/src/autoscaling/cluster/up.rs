@@ -1,6 +1,7 @@
 //! Growing: pods that nothing can take are tried on nodes that groups might get.
 
 use super::expander::{Bargain, Choice, best, price_score};
+use super::explain::{GroupVerdict, PassedOver, ScaleUp};
 use super::{NodeId, Turn};
 use crate::scheduler::pods::Incoming;
 use crate::scheduler::what_if::WhatIf;
@@ -15,12 +16,17 @@ use wavetank_engine::time::{SimDuration, SimTime};
 use wavetank_engine::words;
 
 /// What one group could do for the pods.
-struct Growth {
-    choice: Choice,
-    helped: Vec<ObjRef>,
+pub(super) struct Growth {
+    pub(super) choice: Choice,
+    pub(super) helped: Vec<ObjRef>,
     /// Pods that fit on a node of the group.
     fits: BTreeSet<ObjRef>,
+    /// The others, and what refused them.
+    pub(super) refused: Vec<(ObjRef, Refusal)>,
 }
+
+/// A plugin and its reasons.
+pub(super) type Refusal = (&'static str, Vec<String>);
 
 impl Turn<'_, '_, '_, '_> {
     /// Puts machines that are ordered, and nodes that are not ready yet, into the world as they will be.
@@ -95,26 +101,27 @@ impl Turn<'_, '_, '_, '_> {
 
     /// Has one group grow for the pods that nothing can take. Whether one was asked to.
     pub(super) fn scale_up(&mut self, world: &mut WhatIf) -> bool {
-        let left = self.left_over(world);
+        let mut telling = self.explanations.of_groups().then(|| ScaleUp::at(self.now));
+        let left = self.left_over(world, telling.as_mut());
         if left.is_empty() || self.room_in_all() == 0 {
+            telling.into_iter().for_each(|told| self.tell_of_none(told, &left, world.names));
             return false;
         }
         let mut options: Vec<Growth> = Vec::new();
         let mut reasons: BTreeMap<ObjRef, BTreeMap<String, u32>> = BTreeMap::new();
         for group in 0..self.reads.groups.0.len() as u32 {
-            let machines = &self.fleet.groups[group as usize];
-            let skipped = if machines.target >= self.group(group).max {
-                Some("max node group size reached")
-            } else if let Some(until) = self.backs_off(group) {
-                self.look_again(until);
-                Some("in backoff after failed scale-up")
-            } else {
-                None
-            };
-            match skipped {
-                Some(why) => left.iter().for_each(|(pod, _)| *reasons.entry(*pod).or_default().entry(why.into()).or_insert(0) += 1),
-                None => options.extend(self.option(group, &left, world, &mut reasons)),
+            if let Some(verdict) = self.skipped(group) {
+                left.iter().for_each(|(pod, _)| *reasons.entry(*pod).or_default().entry(verdict.words().into()).or_insert(0) += 1);
+                telling.iter_mut().for_each(|told| told.groups.push(self.group_finding(group, verdict.clone())));
+                continue;
             }
+            let option = self.option(group, &left, world);
+            for (pod, (_, texts)) in &option.refused {
+                let known = reasons.entry(*pod).or_default();
+                texts.iter().for_each(|text| *known.entry(text.clone()).or_insert(0) += 1);
+            }
+            telling.iter_mut().for_each(|told| told.groups.push(self.option_finding(&option, world.names)));
+            options.extend((option.choice.nodes > 0).then_some(option));
         }
         // Those that fit, but beyond the maximum of every group, hear of it from the next scan.
         let helped = |pod: &ObjRef| !reasons.contains_key(pod) || options.iter().any(|option| option.helped.contains(pod));
@@ -125,31 +132,46 @@ impl Turn<'_, '_, '_, '_> {
         let choices: Vec<Choice> = options.iter().map(|option| option.choice.clone()).collect();
         let expanders = &self.reads.settings.expander;
         let nth = self.fleet.groups.iter().map(|machines| machines.added + machines.failed).sum();
-        match best(expanders, &choices, self.reads.own.seed.0, nth) {
-            Some(place) => {
-                self.grow(&options[place], &options, world.names);
-                true
-            }
-            None => false,
+        let chosen = best(expanders, &choices, self.reads.own.seed.0, nth);
+        let orders = chosen.map(|place| self.grow(&options[place], &options, world.names));
+        if let Some(told) = telling {
+            let chosen = chosen.map(|place| &options[place]).zip(orders);
+            self.tell_of_choice(told, &left, &choices, chosen, world.names);
         }
+        chosen.is_some()
+    }
+
+    /// Why a group is not asked.
+    fn skipped(&mut self, group: u32) -> Option<GroupVerdict> {
+        if self.fleet.groups[group as usize].target >= self.group(group).max {
+            return Some(GroupVerdict::AtMaximum);
+        }
+        let until = self.backs_off(group)?;
+        self.look_again(until);
+        Some(GroupVerdict::BacksOff { until })
     }
 
     /// Pods that fit on no node that there is or will be.
-    fn left_over(&mut self, world: &mut WhatIf) -> Vec<(ObjRef, Incoming)> {
+    fn left_over(&mut self, world: &mut WhatIf, mut told: Option<&mut ScaleUp>) -> Vec<(ObjRef, Incoming)> {
         let pending: Vec<ObjRef> = self.fleet.pending.keys().copied().collect();
         let mut left = Vec::new();
         for object in pending {
             let Some(pod) = world.pod(object) else { continue };
-            if pod.resident.class.priority < self.reads.settings.expendable_pods_priority_cutoff || !pod.nominated_node.is_empty() {
+            let why = if pod.resident.class.priority < self.reads.settings.expendable_pods_priority_cutoff {
+                PassedOver::Expendable
+            } else if !pod.nominated_node.is_empty() {
+                PassedOver::Nominated
+            } else if let Some(node) = world.first_fit(&pod, None) {
+                world.count(&pod, node, true);
+                PassedOver::HasRoom
+            } else if let Some(until) = self.young_until(object) {
+                self.look_again(until);
+                PassedOver::Young
+            } else {
+                left.push((object, pod));
                 continue;
-            }
-            match world.first_fit(&pod, None) {
-                Some(node) => world.count(&pod, node, true),
-                None => match self.young_until(object) {
-                    Some(until) => self.look_again(until),
-                    None => left.push((object, pod)),
-                },
-            }
+            };
+            told.iter_mut().for_each(|told| told.pass_over(why, self.pod_text(object, world.names)));
         }
         left
     }
@@ -186,13 +208,7 @@ impl Turn<'_, '_, '_, '_> {
     }
 
     /// How many nodes of a group the pods need, the largest pods first.
-    fn option(
-        &self,
-        group: u32,
-        left: &[(ObjRef, Incoming)],
-        world: &mut WhatIf,
-        reasons: &mut BTreeMap<ObjRef, BTreeMap<String, u32>>,
-    ) -> Option<Growth> {
+    fn option(&self, group: u32, left: &[(ObjRef, Incoming)], world: &mut WhatIf) -> Growth {
         let kept = world.keep();
         let (settings, machines) = (self.group(group), &self.fleet.groups[group as usize]);
         let free = |group: u32| self.group(group).max - self.fleet.groups[group as usize].target;
@@ -206,14 +222,11 @@ impl Turn<'_, '_, '_, '_> {
             let requests = &pod.resident.class.requests;
             share(requests.cpu_millicores, empty.allocatable.cpu_millicores) + share(requests.memory_bytes, empty.allocatable.memory_bytes)
         };
-        let mut fitting = Vec::new();
+        let (mut fitting, mut refused) = (Vec::new(), Vec::new());
         for (object, pod) in left {
             match world.refusal(pod, first) {
                 None => fitting.push((*object, pod)),
-                Some(texts) => {
-                    let known = reasons.entry(*object).or_default();
-                    texts.into_iter().for_each(|text| *known.entry(text).or_insert(0) += 1);
-                }
+                Some(refusal) => refused.push((*object, refusal)),
             }
         }
         let fits = fitting.iter().map(|(object, _)| *object).collect();
@@ -257,7 +270,7 @@ impl Turn<'_, '_, '_, '_> {
             priority: settings.priority,
         };
         world.restore(kept);
-        (nodes > 0).then_some(Growth { choice, helped, fits })
+        Growth { choice, helped, fits, refused }
     }
 
     /// What the expander `price` thinks of so many nodes for these requests.
@@ -278,8 +291,9 @@ impl Turn<'_, '_, '_, '_> {
         })
     }
 
-    /// Has the group of an option grow, and others of its kind with it where that is wanted.
-    fn grow(&mut self, option: &Growth, options: &[Growth], names: &mut Names) {
+    /// Has the group of an option grow, and others of its kind with it where that is wanted. The groups with their sizes before and after,
+    /// and the one that failed.
+    fn grow(&mut self, option: &Growth, options: &[Growth], names: &mut Names) -> (Vec<(u32, u32, u32)>, Option<u32>) {
         let texts = *self.reads.texts;
         let (most, room) = (self.reads.settings.max_nodes_total, self.room_in_all());
         if option.choice.nodes > room {
@@ -292,18 +306,21 @@ impl Turn<'_, '_, '_, '_> {
             .chain(similar)
             .map(|group| (group, self.fleet.groups[group as usize].target, self.group(group).max))
             .collect();
-        let mut grown = Vec::new();
+        let (mut grown, mut orders) = (Vec::new(), Vec::new());
         for (group, nodes) in balanced(&sizes, option.choice.nodes.min(room)) {
+            let before = self.fleet.groups[group as usize].target;
             match self.grow_by(group, nodes, names) {
                 Some(text) => grown.push(text),
-                None => return,
+                None => return (orders, Some(group)),
             }
+            orders.push((group, before, before + nodes));
         }
         let text = names.sym(&format!("[{}]", grown.join(" ")));
         for &pod in &option.helped {
             self.state.told.remove(&pod);
             self.tell(pod, false, (texts.triggered, texts.triggered_words), &[Arg::Text(text)]);
         }
+        (orders, None)
     }
 
     /// Orders machines; how that is told, or `None` where the cloud has none.
