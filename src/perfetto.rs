@@ -90,7 +90,7 @@ fn arrows(recording: &Recording) -> Vec<Arrow> {
         Step::Write(write) => Some(Some(Cause::Write(write))),
         Step::Origin(Origin::Script { at, .. }) => Some(Some(Cause::Script(at))),
         Step::Origin(_) | Step::Unknown => Some(None),
-        Step::Timer { .. } => None,
+        Step::Timer { .. } | Step::Input(_) => None,
     };
     let arrow = |effect: Revision| {
         let cause = recording.chain(effect).into_iter().skip(1).find_map(behind)??;

@@ -192,9 +192,14 @@ fn a_resumed_run_says_what_its_report_lacks() {
     assert_eq!(wavetank(&["run", "scenes/hello.ron", "--quiet", "--save", &saved, "--at", "1m"]).code, 0);
     assert_eq!(wavetank(&["run", "--resume", &saved, "--quiet", "--report", &path]).code, 0);
     let data = data(&std::fs::read_to_string(&path).unwrap());
-    assert_eq!((&data["from_ms"], &data["why"]), (&60_000.into(), &Value::Null));
+    assert_eq!(data["from_ms"], 60_000);
     let lacks = data["left_out"].to_string();
-    assert!(lacks.contains("what was before 01:00.000") && lacks.contains("wavetank why"), "{lacks}");
+    assert!(lacks.contains("what was before 01:00.000"), "{lacks}");
+    let chains = data["why"].as_array().unwrap().iter().flat_map(|pod| pod.as_array().unwrap());
+    let ends: Vec<&str> =
+        chains.map(|chain| texts(&data, &[chain["steps"].as_array().unwrap().last().unwrap()[1].as_i64().unwrap()])[0]).collect();
+    let before = "the saved run had come so far; causes before it went on are not kept";
+    assert!(!ends.is_empty() && ends.iter().all(|end| *end == before), "{ends:?}");
 }
 
 #[test]
@@ -342,4 +347,18 @@ fn a_browser_draws_a_run_of_nothing() {
     let ended = common::wavetank(&folder, &["report", "--scene", "a.ron", "-o", "-"], "");
     assert_eq!((ended.code, ended.err.as_str()), (0, ""));
     assert_eq!(used(&browser, "report_nothing_drawn", &ended.out)["charts"], 0);
+}
+
+#[test]
+fn pods_that_waited_or_had_to_leave_are_explained() {
+    let data = data(&page("scenes/scheduling/preemption_budget.ron"));
+    let names: Vec<&str> = data["pods"]["names"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    let of = |name: &str| {
+        let place = names.iter().position(|known| *known == name).unwrap();
+        data["explained"][place.to_string()].as_str()
+    };
+    let urgent = of("urgent").unwrap();
+    assert!(urgent.contains("It makes room on node n2") && urgent.contains("attempt 2: node n2: the pod's nominated node"), "{urgent}");
+    assert!(of("free").is_some(), "the victim");
+    assert_eq!(of("guarded"), None, "it neither waited nor left");
 }

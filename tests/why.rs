@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use wavetank::files::Disk;
 use wavetank::test_runner::find;
 use wavetank_engine::record::causes::Origin;
+use wavetank_engine::record::checkpoint;
 use wavetank_engine::record::digest::digest;
 use wavetank_engine::record::journal::{Journal, Line};
 use wavetank_engine::record::why::{Recording, Step};
 use wavetank_engine::scene::load::{Overrides, load};
 use wavetank_engine::scene::run::{Run, RunOptions};
 use wavetank_engine::source::Files;
-use wavetank_engine::time::SimTime;
+use wavetank_engine::time::{SimDuration, SimTime};
 use wavetank_systems::{install_all, scheduler::registry};
 
 fn scenes() -> Vec<PathBuf> {
@@ -85,12 +86,33 @@ fn so_does_every_change_of_the_benchmarks_made_small() {
     assert!(deletions > 5, "{deletions} deletions");
 }
 
+#[test]
+fn what_was_before_a_run_went_on_is_said_to_be_so() {
+    std::env::set_current_dir(env!("CARGO_MANIFEST_DIR")).unwrap();
+    let overrides = Overrides { check_policy: Some(registry::check), ..Overrides::default() };
+    let scene = || load(&Disk, &["scenes/hello.ron".to_string()], &overrides).scene.unwrap();
+    let options = RunOptions { journal: true, causes: true, ..RunOptions::default() };
+    let mut first = Run::new(scene(), &RunOptions::default(), install_all).unwrap();
+    let half = SimTime::ZERO + SimDuration::from_secs(20);
+    first.run_until(half, &mut |_| {}).unwrap();
+    let mut run = checkpoint::resume(scene(), &options, install_all, &checkpoint::save(&first).unwrap()).unwrap();
+    let end = run.end();
+    run.run_until(end, &mut |_| {}).unwrap();
+    let lines = run.sim.get_mut::<Journal>().take();
+    let recording = Recording::new(&run.sim, lines).unwrap();
+    let ends: Vec<Step> = recording.writes().map(|(&write, _)| recording.chain(write).pop().unwrap()).collect();
+    assert!(!ends.contains(&Step::Unknown) && !ends.contains(&Step::Origin(Origin::Scene)), "{ends:?}");
+    let resumed = ends.iter().filter(|end| **end == Step::Origin(Origin::Resumed { at: half })).count();
+    assert!(resumed > 0 && ends.iter().any(|end| matches!(end, Step::Origin(Origin::Script { .. }))), "{resumed} of {}", ends.len());
+}
+
 /// The steps of the latest change of a field, in a few words each.
 fn told(path: &str, object: &str, field: &str) -> Vec<String> {
     std::env::set_current_dir(env!("CARGO_MANIFEST_DIR")).unwrap();
     let (run, lines) = whole(Path::new(path), &[], true);
     let recording = Recording::new(&run.sim, lines.clone()).unwrap();
-    let changed = lines.iter().rfind(|line| line.object.starts_with(object) && line.field == field && line.old == "-");
+    let changed =
+        lines.iter().rfind(|line| line.object.starts_with(object) && line.field == field && line.old == "-" && field != "spec.replicas");
     let changed = changed.unwrap_or_else(|| lines.iter().rfind(|line| line.object.starts_with(object) && line.field == field).unwrap());
     let step = |step: &Step| match step {
         Step::Write(revision) => {
@@ -98,6 +120,7 @@ fn told(path: &str, object: &str, field: &str) -> Vec<String> {
             format!("{} {}", recording.object(entry.key), entry.changes.text())
         }
         Step::Timer { behaviour, .. } => format!("timer {behaviour}"),
+        Step::Input(input) => format!("{} {:?} -> {}", input.what, input.before.map(|(_, before)| before), input.now_milli),
         Step::Origin(Origin::Script { number, .. }) => format!("script {number}"),
         other => format!("{other:?}"),
     };
@@ -109,6 +132,25 @@ fn chains_name_what_counts() {
     for (path, object, field, want) in [
         // Not what the pods of the ReplicaSet did in the meantime: the scaling.
         ("scenes/workloads/scale_down_order.ron", "pod/", "deletion", &["pod/", "replicaset/", "script"][..]),
+        // An autoscaler acts on the traffic that the scene gives, on a metric, or on what the script did to its target; latest changes count.
+        (
+            "scenes/autoscaling/up_and_down.ron",
+            "deployment/shop",
+            "spec.replicas",
+            &["deployment/shop", "timer horizontal", "requests to service/shop Some(200000) -> 20000", "Scene"],
+        ),
+        (
+            "scenes/autoscaling/queue_length.ron",
+            "deployment/worker",
+            "spec.replicas",
+            &["deployment/worker", "timer horizontal", "metric queue_length Some(10000) -> 30000", "Scene"],
+        ),
+        (
+            "scenes/autoscaling/without_requests.ron",
+            "deployment/shop",
+            "spec.replicas",
+            &["deployment/shop", "timer horizontal", "deployment/shop", "script"],
+        ),
         // A pod that waited is bound because of what let it in.
         ("scenes/scheduling/taints.ron", "pod/waits", "spec.nodeName", &["pod/waits", "node/gpu taints", "script 0"]),
         // An evicted pod because of its node's taint, that because of the node's silence, that because of its failure.

@@ -6,7 +6,7 @@ use crate::args::{Output, ReportArgs, RunArgs};
 use crate::commands::why::script;
 use crate::exit::Outcome;
 use crate::render::report::page;
-use crate::report::{Collector, why};
+use crate::report::{Collector, explain, why};
 use crate::terminal;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -15,6 +15,8 @@ use wavetank_engine::record::journal::Line;
 use wavetank_engine::scene::model::Scene;
 use wavetank_engine::scene::run::Run;
 use wavetank_engine::source::Sources;
+use wavetank_systems::scheduler::cache::SchedulerCache;
+use wavetank_systems::scheduler::explain::WhichPods;
 
 /// Runs a scene for its report.
 pub fn report(args: &ReportArgs) -> Outcome {
@@ -45,7 +47,7 @@ pub(crate) struct Watching {
 
 /// Whether the causes of a run are kept for its report.
 pub(crate) fn keeps_causes(args: &RunArgs, scene: &Scene) -> bool {
-    args.report.is_some() && args.resume.is_none() && why::small(scene)
+    args.report.is_some() && why::small(scene)
 }
 
 impl Watching {
@@ -71,6 +73,9 @@ impl Watching {
     /// Begins to watch a run.
     pub(crate) fn begin(&mut self, run: &mut Run) {
         self.lines = run.sim.get::<Queues>().causes().is_some().then(Vec::new);
+        if self.lines.is_some() && explain::small(run) {
+            run.sim.get_mut::<SchedulerCache>().explain(WhichPods::Latest);
+        }
         self.collector = Some(Collector::new(&mut run.sim));
     }
 

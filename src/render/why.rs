@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use wavetank_engine::ids::Revision;
 use wavetank_engine::record::causes::Origin;
+use wavetank_engine::record::inputs::Input;
 use wavetank_engine::record::journal::Line;
 use wavetank_engine::record::why::{Recording, Step};
 use wavetank_engine::scene::build::SCRIPT;
@@ -52,17 +53,39 @@ pub(crate) fn told(chain: &Chain) -> Vec<(SimTime, String)> {
                 };
                 (last, format!("a timer of {}{of} was due, set at {}{often}", party(behaviour), set_at.clock()))
             }
+            Step::Input(input) => (input.at, self::input(input)),
+            Step::Origin(Origin::Scene) if matches!(chain.steps.get(at.wrapping_sub(1)), Some(Step::Input(_))) => {
+                (SimTime::ZERO, "the scene says so".to_string())
+            }
             Step::Origin(Origin::Scene) => (SimTime::ZERO, "the scene begins with it".to_string()),
             Step::Origin(Origin::Script { number, at }) => match chain.script.get(*number) {
                 Some(script) => (*at, format!("the script says {} ({})", shorten(&script.action), script.place)),
                 None => (*at, "the script says so".to_string()),
             },
             Step::Origin(Origin::Trace { number, at }) => (*at, format!("trace {} of the scene says so", number + 1)),
+            Step::Origin(Origin::Resumed { at }) => {
+                (*at, "the saved run had come so far; causes before it went on are not kept".to_string())
+            }
             Step::Origin(Origin::Client { what, at, .. }) => (*at, format!("{what} goes on")),
             Step::Unknown => (last, "of an unknown cause (this is a bug)".to_string()),
         });
     }
     told
+}
+
+/// What an autoscaler saw. Unit of the figures: thousandths.
+fn input(input: &Input) -> String {
+    let figure = |milli: u64| {
+        let text = format!("{}.{:03}", milli / 1000, milli % 1000);
+        text.trim_end_matches('0').trim_end_matches('.').to_string()
+    };
+    let (unit, now) = (if input.requests { " per second" } else { "" }, figure(input.now_milli));
+    match input.before {
+        None => format!("{} {} {now}{unit}", input.what, if input.requests { "are" } else { "is" }),
+        // Just before a jump.
+        Some((since, before)) if since.0 + 1 == input.at.0 => format!("{} went from {} to {now}{unit}", input.what, figure(before)),
+        Some((since, before)) => format!("{} went from {} at {} to {now}{unit}", input.what, figure(before), since.clock()),
+    }
 }
 
 /// What the writer of a step said of it, when it acted on what it saw and not on a change.
@@ -184,12 +207,17 @@ pub fn json(chain: &Chain) -> Value {
                 Step::Timer { behaviour, object, set_at, times } => {
                     json!({"kind": "timer", "behaviour": behaviour, "object": object, "set_at_ns": set_at.0, "times_set": times})
                 }
+                Step::Input(input) => {
+                    let (since, before) = input.before.unzip();
+                    json!({"kind": "input", "what": input.what, "milli": input.now_milli, "before_milli": before, "before_at_ns": since.map(|at| at.0)})
+                }
                 Step::Origin(Origin::Scene) => json!({"kind": "scene"}),
                 Step::Origin(Origin::Script { number, .. }) => {
                     let script = chain.script.get(*number);
                     json!({"kind": "script", "number": number, "action": script.map(|s| &s.action), "place": script.map(|s| &s.place)})
                 }
                 Step::Origin(Origin::Trace { number, .. }) => json!({"kind": "trace", "number": number}),
+                Step::Origin(Origin::Resumed { .. }) => json!({"kind": "resumed"}),
                 Step::Origin(Origin::Client { what, .. }) => json!({"kind": "client", "what": what}),
                 Step::Unknown => json!({"kind": "unknown"}),
             };

@@ -3,7 +3,7 @@
 
 use crate::render::why::Script;
 use crate::report::series::deltas;
-use crate::report::{Collector, millis, why};
+use crate::report::{Collector, explain, millis, why};
 use serde_json::{Value, json};
 use wavetank_engine::record::collect::summary;
 use wavetank_engine::record::journal::Line;
@@ -18,6 +18,8 @@ impl Collector {
     /// The data of the report of a run that has come to its end. `lines`: its journal, when it kept its causes.
     pub fn data(mut self, run: &Run, script: &[Script], lines: Option<Vec<Line>>) -> Value {
         let kept_why = lines.is_some();
+        let driven_out = lines.as_deref().map(explain::driven_out).unwrap_or_default();
+        let explained = explain::json(run, &driven_out, self.pods.names());
         let chains = lines.map(|lines| why::json(run, lines, script, self.pods.names(), &mut self.texts));
         let steps = run.scene().script.iter().enumerate();
         let steps: Vec<Value> = steps
@@ -54,6 +56,7 @@ impl Collector {
             "traffic": self.traffic.json(),
             "events": self.events.json(),
             "why": chains,
+            "explained": explained,
             "left_out": left_out,
             "texts": self.texts.list(),
         })

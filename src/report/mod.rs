@@ -1,13 +1,14 @@
 //! A run watched for its report: what changed of pods, nodes, workloads, autoscalers, traffic and events, kept small.
 //!
 //! Reading order: [`series`] (numbers over time that never grow without bound), [`pods`], [`nodes`], [`workloads`], [`events`],
-//! [`traffic`], [`why`] (the chains of causes of a small run), [`data`] (all of it as JSON).
+//! [`traffic`], [`why`] and [`explain`] (chains of causes and decisions of a small run), [`data`] (all of it as JSON).
 //!
 //! The watch log says which objects an instant has touched; only those are looked at again. What is taken once for each stretch of
 //! the run (nodes, traffic, events) is taken by [`Collector::stretch`]. Nothing here changes the run.
 
 pub mod data;
 pub mod events;
+pub mod explain;
 pub mod nodes;
 pub mod pods;
 pub mod series;

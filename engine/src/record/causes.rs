@@ -83,6 +83,11 @@ pub enum Origin {
         /// When.
         at: SimTime,
     },
+    /// A saved run went on: what was before has causes that are not kept.
+    Resumed {
+        /// When it was saved.
+        at: SimTime,
+    },
     /// A client goes on with what it was told to do.
     Client {
         /// What it does: `kubectl drain`.
@@ -101,6 +106,7 @@ pub struct Causes {
     /// The cause of each write, by revision less one.
     of_write: Vec<Revision>,
     origin: Revision,
+    resumed: Option<SimTime>,
     /// What woke keys since their last turn.
     pending: LookupMap<(QueueId, Uid), Vec<Revision>>,
     timers: LookupMap<(QueueId, Uid), Revision>,
@@ -151,6 +157,17 @@ impl Causes {
     /// What is asked from outside the behaviours from now on is because of this.
     pub(crate) fn begin(&mut self, origin: Origin) {
         self.origin = self.enter(Cause::Origin(origin), false);
+    }
+
+    /// Whatever has no cause from now on has one from before.
+    pub(crate) fn resume(&mut self, at: SimTime) {
+        self.resumed = Some(at);
+        self.begin(Origin::Resumed { at });
+    }
+
+    /// When the run was saved that goes on here.
+    pub fn resumed(&self) -> Option<SimTime> {
+        self.resumed
     }
 
     /// The cause of what is asked from outside the behaviours now.

@@ -189,6 +189,11 @@ pub fn resume(scene: Scene, options: &RunOptions, install: impl FnOnce(&mut Simu
     }
     world.resource_mut::<Journal>().record(recording);
     world.resource_mut::<Cursors>().live = live;
+    if options.causes {
+        // The queues that were just put back keep none.
+        run.sim.keep_causes();
+        run.sim.resume_causes();
+    }
     run.place = state.place;
     run.judge = state.judge;
     run.namespaces_made = state.namespaces_made;

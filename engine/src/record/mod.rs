@@ -10,6 +10,7 @@ mod event_row;
 pub mod events;
 mod fields;
 pub mod fights;
+pub mod inputs;
 pub mod journal;
 pub mod refusals;
 pub mod series;

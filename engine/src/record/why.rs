@@ -12,6 +12,7 @@ use crate::model::kinds::Kinds;
 use crate::names::Names;
 use crate::record::causes::{Cause, Causes, Origin, Turn};
 use crate::record::events::{EventRow, Events};
+use crate::record::inputs::{self, Behind, Input};
 use crate::record::journal::{Line, object_text};
 use crate::simulation::Simulation;
 use crate::simulation::route::SINGLE;
@@ -37,6 +38,8 @@ pub enum Step {
         /// How often it was set.
         times: u32,
     },
+    /// What an autoscaler saw of the scene's traffic and metrics.
+    Input(Input),
     /// Somebody outside the cluster began: the end of every chain.
     Origin(Origin),
     /// No cause was recorded: a bug.
@@ -106,11 +109,12 @@ impl<'s> Recording<'s> {
     /// The chain of causes of a write, which comes first.
     pub fn chain(&self, write: Revision) -> Vec<Step> {
         let mut steps = vec![Step::Write(write)];
-        let Some(mut effect) = self.log.entry(write).copied() else { return vec![Step::Unknown] };
+        let unknown = || self.causes.resumed().map_or(Step::Unknown, |at| Step::Origin(Origin::Resumed { at }));
+        let Some(mut effect) = self.log.entry(write).copied() else { return vec![unknown()] };
         let mut next = self.causes.of_write(write).and_then(|cause| self.fact(cause, &effect));
         loop {
             match next {
-                None => steps.push(Step::Unknown),
+                None => steps.push(unknown()),
                 Some(Fact::Write(entry)) => {
                     steps.push(Step::Write(entry.revision));
                     next = self.causes.of_write(entry.revision).and_then(|cause| self.fact(cause, &entry));
@@ -121,6 +125,17 @@ impl<'s> Recording<'s> {
                     Some(Cause::Timer { queue, object, set_at, by }) => {
                         let behaviour = self.sim.behaviours().iter().find(|behaviour| behaviour.queue == *queue);
                         let behaviour = behaviour.map_or("", |behaviour| behaviour.name);
+                        if let Some(behind) = inputs::behind(self.sim, *object, &effect) {
+                            steps.push(Step::Timer { behaviour, object: self.named(*object), set_at: *set_at, times: 1 });
+                            match behind {
+                                Behind::Write(entry) => next = Some(Fact::Write(entry)),
+                                Behind::Input(input) => {
+                                    steps.extend([Step::Input(input), Step::Origin(Origin::Scene)]);
+                                    return steps;
+                                }
+                            }
+                            continue;
+                        }
                         let object = self.named(*object);
                         match steps.last_mut() {
                             Some(Step::Timer { behaviour: last, object: of, set_at: first, times })
@@ -141,7 +156,7 @@ impl<'s> Recording<'s> {
                             continue;
                         }
                     }
-                    Some(Cause::Turn(_)) | None => steps.push(Step::Unknown),
+                    Some(Cause::Turn(_)) | None => steps.push(unknown()),
                 },
             }
             return steps;

@@ -367,6 +367,14 @@ impl Simulation {
         self.keep = usize::MAX / 2;
     }
 
+    /// Says of a resumed run that keeps causes that they begin now.
+    pub(crate) fn resume_causes(&mut self) {
+        let now = self.now();
+        if let Some(causes) = &mut self.world.resource_mut::<Queues>().causes {
+            causes.resume(now);
+        }
+    }
+
     /// Says what begins what is asked from outside the behaviours from now on.
     pub(crate) fn begin(&mut self, origin: impl FnOnce(SimTime) -> Origin) {
         let now = self.now();

@@ -105,7 +105,7 @@ function lifeRows(only) {
 }
 
 function openPanel(...children) {
-  $("panel").replaceChildren(make("button", { type: "button", class: "close", onclick: closePanel }, "Close"), ...children);
+  $("panel").replaceChildren(make("button", { type: "button", class: "close", onclick: closePanel }, "Close"), ...children.filter((child) => child !== null && child !== undefined));
   $("panel").hidden = false;
 }
 
@@ -121,7 +121,7 @@ function asked(command, name) {
 }
 
 function showPod(pod) {
-  const { pods, lives, texts, events, why } = page.data, name = pods.names[pod];
+  const { pods, lives, texts, events, why, explained } = page.data, name = pods.names[pod];
   const from = lives.starts[pod], until = lives.starts[pod + 1], now = stepAt(pod, page.instant);
   const key = (state) => make("span", { class: "key" }, make("i", { style: `background:var(--${STATE_COLOURS[state] || "line"})` }), stateName(state));
   const steps = [];
@@ -143,7 +143,8 @@ function showPod(pod) {
   const told = chains.map((chain) => make("div", {}, make("h3", {}, "Why it was " + chain.what), make("div", { class: "chain" },
     ...chain.steps.map(([ms, text], at) => make("p", {}, make("time", {}, clock(ms)), (at ? "because " : "") + texts[text])))));
   if (!told.length) told.push(make("h3", {}, "Why"), make("p", {}, "Ask: ", make("code", {}, asked("why", name))));
-  told.push(make("h3", {}, "Where it was put"), make("p", {}, "Ask: ", make("code", {}, asked("explain", name))));
+  const decisions = explained[pod] === undefined ? null : make("pre", { class: "explained" }, explained[pod]);
+  told.push(make("h3", {}, "Where it was put"), decisions, make("p", {}, "Ask: ", make("code", {}, asked("explain", name))));
   page.panel = () => showPod(pod);
   openPanel(make("h2", {}, "pod/" + name), make("dl", {},
     make("dt", {}, "at " + clock(page.instant)), make("dd", { "data-now": "" }, now < 0 ? "not there yet" : key(lives.state[now])),

@@ -33,6 +33,8 @@ use wavetank_engine::words;
 pub enum WhichPods {
     /// Those of every pod.
     All,
+    /// Of every pod the last, the last that found no node, and those that made room for it.
+    Latest,
     /// Those of one pod.
     One {
         /// Its namespace.
@@ -58,9 +60,21 @@ impl Explaining {
         &self.list
     }
 
+    fn add(&mut self, explanation: Explanation) {
+        let makes_room = |one: &Explanation| matches!(&one.outcome, Decided::Nowhere { preemption: Preemption::Room { .. }, .. });
+        if self.whom == WhichPods::Latest
+            && let Some(place) = self.list.iter().rposition(|known| known.pod == explanation.pod)
+            && !makes_room(&self.list[place])
+            && !matches!((&self.list[place].outcome, &explanation.outcome), (Decided::Nowhere { .. }, Decided::Chosen { .. }))
+        {
+            self.list.remove(place);
+        }
+        self.list.push(explanation);
+    }
+
     fn wants(&self, meta: &Meta, names: &Names) -> bool {
         match &self.whom {
-            WhichPods::All => true,
+            WhichPods::All | WhichPods::Latest => true,
             WhichPods::One { namespace, name } => names.text(meta.namespace) == namespace && names.render(meta.name) == *name,
         }
     }
@@ -111,7 +125,7 @@ pub(super) fn explain(
         nodes: verdicts(&cycle, &found, start),
         outcome,
     };
-    cache.explaining.iter_mut().for_each(|explaining| explaining.list.push(explanation.clone()));
+    cache.explaining.iter_mut().for_each(|explaining| explaining.add(explanation.clone()));
 }
 
 /// Why the scheduler has not tried a pod at all.
