@@ -357,7 +357,7 @@ pub struct MomentArgs {
 /// Arguments of `get`.
 #[derive(Debug, Args)]
 pub struct GetArgs {
-    /// Kind, as kubectl names it: pods, po, deployments.apps, hpa, ..., or several with commas between (KIND/NAME is understood too)
+    /// Kind, as kubectl names it: pods, po, deployments.apps, hpa, ..., several with commas between, or all (KIND/NAME is understood too)
     pub kind: String,
     /// Only the object of this name
     pub name: Option<String>,

@@ -599,3 +599,19 @@ fn explain_shows_the_decisions_of_the_cluster_autoscaler() {
         assert!(ended.code == 1 && ended.err.contains(what), "{words}: {}", ended.err);
     }
 }
+
+#[test]
+fn get_all_shows_the_kinds_that_kubectl_calls_so() {
+    let told = wavetank("get all --scene scenes/autoscaling/up_and_down.ron --at 3m");
+    assert_eq!((told.code, told.err.as_str()), (0, ""));
+    let names: Vec<&str> = told.out.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    for object in ["service/shop", "deployment.apps/shop", "horizontalpodautoscaler.autoscaling/shop"] {
+        assert!(names.contains(&object), "{object}: {}", told.out);
+    }
+    assert!(
+        names.iter().any(|name| name.starts_with("pod/shop-")) && !names.iter().any(|name| name.starts_with("endpoints/")),
+        "{names:?}"
+    );
+    let named = wavetank("get all shop --scene scenes/autoscaling/up_and_down.ron");
+    assert!(named.code == 2 && named.err.contains("takes no name"), "{}", named.err);
+}

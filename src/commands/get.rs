@@ -90,6 +90,14 @@ pub(crate) fn no_kind(text: &str) -> Outcome {
     Outcome::BadInput
 }
 
+/// The kinds that kubectl calls `all`, in its order.
+const ALL: &str =
+    "pods,replicationcontrollers,services,daemonsets,deployments,replicasets,statefulsets,horizontalpodautoscalers,cronjobs,jobs";
+
+fn is_all(text: &str) -> bool {
+    text.eq_ignore_ascii_case("all")
+}
+
 /// Prints the objects asked for: of one kind, or of several between commas.
 pub fn get(args: &GetArgs) -> Outcome {
     match args.kind.as_str() {
@@ -102,6 +110,12 @@ pub fn get(args: &GetArgs) -> Outcome {
         Err(outcome) => return outcome,
     };
     let (kind_texts, name) = args.target();
+    if let (true, Some(name)) = (kind_texts.split(',').any(is_all), name) {
+        eprintln!("error: \"all\" stands for several kinds and takes no name; write get KIND {name}");
+        return Outcome::BadInput;
+    }
+    let kind_texts: Vec<&str> = kind_texts.split(',').map(|text| if is_all(text) { ALL } else { text }).collect();
+    let kind_texts = kind_texts.join(",");
     let several = kind_texts.contains(',');
     let mut printed = Vec::new();
     let mut items = Vec::new();

@@ -42,6 +42,8 @@ pub fn read(paths: &[String], draft: &mut Draft) -> Result<Found, String> {
             if before == (found.documents.len(), found.traces.len(), found.problems.errors_found()) {
                 return Err(format!("{path}: no .yaml, .yml, .json or .sktrace file with anything in it"));
             }
+        } else if path.ends_with(".csv") {
+            return Err(format!("{path}: a table is no manifest; a scene names it in its traces, as scenes/bench/openb.ron does"));
         } else {
             file(path, &mut found, draft)?;
         }

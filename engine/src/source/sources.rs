@@ -169,6 +169,9 @@ fn check_text(path: &str, bytes: Vec<u8>) -> Result<String, String> {
     if bytes.len() > FILE_BYTES_MAX {
         return Err(format!("{path:?} is too large: {} bytes; the limit is {FILE_BYTES_MAX}", bytes.len()));
     }
+    if path.ends_with(".sktrace") {
+        return Err(format!("{path:?} is a SimKube trace; make a scene of it first: wavetank import {path} -o scene.ron"));
+    }
     if bytes.contains(&0) {
         return Err(format!("{path:?} is not a text file: it contains a NUL byte"));
     }
@@ -199,12 +202,14 @@ mod tests {
     fn unreadable_files_are_mistakes() {
         let files = MemoryFiles::default()
             .with("empty.yaml", " \n")
+            .with("a.sktrace", "x")
             .with("nul.yaml", b"a\0b".to_vec())
             .with("latin.yaml", vec![b'a', 0xe9])
             .with("bom.yaml", "\u{feff}a: 1");
         for (path, message) in [
             ("none.yaml", "none.yaml: cannot read \"none.yaml\": no such file"),
             ("empty.yaml", "empty.yaml: \"empty.yaml\" is empty"),
+            ("a.sktrace", "a.sktrace: \"a.sktrace\" is a SimKube trace; make a scene of it first: wavetank import a.sktrace -o scene.ron"),
             ("nul.yaml", "nul.yaml: \"nul.yaml\" is not a text file: it contains a NUL byte"),
             ("latin.yaml", "latin.yaml: \"latin.yaml\" is not a text file: byte 1 is not UTF-8"),
         ] {
