@@ -5,10 +5,12 @@
 //!
 //! Requests that bring about others make a graph of flows: the rate of a call is what its callers serve, times a factor, at each moment.
 
+mod fair;
 mod latency;
 mod pieces;
 mod queue;
 mod share;
+mod sharers;
 
 pub use latency::{Latency, MEASURES, places};
 pub use share::{Counts, Group, Lost, OUTCOMES, Share};
@@ -45,6 +47,8 @@ pub struct Flow {
     pub calls: Vec<(usize, u64)>,
     /// The Service whose pods call. Of what comes through an Ingress that counts which it gets.
     pub caller: Option<ObjectKey>,
+    /// How many calls come one after the other before requests to its Service, at most. Flows of one level share the pods that they reach.
+    pub level: u32,
 }
 
 impl Flow {
@@ -65,6 +69,8 @@ pub struct Arrivals {
     spreads: Vec<Vec<Spread>>,
     /// What became of the requests of each flow until a moment.
     counts: Vec<(Counts, SimTime)>,
+    /// The flows that reach each pod with a limit, where there are several flows.
+    reached: BTreeMap<Uid, Vec<usize>>,
 }
 
 /// From a moment on, the rate is shared so.
@@ -72,7 +78,7 @@ pub struct Arrivals {
 struct Spread {
     from: SimTime,
     share: Share,
-    /// Where requests wait in pods.
+    /// Where requests wait in pods, or meet those of other flows.
     lines: Vec<Line>,
 }
 
@@ -106,45 +112,6 @@ impl Arrivals {
         self.mean(flows, self.pieces_of_pod(flows, pod, from, until, false), load, from, until) / 1000
     }
 
-    /// Notes how the rate of a flow is shared from now on. What lies too far back to be asked for is dropped.
-    pub fn spread(&mut self, flows: &Flows, flow: usize, share: Share, now: SimTime) {
-        if self.spreads.len() < flows.0.len() {
-            self.spreads.resize_with(flows.0.len(), Vec::new);
-            self.counts.resize_with(flows.0.len(), Default::default);
-        }
-        if self.share_of(flow) == Some(&share) {
-            return;
-        }
-        // Calls that these requests bring about have another rate from now on. All of them are looked at before anything changes.
-        let concerned: Vec<usize> = (flow..flows.0.len()).filter(|&place| place == flow || flows.comes_from(place, flow)).collect();
-        let mut queues: Vec<(usize, BTreeMap<Uid, u128>)> = Vec::new();
-        for &place in &concerned {
-            let since = self.since(place, flows, now);
-            if self.spreads[place].last().is_some_and(|spread| !spread.lines.is_empty()) || place == flow {
-                queues.push((place, self.waiting(flows, place, now)));
-            }
-            self.counts[place].0.add(since);
-            self.counts[place].1 = now;
-        }
-        let mut share = Some(share);
-        for (place, waiting) in queues {
-            let next = if place == flow { share.take() } else { self.share_of(place).cloned() };
-            self.turn(place, next.unwrap_or_default(), &waiting, now);
-        }
-    }
-
-    /// Begins another spread of a flow.
-    fn turn(&mut self, flow: usize, share: Share, waiting: &BTreeMap<Uid, u128>, now: SimTime) {
-        let (lines, left) = Line::of(&share, waiting);
-        // Who waits in a pod that leaves waits in vain.
-        self.counts[flow].0.timed_out += left;
-        let list = &mut self.spreads[flow];
-        list.retain(|spread| spread.from < now);
-        list.push(Spread { from: now, share, lines });
-        let old = list.partition_point(|spread| spread.from + KEPT < now);
-        list.drain(..old.saturating_sub(1));
-    }
-
     /// How the rate of a flow is shared at present.
     pub fn share_of(&self, flow: usize) -> Option<&Share> {
         Some(&self.spreads.get(flow)?.last()?.share)
@@ -154,13 +121,12 @@ impl Arrivals {
     fn since(&self, flow: usize, flows: &Flows, now: SimTime) -> Counts {
         let from = self.counts.get(flow).map_or(SimTime::ZERO, |counted| counted.1);
         let pieces = self.pieces(flows, flow, from, now);
-        let Some(spread) = self.spreads.get(flow).and_then(|list| list.last()) else { return Share::default().count(&pieces) };
-        let mut counts = spread.share.count(&pieces);
+        let Some(spread) = self.spreads.get(flow).and_then(|list| list.last()) else { return Share::default().count(&pieces, &[]) };
+        let mut counts = spread.share.count(&pieces, &spread.lines);
         for line in &spread.lines {
             let passed = self.passed(flows, flow, (spread, line), from.max(spread.from), now);
             counts.timed_out = counts.timed_out.saturating_add(passed.over * line.pods.len() as u128);
-            let limit = spread.share.groups[line.group].limit().max(1);
-            counts.longest_wait_ns = counts.longest_wait_ns.max(u64::try_from(passed.most / limit).unwrap_or(u64::MAX));
+            counts.longest_wait_ns = counts.longest_wait_ns.max(passed.longest_ns);
         }
         counts
     }
@@ -194,7 +160,7 @@ impl Arrivals {
             let parts = counts.refused.saturating_add(counts.dropped).saturating_add(counts.timed_out);
             // What comes through an Ingress may go to one Service now and to another then: nobody knows how much brought about a call.
             let routed = flow.calls.iter().any(|&(caller, _)| flows.0[caller].service.is_none());
-            let direct = Share::default().count(&pieces::of_rates(&flow.rates, SimTime::ZERO, now)).sent;
+            let direct = Share::default().count(&pieces::of_rates(&flow.rates, SimTime::ZERO, now), &[]).sent;
             let called = flow.calls.iter().map(|&(caller, milli)| self.answered(flows, caller, now) / 1000 * u128::from(milli));
             let rates = called.fold(direct, u128::saturating_add);
             // A rate is rounded where it is cut into pieces, and by how many pods it is divided.
@@ -268,6 +234,7 @@ mod tests {
             rates: vec![rate],
             calls: Vec::new(),
             caller: None,
+            level: 0,
         }])
     }
 
@@ -356,7 +323,7 @@ mod tests {
     #[test]
     fn calls_are_what_callers_serve() {
         // Of 100 requests a second a pod serves 60, each brings about 2.5 others, and these 1 each; the last Service has nobody until 10 s.
-        let flow = |rates, calls| Flow { to: String::new(), service: None, from: None, rates, calls, caller: None };
+        let flow = |rates, calls| Flow { to: String::new(), service: None, from: None, rates, level: 0, calls, caller: None };
         let rate = Rate::Ramp(vec![(s(0), 0), (s(10), 100_000)]);
         let flows = Flows(vec![flow(vec![rate], vec![]), flow(vec![], vec![(0, 2500)]), flow(vec![], vec![(1, 1000)])]);
         let mut arrivals = Arrivals::default();

@@ -22,7 +22,7 @@ use answers::Answers;
 use bevy_ecs::prelude::{Res, ResMut};
 use bevy_ecs::system::SystemParam;
 use sharing::{Rules, Sharing};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use wavetank_engine::api::queue::Work;
 use wavetank_engine::api::state::Changes;
 use wavetank_engine::api::store::{Listing, View};
@@ -127,6 +127,7 @@ fn flows(names: &mut Names, sources: &TrafficSources) -> Flows {
                     rates: vec![source.rate.clone()],
                     calls: Vec::new(),
                     caller: None,
+                    level: 0,
                 });
             }
         }
@@ -142,9 +143,32 @@ fn flows(names: &mut Names, sources: &TrafficSources) -> Flows {
         let (from, to) = (service(names, &call.from), service(names, &call.to));
         let callers = flows.0.iter().enumerate().filter(|(_, flow)| flow.service == from || flow.service.is_none());
         let calls = callers.map(|(caller, _)| (caller, call.milli)).collect();
-        flows.0.push(Flow { to: call.to.clone(), service: to, from: Some(call.from.clone()), rates: Vec::new(), calls, caller: from });
+        flows.0.push(Flow {
+            to: call.to.clone(),
+            service: to,
+            from: Some(call.from.clone()),
+            rates: Vec::new(),
+            calls,
+            caller: from,
+            level: 0,
+        });
     }
+    level(names, &mut flows);
     flows
+}
+
+/// Says how many calls lead to each Service at most: calls come in an order in which a Service is called before it calls.
+fn level(names: &Names, flows: &mut Flows) {
+    let key = |service: ObjectKey| (names.text(service.namespace).to_string(), names.render(service.name));
+    let mut levels: BTreeMap<(String, String), u32> = BTreeMap::new();
+    for (service, caller) in flows.0.iter().filter_map(|flow| Some((flow.service?, flow.caller))) {
+        let level = caller.map_or(0, |caller| 1 + levels.get(&key(caller)).copied().unwrap_or(0));
+        let known = levels.entry(key(service)).or_default();
+        *known = level.max(*known);
+    }
+    for flow in &mut flows.0 {
+        flow.level = flow.service.map_or(0, |service| levels[&key(service)]);
+    }
 }
 
 /// What sharing reads.

@@ -6,7 +6,7 @@
 
 use super::queue::Line;
 use super::share::Group;
-use super::{Arrivals, Flows};
+use super::{Arrivals, Flows, Spread};
 use crate::exp::exp_of_minus;
 use crate::time::{SimDuration, SimTime};
 use std::collections::BTreeSet;
@@ -55,18 +55,42 @@ struct Kindred {
     wait_most: f64,
 }
 
+/// What comes to one pod, and waits in it.
+#[derive(Debug, Clone, Copy)]
+struct Press {
+    /// Of the flow that is looked at.
+    rate: f64,
+    /// Of all flows.
+    all: f64,
+    /// Of the first, requests that wait.
+    waiting: f64,
+    /// How much of it the pod serves while some waits.
+    part: f64,
+    /// Of all flows, requests that wait.
+    all_waiting: f64,
+}
+
+impl Press {
+    /// No other flow reaches the pod.
+    fn alone(group: &Group, rate: f64, waiting: f64) -> Press {
+        Press { rate, all: rate, waiting, part: group.limit_milli as f64 / 1000.0, all_waiting: waiting }
+    }
+}
+
 impl Kindred {
-    fn of(group: &Group, rate: f64, waiting: f64, pods: f64) -> Kindred {
+    fn of(group: &Group, press: Press, pods: f64) -> Kindred {
         let answer = group.answer_us as f64 / 1e6;
+        let rate = if group.limit_milli == 0 { press.rate } else { press.rate.min(press.part) };
         let plain = Kindred { rate: rate * pods, least: answer, waits: 0.0, wait_mean: 0.0, wait_most: 0.0 };
         if group.limit_milli == 0 || group.room == 0 {
             return plain;
         }
         let limit = group.limit_milli as f64 / 1000.0;
-        let load = (rate / limit).min(LOAD_MOST);
-        let (least, most) = (answer + waiting / limit, (group.room as f64 - waiting).max(0.0) / limit);
+        let load = (press.all / limit).min(LOAD_MOST);
+        let before = if press.waiting > 0.0 { press.waiting / press.part } else { 0.0 };
+        let (least, most) = (answer + before, (group.room as f64 - press.all_waiting).max(0.0) / limit);
         Kindred {
-            rate: rate.min(limit) * pods,
+            rate: rate * pods,
             least,
             waits: erlang_c(group.at_a_time.max(1), load),
             wait_mean: 1.0 / (limit * (1.0 - load)),
@@ -153,14 +177,15 @@ impl Arrivals {
             named += u64::from(group.pods) * u64::from(group.weight);
             let lines: Vec<&Line> = spread.lines.iter().filter(|line| line.group == place).collect();
             let each = rate(u64::from(group.weight));
-            if lines.is_empty() {
-                let each = if group.limit_milli > 0 { each.min(group.limit_milli as f64 / 1000.0) } else { each };
-                list.push(Kindred::of(group, each, 0.0, f64::from(group.pods)));
+            let alone = group.alone(place, &spread.lines) as f64;
+            if alone > 0.0 {
+                list.push(Kindred::of(group, Press::alone(group, each, 0.0), alone));
             }
-            list.extend(lines.into_iter().map(|line| {
-                let waiting = self.waiting_at(flows, flow, (spread, line), now) as f64 / 1e18;
-                Kindred::of(group, each, waiting, line.pods.len() as f64)
-            }));
+            list.extend(
+                lines
+                    .into_iter()
+                    .map(|line| Kindred::of(group, self.press((flows, flow), (spread, line), each, now), line.pods.len() as f64)),
+            );
         }
         // All others answer at once.
         let weights: u64 =
@@ -168,6 +193,27 @@ impl Arrivals {
         let others = rate((weights + share.others).saturating_sub(named));
         list.push(Kindred { rate: others, least: 0.0, waits: 0.0, wait_mean: 0.0, wait_most: 0.0 });
         list
+    }
+}
+
+impl Arrivals {
+    /// What comes to a pod of a line and waits there; `rate`: of the flow itself.
+    fn press(&self, (flows, flow): (&Flows, usize), (spread, line): (&Spread, &Line), rate: f64, now: SimTime) -> Press {
+        let group = &spread.share.groups[line.group];
+        if line.sharers.is_empty() {
+            return Press::alone(group, rate, self.waiting_at(flows, flow, (spread, line), now) as f64 / 1e18);
+        }
+        let soon = SimTime(now.0 + 1);
+        let all = line.sharers.iter().filter_map(|sharer| Some(sharer.part(*self.pieces(flows, sharer.flow, now, soon).first()?).start));
+        let waiting = self.waiting_of_all(flows, (spread, line), now);
+        let part = self.passed(flows, flow, (spread, line), now, soon).out.first().map_or(0, |piece| piece.start);
+        Press {
+            rate,
+            all: all.sum::<u128>() as f64 / 1e9,
+            waiting: waiting[line.place(flow)] as f64 / 1e18,
+            part: part as f64 / 1e9,
+            all_waiting: waiting.iter().sum::<u128>() as f64 / 1e18,
+        }
     }
 }
 
@@ -193,7 +239,7 @@ mod tests {
     fn latencies_table() {
         // 10 ms each, one at a time: 100 a second.
         let group = Group { limit_milli: 100_000, room: 500, answer_us: 10_000, ..Group::limited(100_000, 1) };
-        let of = |rate: f64, waiting: f64| mixed(&[Kindred::of(&group, rate, waiting, 1.0)]).unwrap();
+        let of = |rate: f64, waiting: f64| mixed(&[Kindred::of(&group, Press::alone(&group, rate, waiting), 1.0)]).unwrap();
         let ms = |latency: Latency| [latency.mean, latency.p50, latency.p99].map(|span| span.0 as f64 / 1e6);
         // An idle pod needs the time of the request itself.
         assert_eq!(ms(of(0.001, 0.0)).map(|ms| ms.round()), [10.0, 10.0, 10.0]);

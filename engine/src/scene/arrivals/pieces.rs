@@ -1,5 +1,6 @@
 //! Rates of flows as straight pieces, calls among them.
 
+use super::queue::Line;
 use super::{Arrivals, Flows, Spread};
 use crate::ids::{ObjectKey, Uid};
 use crate::scene::traffic::Rate;
@@ -72,13 +73,6 @@ pub(super) fn over(pieces: &[Piece], from: SimTime, until: SimTime) -> (u128, u1
     piece.map_or((0, 0), |piece| (piece.at(from), piece.at(until)))
 }
 
-impl Flows {
-    /// Whether requests of one flow bring about those of another.
-    pub(super) fn comes_from(&self, flow: usize, caller: usize) -> bool {
-        self.0[flow].calls.iter().any(|&(one, _)| one == caller || one > caller && self.comes_from(one, caller))
-    }
-}
-
 impl Arrivals {
     /// The rate of a flow between two moments. For calls neither may lie before the callers' rates were counted last or further back than
     /// a minute.
@@ -120,11 +114,11 @@ impl Arrivals {
                 .collect();
             for piece in self.pieces(flows, flow, from, until) {
                 let mut moments: SmallVec<[SimTime; 8]> = smallvec![piece.from, piece.until];
-                moments.extend(share.limits().filter_map(|limit| piece.passes(limit)));
+                moments.extend(share.limits(&spread.lines).filter_map(|limit| piece.passes(limit)));
                 let ends = queues.iter().flat_map(|(out, _)| out).map(|out| out.from);
                 moments.extend(ends.filter(|&at| piece.from < at && at < piece.until));
                 list.extend(between(moments, |from, until| {
-                    let at_once = (share.served(piece.at(from)), share.served(piece.at(until)));
+                    let at_once = (share.served(piece.at(from), &spread.lines), share.served(piece.at(until), &spread.lines));
                     queues.iter().fold(at_once, |sum, (out, pods)| {
                         let (start, end) = over(out, from, until);
                         (sum.0 + start * pods, sum.1 + end * pods)
@@ -153,7 +147,9 @@ impl Arrivals {
             let mut mine = Vec::new();
             for (spread, from, until) in self.shares(flow, from, until) {
                 let Some(weight) = spread.share.weight(pod) else { continue };
-                match spread.lines.iter().find(|line| served && line.pods.binary_search(&pod).is_ok()) {
+                // Where nothing waits the pod's limit cuts the sum of all flows.
+                let waits = |line: &&Line| spread.share.groups[line.group].room > 0 && line.pods.binary_search(&pod).is_ok();
+                match spread.lines.iter().filter(|_| served).find(waits) {
                     Some(line) => mine.extend(self.passed(flows, flow, (spread, line), from, until).out),
                     None => mine.extend(self.pieces(flows, flow, from, until).into_iter().map(|piece| spread.share.part(piece, weight))),
                 }

@@ -2,10 +2,12 @@
 //!
 //! With a rate of λ and a limit of μ requests a second, what waits grows by λ − μ a second and shrinks by μ − λ, between nothing and the
 //! pod's room for it. As long as something waits the pod serves μ; who comes waits for (what waits) / μ seconds. What comes while the room
-//! is full times out. Rates are straight lines, so that all this is exact.
+//! is full times out. Rates are straight lines, so that all this is exact. Pods that several flows reach serve them by [`fair`].
 
+use super::fair::{self, Fair};
 use super::pieces::Piece;
 use super::share::{Group, REQUEST, Share};
+use super::sharers::Sharer;
 use super::{Arrivals, Flows, Spread};
 use crate::ids::Uid;
 use crate::time::{SimDuration, SimTime};
@@ -15,15 +17,17 @@ use std::collections::BTreeMap;
 /// How far back a look for what waits goes first; four times as far each time.
 const LOOK_BACK: SimDuration = SimDuration::from_secs(60);
 
-/// Pods of one group in which equally many requests wait at the beginning of a spread.
+/// Pods of one group in which equally many requests wait at the beginning of a spread, and that the same flows reach.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Line {
     /// Place of the group in the share.
     pub(super) group: usize,
     /// Sorted.
     pub(super) pods: Vec<Uid>,
-    /// Unit: 10⁻¹⁸ of a request, in each pod.
+    /// Of this flow. Unit: 10⁻¹⁸ of a request, in each pod.
     pub(super) waiting: u128,
+    /// The flows that reach these pods, this one among them; empty: no other does.
+    pub(super) sharers: Vec<Sharer>,
 }
 
 /// What went through a queue.
@@ -35,13 +39,13 @@ pub(super) struct Passed {
     pub(super) over: u128,
     /// What waits at the end.
     pub(super) waiting: u128,
-    /// Most that waited.
-    pub(super) most: u128,
+    /// The longest wait before something that came.
+    pub(super) longest_ns: u64,
 }
 
 /// Sends a rate through a queue before something that serves `limit`, where `waiting` requests wait already.
 fn pass(offered: impl Iterator<Item = Piece>, limit: u128, room: u128, waiting: u128) -> Passed {
-    let mut passed = Passed { waiting, most: waiting, ..Passed::default() };
+    let mut passed = Passed { waiting, longest_ns: wait_ns(waiting, limit), ..Passed::default() };
     for piece in offered {
         match piece.passes(limit) {
             Some(at) => {
@@ -54,6 +58,11 @@ fn pass(offered: impl Iterator<Item = Piece>, limit: u128, room: u128, waiting: 
     passed
 }
 
+/// How long so much takes at a rate.
+pub(super) fn wait_ns(waiting: u128, rate: u128) -> u64 {
+    u64::try_from(waiting / rate.max(1)).unwrap_or(u64::MAX)
+}
+
 impl Passed {
     /// A piece that lies on one side of the limit.
     fn straight(&mut self, piece: Piece, limit: u128, room: u128) {
@@ -64,7 +73,7 @@ impl Passed {
             let sum = self.waiting + filled;
             self.over += sum.saturating_sub(room);
             self.waiting = sum.min(room);
-            self.most = self.most.max(self.waiting);
+            self.longest_ns = self.longest_ns.max(wait_ns(self.waiting, limit));
             self.out.push(full);
             return;
         }
@@ -85,7 +94,7 @@ impl Passed {
 }
 
 /// Where the area below a straight line from `start` to `end` first reaches so much; it does before `width`.
-fn reaches(start: u128, end: u128, width: u128, area: u128) -> u64 {
+pub(super) fn reaches(start: u128, end: u128, width: u128, area: u128) -> u64 {
     let height = |x: u128| {
         if end >= start { start + (end - start) * x / width.max(1) } else { start - (start - end) * x / width.max(1) }
     };
@@ -105,26 +114,48 @@ impl Group {
 }
 
 impl Line {
-    /// The queues of a share, and what of the waiting requests has no place in them: `before` is what waits in each pod.
-    pub(super) fn of(share: &Share, before: &BTreeMap<Uid, u128>) -> (Vec<Line>, u128) {
-        let mut left: u128 = before.values().sum();
+    /// The queues of a share, and what of the waiting requests has no place in them. `before`: what waits in each pod, of this flow and of
+    /// the others; `sharers`: who reaches the pods that not only this flow reaches.
+    pub(super) fn of(
+        share: &Share,
+        flow: usize,
+        before: &BTreeMap<usize, BTreeMap<Uid, u128>>,
+        sharers: &BTreeMap<Uid, Vec<Sharer>>,
+    ) -> (Vec<Line>, u128) {
+        let waiting_of =
+            |flow: usize, pod: Uid, room: u128| before.get(&flow).and_then(|waiting| waiting.get(&pod)).copied().unwrap_or(0).min(room);
+        let mut left: u128 = before.get(&flow).into_iter().flat_map(BTreeMap::values).sum();
         let mut lines = Vec::new();
-        for (group, settings) in share.groups.iter().enumerate().filter(|(_, group)| group.room > 0) {
-            let mut by_length: BTreeMap<u128, Vec<Uid>> = BTreeMap::new();
+        for (group, settings) in share.groups.iter().enumerate() {
+            let room = settings.room_exactly();
+            let mut alike: BTreeMap<(u128, Vec<Sharer>), Vec<Uid>> = BTreeMap::new();
             for &pod in &settings.members {
-                let waiting = before.get(&pod).copied().unwrap_or(0).min(settings.room_exactly());
-                by_length.entry(waiting).or_default().push(pod);
+                let waiting = waiting_of(flow, pod, room);
                 left -= waiting;
+                let with = |sharer: &Sharer| Sharer { waiting: waiting_of(sharer.flow, pod, room), ..*sharer };
+                let shared: Vec<Sharer> = sharers.get(&pod).map(|list| list.iter().map(with).collect()).unwrap_or_default();
+                if room > 0 || !shared.is_empty() {
+                    alike.entry((waiting, shared)).or_default().push(pod);
+                }
             }
-            lines.extend(by_length.into_iter().map(|(waiting, pods)| Line { group, pods, waiting }));
+            lines.extend(alike.into_iter().map(|((waiting, sharers), pods)| Line { group, pods, waiting, sharers }));
         }
         (lines, left)
+    }
+
+    /// The place of a flow among the sharers.
+    pub(super) fn place(&self, flow: usize) -> usize {
+        self.sharers.iter().position(|sharer| sharer.flow == flow).unwrap_or(0)
     }
 }
 
 impl Arrivals {
     /// What a line lets pass between two moments of its spread.
     pub(super) fn passed(&self, flows: &Flows, flow: usize, (spread, line): (&Spread, &Line), from: SimTime, until: SimTime) -> Passed {
+        if !line.sharers.is_empty() {
+            let waiting = self.waiting_of_all(flows, (spread, line), from);
+            return self.pass_fairly(flows, (spread, line), (from, waiting), until, line.place(flow)).passed;
+        }
         let waiting = self.waiting_at(flows, flow, (spread, line), from);
         self.pass_from(flows, flow, (spread, line), (from, waiting), until)
     }
@@ -142,9 +173,26 @@ impl Arrivals {
         pass(offered, group.limit(), group.room_exactly(), waiting)
     }
 
+    fn pass_fairly(
+        &self,
+        flows: &Flows,
+        (spread, line): (&Spread, &Line),
+        (from, waiting): (SimTime, Vec<u128>),
+        until: SimTime,
+        mine: usize,
+    ) -> Fair {
+        let group = &spread.share.groups[line.group];
+        let part = |sharer: &Sharer| self.pieces(flows, sharer.flow, from, until).into_iter().map(|piece| sharer.part(piece)).collect();
+        let offered: Vec<Vec<Piece>> = line.sharers.iter().map(part).collect();
+        fair::pass(&offered, (group.limit(), group.room_exactly()), waiting, mine)
+    }
+
     /// What waits in each pod of a line at a moment of its spread. A queue forgets: as soon as an empty and a full one would have become
     /// alike, nothing before matters.
     pub(super) fn waiting_at(&self, flows: &Flows, flow: usize, (spread, line): (&Spread, &Line), at: SimTime) -> u128 {
+        if !line.sharers.is_empty() {
+            return self.waiting_of_all(flows, (spread, line), at)[line.place(flow)];
+        }
         let mut back = LOOK_BACK;
         loop {
             let from = SimTime(at.0.saturating_sub(back.0)).max(spread.from);
@@ -155,6 +203,28 @@ impl Arrivals {
             let empty = left(0);
             if empty == left(spread.share.groups[line.group].room_exactly()) {
                 return empty;
+            }
+            back = SimDuration(back.0.saturating_mul(4));
+        }
+    }
+
+    /// The same of each flow that reaches the pods of a line. What waits of all flows together is one queue: when a full one would have
+    /// become empty, nothing before matters.
+    pub(super) fn waiting_of_all(&self, flows: &Flows, (spread, line): (&Spread, &Line), at: SimTime) -> Vec<u128> {
+        let room = spread.share.groups[line.group].room_exactly();
+        if room == 0 {
+            return vec![0; line.sharers.len()];
+        }
+        let mut back = LOOK_BACK;
+        loop {
+            let from = SimTime(at.0.saturating_sub(back.0)).max(spread.from);
+            let pass = |waiting| self.pass_fairly(flows, (spread, line), (from, waiting), at, 0);
+            if from == spread.from {
+                return pass(line.sharers.iter().map(|sharer| sharer.waiting).collect()).waiting;
+            }
+            let full = pass((0..line.sharers.len()).map(|place| if place == 0 { room } else { 0 }).collect());
+            if full.emptied {
+                return full.waiting;
             }
             back = SimDuration(back.0.saturating_mul(4));
         }
@@ -213,8 +283,15 @@ mod tests {
 
     /// What became of requests that one pod gets: looked at only at the end, or settled at some moments.
     fn run(rate: Rate, (limit_milli, room): (u64, u64), settled: &[u64]) -> (super::super::Counts, u128) {
-        let flow =
-            super::super::Flow { to: "service/web".into(), service: None, from: None, rates: vec![rate], calls: vec![], caller: None };
+        let flow = super::super::Flow {
+            to: "service/web".into(),
+            service: None,
+            from: None,
+            rates: vec![rate],
+            calls: vec![],
+            caller: None,
+            level: 0,
+        };
         let flows = Flows(vec![flow]);
         let group = Group { room, members: vec![Uid(1)], ..Group::limited(limit_milli, 1) };
         let mut arrivals = Arrivals::default();

@@ -1,6 +1,7 @@
 //! Who gets which part of a rate, and what becomes of it.
 
 use super::pieces::Piece;
+use super::queue::Line;
 use super::{LOAD_MAX, area_below};
 use crate::ids::{ObjectKey, Uid};
 use serde::{Deserialize, Serialize};
@@ -39,7 +40,7 @@ pub struct Group {
     pub at_a_time: u32,
     /// How many pods.
     pub pods: u32,
-    /// The pods themselves, where requests wait in them.
+    /// The pods themselves, where they have a limit.
     pub members: Vec<Uid>,
 }
 
@@ -54,9 +55,10 @@ impl Group {
         u128::from(self.limit_milli) * 1_000_000
     }
 
-    /// All their parts.
-    fn parts(&self) -> u128 {
-        u128::from(self.weight) * u128::from(self.pods)
+    /// How many of the pods are in no line.
+    pub(super) fn alone(&self, place: usize, lines: &[Line]) -> u128 {
+        let lined: usize = lines.iter().filter(|line| line.group == place).map(|line| line.pods.len()).sum();
+        u128::from(self.pods).saturating_sub(lined as u128)
     }
 }
 
@@ -184,8 +186,19 @@ impl Share {
         Piece { start: piece.start * weight / parts, end: piece.end * weight / parts, ..piece }
     }
 
-    /// What becomes of the requests of a rate, but for those that wait in pods.
-    pub(super) fn count(&self, pieces: &[Piece]) -> Counts {
+    /// Pods with a limit.
+    pub(super) fn limited(&self) -> impl Iterator<Item = Uid> {
+        self.groups.iter().filter(|group| group.limit_milli > 0).flat_map(|group| group.members.iter().copied())
+    }
+
+    /// Groups with a limit, with how many of their pods are in no line.
+    fn free_groups(&self, lines: &[Line]) -> impl Iterator<Item = (&Group, u128)> {
+        let groups = self.groups.iter().enumerate().filter(|(_, group)| group.limit_milli > 0);
+        groups.map(move |(place, group)| (group, group.alone(place, lines)))
+    }
+
+    /// What becomes of the requests of a rate, but for those that pass through lines and find no room.
+    pub(super) fn count(&self, pieces: &[Piece], lines: &[Line]) -> Counts {
         let mut counts = Counts::default();
         if self.lost == Lost::Unsent {
             return counts;
@@ -195,9 +208,9 @@ impl Share {
             let below = |piece: Piece, limit: u128| area_below(piece.start, piece.end, limit, width);
             let sent = below(piece, LOAD_MAX);
             let mut excess = 0_u128;
-            for group in self.groups.iter().filter(|group| group.limit_milli > 0 && group.room == 0) {
+            for (group, pods) in self.free_groups(lines).filter(|&(_, pods)| pods > 0) {
                 let part = self.part(piece, group.weight);
-                excess = excess.saturating_add((below(part, LOAD_MAX) - below(part, group.limit())).saturating_mul(u128::from(group.pods)));
+                excess = excess.saturating_add((below(part, LOAD_MAX) - below(part, group.limit())).saturating_mul(pods));
             }
             let offered = below(self.part(piece, 1), LOAD_MAX);
             // What the division by parts cuts off goes with the greater part.
@@ -212,16 +225,13 @@ impl Share {
         counts
     }
 
-    /// What is served of a rate, but for what waits in pods. Unit: billionths of a request per second.
-    pub(super) fn served(&self, rate: u128) -> u128 {
+    /// What is served of a rate, but for what passes through lines. Unit: billionths of a request per second.
+    pub(super) fn served(&self, rate: u128, lines: &[Line]) -> u128 {
         let parts = self.parts();
-        let limited = self.groups.iter().filter(|group| group.limit_milli > 0);
         let (mut held, mut full) = (0, 0);
-        for group in limited {
-            held += group.parts();
-            if group.room == 0 {
-                full += (rate * u128::from(group.weight) / parts).min(group.limit()) * u128::from(group.pods);
-            }
+        for (group, pods) in self.free_groups(lines) {
+            held += u128::from(group.weight) * u128::from(group.pods);
+            full += (rate * u128::from(group.weight) / parts).min(group.limit()) * pods;
         }
         let free = self.served_parts().saturating_sub(held);
         let all = held == 0 && self.lost_parts == 0 && free > 0;
@@ -229,9 +239,9 @@ impl Share {
     }
 
     /// Rates at which a group of pods is at its limit, for a rate of all.
-    pub(super) fn limits(&self) -> impl Iterator<Item = u128> {
+    pub(super) fn limits(&self, lines: &[Line]) -> impl Iterator<Item = u128> {
         let parts = self.parts();
-        let groups = self.groups.iter().filter(|group| group.limit_milli > 0 && group.room == 0);
-        groups.map(move |group| group.limit() * parts / u128::from(group.weight.max(1)))
+        let groups = self.free_groups(lines).filter(|&(_, pods)| pods > 0);
+        groups.map(move |(group, _)| group.limit() * parts / u128::from(group.weight.max(1)))
     }
 }

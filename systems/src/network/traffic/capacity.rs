@@ -49,6 +49,6 @@ const CORES_MAX: u32 = 1000;
 pub(super) fn grouped(group: Group, mut members: Vec<Uid>) -> Group {
     let pods = members.len() as u32;
     members.sort_unstable();
-    let members = if group.room > 0 { members } else { Vec::new() };
+    let members = if group.limit_milli > 0 { members } else { Vec::new() };
     Group { pods, members, ..group }
 }
