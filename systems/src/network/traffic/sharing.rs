@@ -89,7 +89,9 @@ impl Sharing<'_, '_, '_> {
         let Some((object, service)) = object.and_then(|object| Some((object, self.reads.services.get(object)?))) else {
             return (Share::lost(Lost::Refused), None);
         };
-        let slices = self.slices(object, service);
+        // Pods that have no port of that name live in a slice without ports.
+        let has_port = |slice: &&EndpointSlice| service.ports.is_empty() || slice.ports.iter().flatten().next().is_some();
+        let slices: Vec<&EndpointSlice> = self.slices(object, service).into_iter().filter(has_port).collect();
         let mut seen = BTreeSet::new();
         let endpoints: Vec<(&Endpoint, u16)> = slices
             .iter()
