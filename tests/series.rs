@@ -99,6 +99,18 @@ fn latencies_and_errors_are_told() {
 }
 
 #[test]
+fn latencies_of_callers_hold_those_of_their_calls() {
+    let ended = wavetank(&["run", "scenes/network/call_graph.ron", "--series", "-", "--series-every", "30s"]);
+    assert_eq!((ended.code, ended.err.as_str()), (0, ""));
+    let rows = rows(&ended.out);
+    // The frontend's own time is not known; it asks the cart twice, and each takes 10 ms on half a core.
+    assert_eq!(values(&rows, "request_latency_ms", "to=service/cart;measure=mean")[1], 10.0);
+    assert_eq!(values(&rows, "request_latency_ms", "to=service/frontend;measure=with calls")[1], 20.0);
+    assert_eq!(values(&rows, "request_latency_ms", "to=service/frontend;measure=mean"), Vec::<f64>::new());
+    assert_eq!(values(&rows, "request_latency_ms", "to=service/catalogue;measure=with calls"), Vec::<f64>::new());
+}
+
+#[test]
 fn sampling_changes_nothing_and_gives_the_same_bytes() {
     let folder = folder("series_bytes");
     let digest = |words: &[&str]| {

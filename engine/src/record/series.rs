@@ -12,7 +12,7 @@ use crate::record::summary::TrafficReport;
 use crate::record::tally::Tally;
 use crate::scene::arrivals::{Arrivals, Flows, MEASURES, places};
 use crate::simulation::Simulation;
-use crate::time::SimTime;
+use crate::time::{SimDuration, SimTime};
 
 /// Schema of the points as a table.
 pub const SCHEMA: &str = "wavetank.series/1";
@@ -139,9 +139,10 @@ impl Sampler {
 fn latencies(sim: &Simulation) -> Vec<Point> {
     let (Some(flows), Some(arrivals)) = (sim.find::<Flows>(), sim.find::<Arrivals>()) else { return Vec::new() };
     let mut points = Vec::new();
-    for to in places(flows).into_iter().filter(|to| arrivals.has_latency(flows, to)) {
+    for to in places(flows) {
         let Some(latency) = arrivals.latency_to(flows, to, sim.now()) else { continue };
-        for measure in MEASURES {
+        let (own, calls) = (arrivals.has_latency(flows, to), latency.with_calls.is_some_and(|span| span > SimDuration::ZERO));
+        for measure in MEASURES.into_iter().filter(|&measure| if measure == "with calls" { calls } else { own }) {
             let milli = latency.of(measure).map_or(0, |span| i128::from(span.0 / 1000));
             points.push(Point::milli("request_latency_ms", &[("to", to), ("measure", measure)], milli));
         }

@@ -267,7 +267,7 @@ pub enum Claim {
     /// Requests of the traffic to a target that went so, since the beginning: `Requests("service/web", "refused", 300)`.
     Requests(String, String, u64),
     /// Requests to a target that come at that moment take no longer until they are served, in the `mean`, the half (`p50`) or 99 of 100
-    /// (`p99`): `LatencyAtMost("service/web", "p99", "200ms")`.
+    /// (`p99`), or in the mean with all that they call (`with calls`): `LatencyAtMost("service/web", "p99", "200ms")`.
     LatencyAtMost(String, String, DurationText),
     /// The same, and they take no less.
     LatencyAtLeast(String, String, DurationText),

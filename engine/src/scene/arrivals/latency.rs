@@ -9,7 +9,7 @@ use super::share::Group;
 use super::{Arrivals, Flows, Spread};
 use crate::exp::exp_of_minus;
 use crate::time::{SimDuration, SimTime};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Highest load by which chance is reckoned.
 const LOAD_MOST: f64 = 0.95;
@@ -23,6 +23,8 @@ pub struct Latency {
     pub p50: SimDuration,
     /// 99 of 100 take no longer.
     pub p99: SimDuration,
+    /// The mean with all that they call, one after the other; `None`: they call nothing.
+    pub with_calls: Option<SimDuration>,
 }
 
 impl Latency {
@@ -32,13 +34,14 @@ impl Latency {
             "mean" => Some(self.mean),
             "p50" => Some(self.p50),
             "p99" => Some(self.p99),
+            "with calls" => Some(self.with_calls.unwrap_or(self.mean)),
             _ => None,
         }
     }
 }
 
 /// The measures, in words.
-pub const MEASURES: [&str; 3] = ["mean", "p50", "p99"];
+pub const MEASURES: [&str; 4] = ["mean", "p50", "p99", "with calls"];
 
 /// Requests that are served alike. Units: seconds, and requests per second.
 #[derive(Debug, Clone, Copy)]
@@ -149,18 +152,51 @@ fn mixed(list: &[Kindred]) -> Option<Latency> {
         }
         high
     };
-    Some(Latency { mean: seconds(mean), p50: seconds(quantile(0.5)), p99: seconds(quantile(0.01)) })
+    Some(Latency { mean: seconds(mean), p50: seconds(quantile(0.5)), p99: seconds(quantile(0.01)), with_calls: None })
 }
 
 impl Arrivals {
     /// How long requests to one place take that come now and are served, as the scene writes the place; `None` when none is served.
     pub fn latency_to(&self, flows: &Flows, to: &str, now: SimTime) -> Option<Latency> {
         let into = flows.0.iter().enumerate().filter(|(_, flow)| flow.to == to);
-        let list: Vec<Kindred> = into.flat_map(|(flow, _)| self.kindred(flows, flow, now)).collect();
-        mixed(&list)
+        let (mut list, mut known) = (Vec::new(), BTreeMap::new());
+        let (mut rates, mut sum, mut calls) = (0.0, 0.0, false);
+        for (flow, _) in into {
+            let kindred = self.kindred(flows, flow, now);
+            let rate: f64 = kindred.iter().map(|kindred| kindred.rate).sum();
+            let called = self.calls_s(flows, flow, now, &mut known);
+            calls |= called.is_some();
+            (rates, sum) = (rates + rate, sum + rate * called.unwrap_or(0.0));
+            list.extend(kindred);
+        }
+        let latency = mixed(&list)?;
+        let with_calls = calls.then(|| seconds(latency.mean.0 as f64 / 1e9 + sum / rates));
+        Some(Latency { with_calls, ..latency })
     }
 
-    /// Whether anything is known of how long requests to one place take.
+    /// How long the calls take in the mean that one request of a flow brings about, with those that they bring about; `None` when it calls
+    /// nothing. A call that is not answered takes no time. `known`: what is known already, by flow. Unit: seconds.
+    fn calls_s(&self, flows: &Flows, flow: usize, now: SimTime, known: &mut BTreeMap<usize, Option<f64>>) -> Option<f64> {
+        if let Some(&known) = known.get(&flow) {
+            return known;
+        }
+        let by_ingress = flows.0[flow].service.is_none();
+        let backend = self.share_of(flow).and_then(|share| share.backend);
+        let mut sum = None;
+        for (place, called) in flows.0.iter().enumerate().skip(flow + 1) {
+            let Some(&(_, milli)) = called.calls.iter().find(|&&(caller, _)| caller == flow) else { continue };
+            if by_ingress && backend != called.caller {
+                continue;
+            }
+            let own = mixed(&self.kindred(flows, place, now)).map_or(0.0, |latency| latency.mean.0 as f64 / 1e9);
+            let more = self.calls_s(flows, place, now, known).unwrap_or(0.0);
+            *sum.get_or_insert(0.0) += milli as f64 / 1000.0 * (own + more);
+        }
+        known.insert(flow, sum);
+        sum
+    }
+
+    /// Whether anything is known of how long requests to one place take in its own programs.
     pub fn has_latency(&self, flows: &Flows, to: &str) -> bool {
         let shares = |flow: usize| self.spreads.get(flow).into_iter().flatten().map(|spread| &spread.share);
         flows.0.iter().enumerate().any(|(place, flow)| flow.to == to && shares(place).any(|share| !share.groups.is_empty()))
