@@ -7,8 +7,11 @@
 //! begins or ceases to be held down: all this is exact.
 
 use super::pieces::{self, Piece};
-use super::queue::{Passed, reaches};
+use super::queue::{Passed, reaches, wait_ns};
 use crate::time::SimTime;
+
+/// More than any source sends: keeps products within their range. Unit: billionths of a request per second.
+const RATE_MAX: u128 = 1_000_000_000_000_000_000_000;
 
 /// A value that changes evenly over a span: at its begin and at its end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -105,7 +108,8 @@ pub(super) fn pass(offered: &[Vec<Piece>], (limit, room): (u128, u128), waiting:
     let mut moments: Vec<SimTime> = offered.iter().flatten().flat_map(|piece| [piece.from, piece.until]).collect();
     moments.sort_unstable();
     moments.dedup();
-    let mut fair = Fair { limit: limit as i128, room: room as i128, waiting, mine, passed: Passed::default(), emptied: false };
+    let mut fair =
+        Fair { limit: limit.min(RATE_MAX) as i128, room: room as i128, waiting, mine, passed: Passed::default(), emptied: false };
     for pair in moments.windows(2) {
         let whole: Vec<Piece> = offered
             .iter()
@@ -129,60 +133,86 @@ pub(super) fn pass(offered: &[Vec<Piece>], (limit, room): (u128, u128), waiting:
     fair
 }
 
+/// What happens in a pod until a flow begins or ceases to be held down, or to wait.
+struct Phase {
+    asked: Vec<Straight>,
+    /// All that is asked for beyond the limit.
+    beyond: Straight,
+    let_in: Split,
+    out: Split,
+    /// Whether the room is full.
+    full: bool,
+    width: i128,
+}
+
+impl Phase {
+    fn begin(fair: &Fair, whole: &[Piece], from: SimTime) -> Phase {
+        let width = i128::from(whole[0].until.since(from).0);
+        let rate = |rate: u128| rate.min(RATE_MAX) as i128;
+        let asked: Vec<Straight> = whole.iter().map(|piece| Straight { start: rate(piece.at(from)), end: rate(piece.end) }).collect();
+        let under = Straight { start: -fair.limit, end: -fair.limit };
+        let beyond = asked.iter().fold(under, |sum, &one| sum.plus(one, 1));
+        let full = beyond.above() && fair.waiting_in_all() >= fair.room;
+        let let_in = if full { split(&asked, |_| false, fair.limit, width) } else { Split { parts: asked.clone(), turns: None } };
+        let out = split(&asked, |at| fair.waiting[at] > 0, fair.limit, width);
+        Phase { asked, beyond, let_in, out, full, width }
+    }
+
+    /// What comes of a flow beyond what goes.
+    fn growth(&self, at: usize) -> Straight {
+        self.let_in.parts[at].plus(self.out.parts[at], -1)
+    }
+
+    /// How long it lasts at most.
+    fn lasts(&self, fair: &Fair) -> i128 {
+        let (width, beyond) = (self.width, self.beyond);
+        let waiting: Vec<(Straight, u128)> =
+            (0..self.asked.len()).filter(|&at| fair.waiting[at] > 0).map(|at| (self.growth(at), fair.waiting[at])).collect();
+        let turns = waiting.iter().filter_map(|(growth, _)| growth.turns(width));
+        let mut x = [beyond.turns(width), self.out.turns, self.let_in.turns].into_iter().flatten().chain(turns).fold(width, i128::min);
+        // Until then all that waits grows or shrinks without a turn: when is a queue empty, or the room full?
+        let sooner = |x: i128, line: Straight, area: u128| {
+            let (start, end) = (line.start, line.at(x, width));
+            let reached = start >= 0 && end >= 0 && (start + end) * x / 2 > area as i128;
+            if reached { i128::from(reaches(start as u128, end as u128, x as u128, area)).max(1) } else { x }
+        };
+        for (growth, waits) in waiting {
+            x = sooner(x, Straight { start: -growth.start, end: -growth.end }, waits);
+        }
+        if beyond.above() && !self.full { sooner(x, beyond, (fair.room - fair.waiting_in_all()) as u128) } else { x }
+    }
+}
+
 impl Fair {
+    fn waiting_in_all(&self) -> i128 {
+        self.waiting.iter().map(|&one| one as i128).sum()
+    }
+
     /// Goes on from a moment until something changes; says when that is.
     fn step(&mut self, whole: &[Piece], from: SimTime) -> SimTime {
-        let until = whole[0].until;
-        let width = i128::from(until.since(from).0);
-        let asked: Vec<Straight> = whole.iter().map(|piece| Straight { start: piece.at(from) as i128, end: piece.end as i128 }).collect();
-        let limit = Straight { start: self.limit, end: self.limit };
-        let beyond = asked.iter().fold(limit.plus(limit, -2), |sum, &one| sum.plus(one, 1));
-        let before: i128 = self.waiting.iter().map(|&one| one as i128).sum();
-        let out = split(&asked, |at| self.waiting[at] > 0, self.limit, width);
-        let full = beyond.above() && before >= self.room;
-        let let_in = if full { split(&asked, |_| false, self.limit, width) } else { Split { parts: asked.clone(), turns: None } };
-        let growth: Vec<Straight> = let_in.parts.iter().zip(&out.parts).map(|(came, &went)| came.plus(went, -1)).collect();
-        let some_wait = |at: usize| self.waiting[at] > 0;
-        let turning = (0..asked.len()).filter(|&at| some_wait(at)).filter_map(|at| growth[at].turns(width));
-        let mut x = [beyond.turns(width), out.turns, let_in.turns].into_iter().flatten().chain(turning).fold(width, i128::min);
-        // Until then all that waits grows or shrinks without a turn: when is a queue empty, or the room full?
-        for at in (0..asked.len()).filter(|&at| some_wait(at)) {
-            let (start, end) = (-growth[at].start, -growth[at].at(x, width));
-            if start >= 0 && end >= 0 && (start + end) * x / 2 > self.waiting[at] as i128 {
-                x = i128::from(reaches(start as u128, end as u128, x as u128, self.waiting[at])).max(1);
-            }
-        }
-        if !full && beyond.above() {
-            let (start, end) = (beyond.start.max(0), beyond.at(x, width).max(0));
-            if (start + end) * x / 2 > self.room - before {
-                x = i128::from(reaches(start as u128, end as u128, x as u128, (self.room - before) as u128)).max(1);
-            }
-        }
-        let cut = |line: Straight| Straight { start: line.start, end: line.at(x, width) };
-        let mut grown = vec![0; asked.len()];
-        let mut lost = vec![0; asked.len()];
-        for at in 0..asked.len() {
-            let (came, entered, went) = (cut(asked[at]).area(x), cut(let_in.parts[at]).area(x), cut(out.parts[at]).area(x));
-            lost[at] = (came - entered).max(0);
-            grown[at] = entered - went;
-        }
-        // What a moment too many let in, and the fractions that the division of the limit cuts off.
-        let sum: i128 = before + grown.iter().sum::<i128>();
-        let mut excess = if beyond.above() { (sum - self.room.max(before)).max(0) } else { 0 };
-        for at in 0..asked.len() {
-            let waiting = self.waiting[at] as i128 + grown[at];
-            let back = excess.min(grown[at]).min(waiting).max(0);
+        let phase = Phase::begin(self, whole, from);
+        let x = phase.lasts(self);
+        let area = |line: Straight| Straight { end: line.at(x, phase.width), ..line }.area(x);
+        let grown: Vec<i128> = (0..whole.len()).map(|at| area(phase.let_in.parts[at]) - area(phase.out.parts[at])).collect();
+        // What the last moment let in too much, and what the division of the limit cuts off.
+        let before = self.waiting_in_all();
+        let most = if phase.beyond.above() { self.room.max(before) } else { i128::MAX };
+        let mut excess = (before + grown.iter().sum::<i128>() - most).max(0);
+        for (at, &grown) in grown.iter().enumerate() {
+            let waiting = self.waiting[at] as i128 + grown;
+            let back = excess.min(grown).min(waiting).max(0);
             excess -= back;
-            lost[at] += back;
             self.waiting[at] = (waiting - back).max(0) as u128;
+            if at == self.mine {
+                self.passed.over += (area(phase.asked[at]) - area(phase.let_in.parts[at])).max(0) as u128 + back as u128;
+            }
         }
         let until = SimTime(from.0 + x as u64);
-        let mine = cut(out.parts[self.mine]);
-        self.passed.over += lost[self.mine] as u128;
-        self.passed.out.push(Piece { from, until, start: mine.start.max(0) as u128, end: mine.end.max(0) as u128 });
-        if mine.end > 0 {
-            let wait = u64::try_from(self.waiting[self.mine] / mine.end as u128).unwrap_or(u64::MAX);
-            self.passed.longest_ns = self.passed.longest_ns.max(wait);
+        let mine = phase.out.parts[self.mine];
+        let (start, end) = (mine.start.max(0) as u128, mine.at(x, phase.width).max(0) as u128);
+        self.passed.out.push(Piece { from, until, start, end });
+        if end > 0 {
+            self.passed.longest_ns = self.passed.longest_ns.max(wait_ns(self.waiting[self.mine], end));
         }
         self.emptied |= self.waiting.iter().all(|&one| one == 0);
         until

@@ -24,6 +24,12 @@ impl Piece {
         self.until > self.from
     }
 
+    /// So many of its parts.
+    pub(super) fn part(self, weight: u32, parts: u128) -> Piece {
+        let weight = u128::from(weight);
+        Piece { start: self.start * weight / parts, end: self.end * weight / parts, ..self }
+    }
+
     /// The rate at a moment within.
     pub(super) fn at(&self, moment: SimTime) -> u128 {
         let (part, whole) = (u128::from(moment.since(self.from).0), u128::from(self.until.since(self.from).0).max(1));

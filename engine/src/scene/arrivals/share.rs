@@ -182,8 +182,7 @@ impl Share {
 
     /// So many parts of a rate.
     pub(super) fn part(&self, piece: Piece, weight: u32) -> Piece {
-        let (weight, parts) = (u128::from(weight), self.parts());
-        Piece { start: piece.start * weight / parts, end: piece.end * weight / parts, ..piece }
+        piece.part(weight, self.parts())
     }
 
     /// Pods with a limit.

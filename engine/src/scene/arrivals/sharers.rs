@@ -24,8 +24,7 @@ pub(super) struct Sharer {
 impl Sharer {
     /// The pod's part of a rate.
     pub(super) fn part(&self, piece: Piece) -> Piece {
-        let (weight, parts) = (u128::from(self.weight), self.parts);
-        Piece { start: piece.start * weight / parts, end: piece.end * weight / parts, ..piece }
+        piece.part(self.weight, self.parts)
     }
 }
 
