@@ -106,8 +106,8 @@ fn latencies_of_callers_hold_those_of_their_calls() {
     // The frontend's own time is not known; it asks the cart twice, and each takes 10 ms on half a core.
     assert_eq!(values(&rows, "request_latency_ms", "to=service/cart;measure=mean")[1], 10.0);
     assert_eq!(values(&rows, "request_latency_ms", "to=service/frontend;measure=with calls")[1], 20.0);
-    assert_eq!(values(&rows, "request_latency_ms", "to=service/frontend;measure=mean"), Vec::<f64>::new());
-    assert_eq!(values(&rows, "request_latency_ms", "to=service/catalogue;measure=with calls"), Vec::<f64>::new());
+    let told = |labels: &str| rows.iter().any(|row| row[1] == "request_latency_ms" && row[2] == labels);
+    assert!(!told("to=service/frontend;measure=mean") && !told("to=service/catalogue;measure=with calls"));
 }
 
 #[test]

@@ -172,8 +172,9 @@ impl Phase {
         let mut x = [beyond.turns(width), self.out.turns, self.let_in.turns].into_iter().flatten().chain(turns).fold(width, i128::min);
         // Until then all that waits grows or shrinks without a turn: when is a queue empty, or the room full?
         let sooner = |x: i128, line: Straight, area: u128| {
-            let (start, end) = (line.start, line.at(x, width));
-            let reached = start >= 0 && end >= 0 && (start + end) * x / 2 > area as i128;
+            // At a turn it may be just beyond nothing.
+            let (start, end) = (line.start.max(0), line.at(x, width).max(0));
+            let reached = (start + end) * x / 2 > area as i128;
             if reached { i128::from(reaches(start as u128, end as u128, x as u128, area)).max(1) } else { x }
         };
         for (growth, waits) in waiting {
@@ -196,8 +197,8 @@ impl Fair {
         let grown: Vec<i128> = (0..whole.len()).map(|at| area(phase.let_in.parts[at]) - area(phase.out.parts[at])).collect();
         // What the last moment let in too much, and what the division of the limit cuts off.
         let before = self.waiting_in_all();
-        let most = if phase.beyond.above() { self.room.max(before) } else { i128::MAX };
-        let mut excess = (before + grown.iter().sum::<i128>() - most).max(0);
+        let sum = before + grown.iter().sum::<i128>();
+        let mut excess = if phase.beyond.above() { (sum - self.room.max(before)).max(0) } else { 0 };
         for (at, &grown) in grown.iter().enumerate() {
             let waiting = self.waiting[at] as i128 + grown;
             let back = excess.min(grown).min(waiting).max(0);
@@ -379,6 +380,7 @@ mod tests {
             let (parts, waiting_too, used_too) = run(&drawn, &settled);
             prop_assert!(used.abs_diff(used_too) < 1000, "{used} {used_too}");
             let (lost, waits) = fine_sum(&drawn);
+            prop_assert!(waiting.iter().sum::<u128>() <= u128::from(drawn.1.1) * REQUEST + REQUEST / 1000, "{waiting:?}");
             for flow in 0..drawn.0.len() {
                 let (one, other) = (whole[flow], parts[flow]);
                 prop_assert!(one.sent.abs_diff(other.sent) < REQUEST / 1000);
