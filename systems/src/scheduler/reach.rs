@@ -109,7 +109,7 @@ impl Reach {
 
 /// Position of the nth bit that is set, which must exist.
 #[inline]
-fn select(mut bits: u64, nth: usize) -> usize {
+pub(super) fn select(mut bits: u64, nth: usize) -> usize {
     let first = bits.trailing_zeros() as usize;
     // Neighbours one and all, as most often.
     let rest = bits >> first;
