@@ -5,15 +5,13 @@
 use crate::scheduler::cells::{CELLS_MAX, Cells, NOWHERE, Span, Spans, Tops, each};
 use crate::scheduler::levels::{Levels, UNKNOWN_FROM};
 use crate::scheduler::plugins::pod_topology_spread::{Weights, normalize, raw_score};
-use crate::scheduler::reach::{PreOrder, Reach, Segment, in_pre_order};
+use crate::scheduler::reach::{PreOrder, Reach, Segment};
 use crate::scheduler::tree::{BLOCK, ClassTree};
 use smallvec::SmallVec;
 use std::ops::Range;
 
 /// Weight of PodTopologySpread.
 const WEIGHT: i64 = 2;
-/// Nodes that are looked at in the order of ties before the blocks are.
-const WALK_MAX: usize = 8;
 /// Numbers of pods, from a cell's least on, for which what spreading adds is worked out beforehand.
 const READY: usize = 8;
 
@@ -52,20 +50,14 @@ impl Field<'_> {
     /// Place of the best node: among equals the first in pre-order of the implicit heap over those looked at, of which there is one at
     /// least. `open`: as for [`Reach::fill`], without regard to cells. Returns how many nodes were looked at one by one, too.
     pub(super) fn best(&self, kept: &mut Kept, tops: &mut Tops, open: impl Fn(usize) -> u64) -> (usize, u64) {
-        if self.reach.len == 1 {
-            return (self.reach.place(0), 0);
-        }
         let spans = self.spans(&mut kept.spans, &open);
         let judge = Judge::new(self, spans);
         let bound = judge.bound(kept, tops);
-        for (walked, at) in in_pre_order(self.reach.len).take(WALK_MAX).enumerate() {
-            let place = self.reach.place(at);
-            if judge.total(place) == bound {
-                return (place, walked as u64 + 1);
-            }
+        let first = self.reach.first();
+        if judge.total(first) == bound {
+            return (first, 1);
         }
-        let (at, looked) = judge.search(kept, tops, &open, bound);
-        (self.reach.place(at), looked + WALK_MAX as u64)
+        judge.search(kept, tops, &open, bound)
     }
 
     fn by_node(&self) -> bool {
@@ -244,29 +236,29 @@ impl<'j> Judge<'j> {
         let (segment, bound) = (&self.field.reach.segments[nth], kept.bounds[nth]);
         let mut found = 0;
         for &cell in &self.there {
-            let own = tops.of(cell)[segment.block];
-            let mut places = tops.places(cell, segment.block);
-            if self.field.by_node() {
-                let (least, most) = (kept.spans.least(cell)[segment.block], kept.spans.most(cell)[segment.block]);
-                let lowest = least.max(self.spans[cell].least);
-                if least > most || own + self.added(cell, lowest) != bound {
-                    continue;
+            let (own, block) = (tops.of(cell)[segment.block], segment.block);
+            if !self.field.by_node() {
+                if own + self.added(cell, 0) == bound {
+                    found |= tops.places(cell, block) & segment.places;
                 }
-                if least < lowest || least < most && self.added(cell, least + 1) == self.added(cell, least) {
-                    // Those with the least are not looked at, or one pod more makes no difference.
-                    let (best, places) = self.best_of(segment);
-                    return if best == bound { places } else { 0 };
-                }
-                places &= kept.spans.places(cell, segment.block);
-            } else if own + self.added(cell, 0) != bound {
                 continue;
             }
-            found |= places & segment.places;
+            let (least, most) = (kept.spans.least(cell)[block], kept.spans.most(cell)[block]);
+            let lowest = least.max(self.spans[cell].least);
+            if least > most || own + self.added(cell, lowest) != bound {
+                continue;
+            }
+            if least < lowest || least < most && self.added(cell, least + 1) == self.added(cell, least) {
+                // Those with the least are not looked at, or one pod more makes no difference.
+                let (best, places) = self.best_of(segment);
+                return if best == bound { places } else { 0 };
+            }
+            found |= tops.places(cell, block) & kept.spans.places(cell, block) & segment.places;
         }
         found
     }
 
-    /// Position of the first of the best, and how many nodes were looked at one by one. `bound`: the highest bound of all.
+    /// Place of the first of the best, and how many nodes were looked at one by one. `bound`: the highest bound of all.
     fn search(&self, kept: &mut Kept, tops: &Tops, open: &impl Fn(usize) -> u64, bound: i32) -> (usize, u64) {
         let mut first = First::default();
         for (nth, segment) in self.field.reach.segments.iter().enumerate().filter(|(nth, _)| kept.bounds[*nth] == bound) {
@@ -275,7 +267,7 @@ impl<'j> Judge<'j> {
             }
         }
         let looked = if first.found.is_none() { self.search_below(kept, open, &mut first) } else { 0 };
-        (first.found.map_or(0, |(_, at)| at), looked)
+        (first.found.map_or(0, |(_, place)| place), looked)
     }
 
     /// The same where no node has the highest bound.

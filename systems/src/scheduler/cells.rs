@@ -76,7 +76,9 @@ pub(super) struct Tops {
     seen: Vec<u32>,
     /// For each cell, and in it for each block; [`NOWHERE`] where no node can run the pod.
     best: Vec<i32>,
-    /// The places that have it.
+    /// Number of cells.
+    width: usize,
+    /// For each block, and in it for each cell, the places that have it.
     places: Vec<u64>,
 }
 
@@ -92,7 +94,7 @@ impl Tops {
     pub(super) fn catch_up(&mut self, blocks: Range<usize>, tree: &ClassTree, cells: &Cells) {
         let all = cells.blocks();
         if self.seen.len() != all {
-            self.seen = vec![0; all];
+            (self.seen, self.width) = (vec![0; all], cells.len());
             self.best = vec![NOWHERE; all * cells.len()];
             self.places = vec![0; all * cells.len()];
         }
@@ -110,7 +112,7 @@ impl Tops {
             for cell in 0..cells.len() {
                 let feasible = best[cell] != INFEASIBLE;
                 self.best[cell * all + block] = if feasible { best[cell] } else { NOWHERE };
-                self.places[cell * all + block] = if feasible { places[cell] } else { 0 };
+                self.places[block * cells.len() + cell] = if feasible { places[cell] } else { 0 };
             }
         }
     }
@@ -122,7 +124,7 @@ impl Tops {
 
     /// The places of a block that have the best score of a cell.
     pub(super) fn places(&self, cell: usize, block: usize) -> u64 {
-        self.places[cell * self.seen.len() + block]
+        self.places[block * self.width + cell]
     }
 }
 
@@ -171,10 +173,17 @@ pub(super) struct Spans {
     /// For each cell, and in it for each block; as in [`Span::NONE`] where there is no node.
     least: Vec<i32>,
     most: Vec<i32>,
-    /// The places that have the least.
-    places: Vec<u64>,
-    /// The places that have the most.
-    most_places: Vec<u64>,
+    /// Number of cells.
+    width: usize,
+    /// For each block, and in it for each cell.
+    places: Vec<OfExtremes>,
+}
+
+/// The places of a block that have the least and the most of a cell.
+#[derive(Debug, Clone, Copy, Default)]
+struct OfExtremes {
+    least: u64,
+    most: u64,
 }
 
 impl Spans {
@@ -190,17 +199,18 @@ impl Spans {
             return;
         }
         let (at, pods) = (cell * self.stamps.len() + block, pods as i32);
+        let places = &mut self.places[block * self.width + cell];
         self.rounds[block] += 1;
-        self.places[at] &= !bit;
-        if self.places[at] == 0 {
+        places.least &= !bit;
+        if places.least == 0 {
             // It was the only one with the least.
             self.stamps[block] = 0;
         }
         if pods > self.most[at] {
-            (self.most[at], self.most_places[at]) = (pods, 0);
+            (self.most[at], places.most) = (pods, 0);
         }
         if pods == self.most[at] {
-            self.most_places[at] |= bit;
+            places.most |= bit;
         }
     }
 
@@ -215,37 +225,37 @@ impl Spans {
     pub(super) fn catch_up(&mut self, blocks: Range<usize>, tree: &ClassTree, cells: &Cells, counted: &[u32], open: impl Fn(usize) -> u64) {
         let all = cells.blocks();
         if self.stamps.len() != all {
-            self.stamps = vec![0; all];
+            (self.stamps, self.width) = (vec![0; all], cells.len());
             // Of no use again what was made of them before.
             let next = self.rounds.iter().max().map_or(1, |round| round + 1);
             self.rounds = vec![next; all];
             self.open = vec![0; all];
             self.least = vec![Span::NONE.least; all * cells.len()];
             self.most = vec![Span::NONE.most; all * cells.len()];
-            self.places = vec![0; all * cells.len()];
-            self.most_places = vec![0; all * cells.len()];
+            self.places = vec![OfExtremes::default(); all * cells.len()];
         }
         for block in stale(&self.stamps, tree.stamps(), blocks) {
             self.stamps[block] = tree.stamps()[block];
             self.rounds[block] += 1;
             self.open[block] = open(block);
-            let (mut spans, mut places, mut most_places) = ([Span::NONE; CELLS_MAX], [0; CELLS_MAX], [0; CELLS_MAX]);
+            let (mut spans, mut places) = ([Span::NONE; CELLS_MAX], [OfExtremes::default(); CELLS_MAX]);
             each(block, self.open[block], |place| {
                 let (cell, pods) = (cells.at(place), counted[place] as i32);
-                if pods < spans[cell].least {
-                    places[cell] = 0;
+                let (span, places) = (&mut spans[cell], &mut places[cell]);
+                if pods < span.least {
+                    places.least = 0;
                 }
-                if pods > spans[cell].most {
-                    most_places[cell] = 0;
+                if pods > span.most {
+                    places.most = 0;
                 }
-                spans[cell].add(pods);
-                places[cell] |= u64::from(pods == spans[cell].least) << (place % BLOCK);
-                most_places[cell] |= u64::from(pods == spans[cell].most) << (place % BLOCK);
+                span.add(pods);
+                places.least |= u64::from(pods == span.least) << (place % BLOCK);
+                places.most |= u64::from(pods == span.most) << (place % BLOCK);
             });
             for cell in 0..cells.len() {
                 let at = cell * all + block;
                 (self.least[at], self.most[at]) = (spans[cell].least, spans[cell].most);
-                (self.places[at], self.most_places[at]) = (places[cell], most_places[cell]);
+                self.places[block * cells.len() + cell] = places[cell];
             }
         }
     }
@@ -265,15 +275,19 @@ impl Spans {
         &self.most[cell * self.stamps.len()..(cell + 1) * self.stamps.len()]
     }
 
+    fn of_extremes(&self, cell: usize, block: usize) -> OfExtremes {
+        self.places[block * self.width + cell]
+    }
+
     /// The places of a block that have the least count of a cell.
     pub(super) fn places(&self, cell: usize, block: usize) -> u64 {
-        self.places[cell * self.stamps.len() + block]
+        self.of_extremes(cell, block).least
     }
 
     /// The span of some places of a block, all of a cell and able to run the pod; `None` when what is known of the block does not say.
     pub(super) fn of_part(&self, cell: usize, block: usize, places: u64) -> Option<Span> {
-        let at = cell * self.stamps.len() + block;
-        let known = self.places[at] & places != 0 && self.most_places[at] & places != 0;
+        let (at, of_extremes) = (cell * self.stamps.len() + block, self.of_extremes(cell, block));
+        let known = of_extremes.least & places != 0 && of_extremes.most & places != 0;
         known.then(|| Span { least: self.least[at], most: self.most[at] })
     }
 }

@@ -19,13 +19,13 @@ impl Segment {
         first_in_pre_order(self.before, self.before + self.places.count_ones() as usize)
     }
 
-    /// The first in pre-order of some of its places, and its position.
+    /// The first in pre-order of some of its places.
     pub(super) fn first_of(&self, places: u64) -> Option<(PreOrder, usize)> {
         let (mut first, mut rest) = (None, places);
         while rest != 0 {
-            let before = self.places & ((1 << rest.trailing_zeros()) - 1);
-            let at = self.before + before.count_ones() as usize;
-            first = [(pre_order(at), at)].into_iter().chain(first).min();
+            let nth = rest.trailing_zeros() as usize;
+            let (at, place) = (self.before + (self.places & ((1 << nth) - 1)).count_ones() as usize, self.block * BLOCK + nth);
+            first = [(pre_order(at), place)].into_iter().chain(first).min();
             // What follows comes earlier only where another level of the heap begins.
             let next_level = (at + 2).next_power_of_two() - 1;
             if next_level >= self.before + self.places.count_ones() as usize {
@@ -45,8 +45,6 @@ pub(super) struct Reach {
     pub(super) len: usize,
     /// How many were asked whether they can.
     pub(super) examined: usize,
-    /// Segments for each node, in parts of 2^32: where to begin the search for one.
-    share: u64,
 }
 
 impl Reach {
@@ -55,55 +53,32 @@ impl Reach {
     pub(super) fn fill(&mut self, places: usize, start: usize, wanted: usize, open: impl Fn(usize) -> u64) {
         self.segments.clear();
         (self.len, self.examined) = (0, places);
-        let (blocks, first) = (places.div_ceil(BLOCK), start / BLOCK);
-        let from_start = u64::MAX << (start % BLOCK);
-        for nth in 0..=blocks {
-            let block = if first + nth >= blocks { first + nth - blocks } else { first + nth };
-            let part = match nth {
-                0 => from_start,
-                nth if nth == blocks => !from_start,
-                _ => u64::MAX,
-            };
+        let (blocks, first, from_start) = (places.div_ceil(BLOCK), start / BLOCK, u64::MAX << (start % BLOCK));
+        let mut take = |block: usize, part: u64| {
             let all = open(block);
             let mut taken = all & part;
-            if taken == 0 {
-                continue;
-            }
             // All are open, as most often.
             let mut count = if taken == u64::MAX { BLOCK } else { taken.count_ones() as usize };
             let done = self.len + count >= wanted;
-            if done {
+            if done && count > 0 {
                 count = wanted - self.len;
                 let last = select(taken, count - 1);
                 taken &= u64::MAX >> (BLOCK - 1 - last);
                 self.examined = (block * BLOCK + last + places - start) % places + 1;
             }
-            self.segments.push(Segment { block, before: self.len, places: taken, whole: taken == all });
-            self.len += count;
-            if done {
-                break;
+            if count > 0 {
+                self.segments.push(Segment { block, before: self.len, places: taken, whole: taken == all });
+                self.len += count;
             }
-        }
-        self.share = ((self.segments.len() as u64) << 32) / (self.len.max(1) as u64);
+            done
+        };
+        let mut whole = (first + 1..blocks).chain(0..first);
+        let _enough = take(first, from_start) || whole.any(|block| take(block, u64::MAX)) || take(first, !from_start);
     }
 
-    /// Which segment has the nth node, which must exist.
-    pub(super) fn segment_of(&self, nth: usize) -> usize {
-        // Blocks hold about equally many.
-        let mut at = ((nth as u64 * self.share) >> 32) as usize;
-        while self.segments[at].before > nth {
-            at -= 1;
-        }
-        while self.segments.get(at + 1).is_some_and(|next| next.before <= nth) {
-            at += 1;
-        }
-        at
-    }
-
-    /// Place of the nth node, which must exist.
-    pub(super) fn place(&self, nth: usize) -> usize {
-        let segment = &self.segments[self.segment_of(nth)];
-        segment.block * BLOCK + select(segment.places, nth - segment.before)
+    /// Place of the first node, which must exist.
+    pub(super) fn first(&self) -> usize {
+        self.segments[0].block * BLOCK + self.segments[0].places.trailing_zeros() as usize
     }
 }
 
@@ -123,13 +98,13 @@ pub(super) fn select(mut bits: u64, nth: usize) -> usize {
 }
 
 /// Sorts positions of an implicit binary heap in pre-order: the path from the root, left-aligned, then its length.
-pub(super) type PreOrder = (u64, u32);
+pub(super) type PreOrder = u64;
 
-/// The place of a position in pre-order.
+/// The place of a position in pre-order; there are fewer than 2^57 positions.
 pub(super) fn pre_order(position: usize) -> PreOrder {
     let number = position as u64 + 1;
     let zeros = number.leading_zeros();
-    ((number << zeros) << 1, 64 - zeros)
+    ((number << zeros) << 1) | u64::from(64 - zeros)
 }
 
 /// The least [`pre_order`] of the positions `from..to`, of which there is one at least.
@@ -138,26 +113,6 @@ fn first_in_pre_order(from: usize, to: usize) -> PreOrder {
     let next_level = (from + 1).next_power_of_two() - 1;
     let first = pre_order(from);
     if from < next_level && next_level < to { first.min(pre_order(next_level)) } else { first }
-}
-
-/// Positions of an implicit binary heap of a size in pre-order.
-pub(super) fn in_pre_order(len: usize) -> impl Iterator<Item = usize> {
-    let mut next = (len > 0).then_some(0);
-    std::iter::from_fn(move || {
-        let at = next?;
-        next = Some(2 * at + 1).filter(|&left| left < len).or_else(|| {
-            // Up until a left child with a sibling on its right.
-            let mut at = at;
-            while at > 0 {
-                if at % 2 == 1 && at + 1 < len {
-                    return Some(at + 1);
-                }
-                at = (at - 1) / 2;
-            }
-            None
-        });
-        Some(at)
-    })
 }
 
 #[cfg(test)]
@@ -178,20 +133,28 @@ mod tests {
             for (from, to) in (0..len).flat_map(|from| (from + 1..=len).map(move |to| (from, to))) {
                 assert_eq!(Some(first_in_pre_order(from, to)), (from..to).map(pre_order).min(), "{from}..{to}");
             }
-            assert_eq!((&sorted, in_pre_order(len).collect::<Vec<_>>()), (&walked, walked.clone()));
+            assert_eq!(sorted, walked);
         }
     }
 
     #[test]
     fn a_reach_goes_round_the_end_and_stops_at_enough() {
+        let filled = |start: usize, wanted: usize, open: &dyn Fn(usize) -> u64| {
+            let mut reach = Reach::default();
+            reach.fill(68, start, wanted, open);
+            let mut list = Vec::new();
+            for segment in &reach.segments {
+                assert_eq!(segment.before, list.len());
+                list.extend((0..BLOCK).filter(|nth| segment.places >> nth & 1 == 1).map(|nth| segment.block * BLOCK + nth));
+            }
+            assert_eq!((list.len(), list[0]), (reach.len, reach.first()));
+            (list, reach.examined)
+        };
         let open = |block: usize| [!0b10, 0b1111][block];
-        let mut reach = Reach::default();
-        reach.fill(68, 66, 4, open);
-        let places: Vec<usize> = (0..reach.len).map(|nth| reach.place(nth)).collect();
-        assert_eq!((places, reach.examined), (vec![66, 67, 0, 2], 5));
-        reach.fill(68, 66, 68, open);
-        assert_eq!((reach.len, reach.examined, reach.place(66)), (67, 68, 65));
-        reach.fill(68, 3, 5, |block| if block == 0 { 0b111 } else { 0 });
-        assert_eq!((reach.len, reach.examined, reach.place(2)), (3, 68, 2));
+        assert_eq!(filled(66, 4, &open), (vec![66, 67, 0, 2], 5));
+        let (list, examined) = filled(66, 68, &open);
+        assert_eq!((list.len(), examined, list[66]), (67, 68, 65));
+        assert_eq!(filled(3, 5, &|block| if block == 0 { 0b111 } else { 0 }), (vec![0, 1, 2], 68));
+        assert_eq!(filled(64, 68, &|_| 0b1111), (vec![64, 65, 66, 67, 0, 1, 2, 3], 68));
     }
 }

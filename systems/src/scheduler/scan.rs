@@ -137,12 +137,6 @@ fn add_spread_of_one(totals: &mut [i64], weights: &Weights, counter: &Counter, f
 /// The place of the best total: among equals the first in pre-order.
 fn first_best(totals: &[i64]) -> usize {
     let best = totals.iter().copied().max().unwrap_or(0);
-    let mut found = (usize::MAX, (u64::MAX, u32::MAX));
-    for at in totals.iter().enumerate().filter(|(_, total)| **total == best).map(|(at, _)| at) {
-        let order = pre_order(at);
-        if order < found.1 {
-            found = (at, order);
-        }
-    }
-    found.0
+    let equal = totals.iter().enumerate().filter(|(_, total)| **total == best).map(|(at, _)| at);
+    equal.min_by_key(|&at| pre_order(at)).unwrap_or(0)
 }
