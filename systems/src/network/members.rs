@@ -2,7 +2,6 @@
 
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
-use wavetank_engine::api::objects::Row;
 use wavetank_engine::api::store::{Listing, View};
 use wavetank_engine::hash::LookupMap;
 use wavetank_engine::ids::{Kind, ObjRef, Uid};
@@ -73,21 +72,24 @@ pub fn members<Q: Send + Sync + 'static>(
     let mut by_ports = ByPorts::new();
     let Some(selector) = service.selector else { return by_ports };
     let subdomain = names.find(&names.render(name));
+    let selects = |set: LabelSetId| reads.selectors.matches(selector, labels, set);
     let pods: Vec<ObjRef> = match reads.sets.fewest(reads.selectors.get(selector)) {
-        Some(sets) => sets.iter().flat_map(|&set| reads.listing.labelled(namespace, set)).collect(),
-        None => reads.listing.in_namespace(Kind::Pod, namespace).collect(),
+        Some(sets) => {
+            let sets = sets.iter().filter(|set| selects(**set));
+            sets.flat_map(|&set| reads.listing.labelled(namespace, set)).collect()
+        }
+        None => {
+            let pods = reads.listing.in_namespace(Kind::Pod, namespace);
+            pods.filter(|&pod| reads.listing.row(pod).is_some_and(|row| selects(row.labels))).collect()
+        }
     };
     // Pods of one class resolve ports alike.
     let mut by_class: SmallVec<[(ClassId, Vec<Endpoint>); 4]> = SmallVec::new();
     for pod in pods {
-        let Some(row) = reads.listing.row(pod) else { continue };
-        if reads.selectors.matches(selector, labels, row.labels)
-            && let Some((class, endpoint)) = member(reads, zones, labels, names, (service, subdomain), pod, row)
-        {
-            match by_class.iter_mut().find(|of_class| of_class.0 == class) {
-                Some((_, list)) => list.push(endpoint),
-                None => by_class.push((class, vec![endpoint])),
-            }
+        let Some((class, endpoint)) = member(reads, zones, labels, names, (service, subdomain), pod) else { continue };
+        match by_class.iter_mut().find(|of_class| of_class.0 == class) {
+            Some((_, list)) => list.push(endpoint),
+            None => by_class.push((class, vec![endpoint])),
         }
     }
     for (class, list) in by_class {
@@ -106,16 +108,14 @@ fn member<Q: Send + Sync + 'static>(
     names: &Names,
     (service, subdomain): (&Service, Option<Sym>),
     pod: ObjRef,
-    row: &Row,
 ) -> Option<(ClassId, Endpoint)> {
-    let (spec, status, meta) = (reads.pods.get(pod)?, reads.statuses.get(pod)?, reads.metas.get(pod)?);
-    if status.pod_ip == 0 {
-        return None;
-    }
+    // Many have no address yet, so nothing else of them is looked at.
+    let status = reads.statuses.get(pod).filter(|status| status.pod_ip != 0)?;
+    let (spec, meta) = (reads.pods.get(pod)?, reads.metas.get(pod)?);
     let class = reads.classes.get(spec.class);
     let named = !class.subdomain.is_empty() && Some(class.subdomain) == subdomain;
     let facts = PodFacts {
-        name: row.key.name,
+        name: meta.name,
         hostname: if named { class.hostname } else { Sym::EMPTY },
         uid: Some(pod.uid),
         ip: status.pod_ip,
