@@ -92,6 +92,14 @@ struct Known {
     touched: (bool, usize),
 }
 
+/// A pod that policies of one's own learnt from.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Learnt {
+    uid: Uid,
+    kind: PodKind,
+    annotations: LabelSetId,
+}
+
 /// A node as the scheduler last saw it: after a resume, what changes next is judged against this.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct SeenNode {
@@ -257,6 +265,17 @@ impl SchedulerCache {
         Some((incoming, kind))
     }
 
+    /// Lets policies of one's own learn from a pod, if they did not yet. Returns it when they did.
+    pub(super) fn learn(&mut self, pod: ObjRef, reads: &Reads, names: &mut Names) -> Option<Learnt> {
+        if !self.own.would_learn(pod.uid) {
+            return None;
+        }
+        let (incoming, kind) = self.incoming(pod, reads, names)?;
+        let seat = incoming.resident.own?;
+        self.own.learn(&seat, Texts { labels: &reads.labels, names });
+        Some(Learnt { uid: pod.uid, kind, annotations: seat.annotations })
+    }
+
     /// How pods of a kind count on a node, where pods of it are or were counted.
     pub(super) fn resident_known(&self, kind: PodKind) -> Option<&Resident> {
         self.residents.get(&kind).map(|known| &known.resident)
@@ -358,6 +377,12 @@ impl SchedulerCache {
             self.own = registry::chosen(&reads.policies, &mut profile);
             let words = Words::intern(names, &config.scheduler_name);
             self.served.push(Served { name: words.source, profile, words });
+        }
+        for pod in &state.learnt {
+            let resident = self.resident(pod.kind, reads, names);
+            let PodKind { namespace, labels, .. } = pod.kind;
+            let seat = Seat { uid: pod.uid, namespace, labels, annotations: pod.annotations, class: resident.class, allotted: None };
+            self.own.learn(&seat, Texts { labels: &reads.labels, names });
         }
         for &node in &state.seen_nodes {
             if let Some(seen) = state.seen.get(&node.uid) {

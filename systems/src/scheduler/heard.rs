@@ -68,6 +68,7 @@ pub(super) fn pod_changed(
         }
         if let Some(placed) = now_placed {
             state.placed.insert(pod, placed);
+            state.learnt.extend(cache.learn(pod, reads, names));
             cache.welcome(pod, placed, &mut state.allotted, reads, names);
             cache.count(placed, true, reads, names);
         }

@@ -56,7 +56,7 @@ pub mod work;
 
 use bevy_ecs::prelude::{Res, ResMut};
 use bevy_ecs::resource::Resource;
-use cache::{Placed, PodKind, SchedulerCache, SeenNode};
+use cache::{Learnt, Placed, PodKind, SchedulerCache, SeenNode};
 use cycle::Decision;
 use feed::SeenStorage;
 use own::Allotment;
@@ -138,6 +138,8 @@ pub struct SchedulerState {
     binding: LookupMap<Uid, Waiting>,
     /// What pods counted on a node were allotted there by policies of one's own.
     allotted: LookupMap<Uid, Allotment>,
+    /// Pods that policies of one's own learnt from, in that order.
+    learnt: Vec<Learnt>,
     /// What pods were that no node could take when they were tried last.
     refused: LookupMap<Uid, PodKind>,
     /// Waiting pods whose victims' deletion was asked for and not answered yet.
@@ -248,13 +250,11 @@ fn sync(
     }
     cache.trim();
     state.queue.flush(work.now());
-    let attempt = latency.table().scheduling_attempt;
-    if attempt.0 == 0 {
+    let lasts = latency.table().scheduling_attempt;
+    if lasts.0 == 0 {
         cache.begins(state.queue.is_ready());
         while let Some(waiting) = state.queue.pop() {
-            explain::explain(waiting, state, cache, &reads, &mut names, work.now());
-            schedule_one(waiting, state, cache, &reads, &mut names, &mut work, &mut events);
-            cache.decided();
+            attempt(waiting, state, cache, &reads, &mut names, &mut work, &mut events);
         }
     } else {
         // Decided on what is known when the attempt begins; bindings leave when it ends.
@@ -263,10 +263,8 @@ fn sync(
             && let Some(waiting) = state.queue.pop()
         {
             cache.begins(true);
-            explain::explain(waiting, state, cache, &reads, &mut names, work.now());
-            schedule_one(waiting, state, cache, &reads, &mut names, &mut work, &mut events);
-            cache.decided();
-            state.attempt_ends = Some(work.now() + attempt);
+            attempt(waiting, state, cache, &reads, &mut names, &mut work, &mut events);
+            state.attempt_ends = Some(work.now() + lasts);
         }
         if let Some(at) = state.attempt_ends.filter(|_| state.queue.is_ready()) {
             work.wake_at(SINGLE, at);
@@ -313,6 +311,21 @@ impl Words {
     }
 }
 
+fn attempt(
+    waiting: Waiting,
+    state: &mut SchedulerState,
+    cache: &mut SchedulerCache,
+    reads: &Reads,
+    names: &mut Names,
+    work: &mut Work<SchedulerQueue>,
+    events: &mut Events,
+) {
+    state.learnt.extend(cache.learn(waiting.pod, reads, names));
+    explain::explain(waiting, state, cache, reads, names, work.now());
+    schedule_one(waiting, state, cache, reads, names, work, events);
+    cache.decided();
+}
+
 fn schedule_one(
     waiting: Waiting,
     state: &mut SchedulerState,
@@ -334,9 +347,8 @@ fn schedule_one(
     let key = cache.refused_by_node(&incoming, kind, reads).then_some((kind, meta.annotations));
     let about = wavetank_engine::ids::ObjectKey { kind: Kind::Pod, namespace: meta.namespace, name: meta.name };
     let mut about = About { waiting, key: about, incoming: &incoming, kind, standing: key, kept: None };
-    // Policies of one's own may want to see every pod once.
     if !cache.refusals.is_empty()
-        && let Some(key) = key.filter(|_| waiting.failures > 0 || cache.own.is_empty())
+        && let Some(key) = key
         && let Some(mut kept) = refused::still_refused(&key, &incoming, cache, reads, names)
     {
         let said = kept.said(&cache.cycle(&incoming, reads, names)).filter(|_| !reads.checking.0).cloned();

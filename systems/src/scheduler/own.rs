@@ -14,6 +14,7 @@ use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use wavetank_engine::hash::LookupSet;
 use wavetank_engine::ids::Uid;
 use wavetank_engine::model::labels::{LabelSetId, LabelSets};
 use wavetank_engine::model::select::Requirement;
@@ -22,7 +23,7 @@ use wavetank_engine::words;
 
 /// A filter, a score, or both.
 ///
-/// Every answer must follow from what it is given and from the arguments that the policy was made with.
+/// Every answer must follow from what it is given, from the arguments that the policy was made with, and from what it learnt.
 pub trait Policy: Send + Sync + 'static {
     /// What it keeps of each node; `()` for nothing.
     type Node: Clone + Send + Sync + 'static;
@@ -56,6 +57,15 @@ pub trait Policy: Send + Sync + 'static {
     fn allot(&self, _pod: &Self::Pod, _node: &NodeView<'_, Self::Node>) -> Option<Allotment> {
         None
     }
+
+    /// Whether it learns from pods.
+    fn learns(&self) -> bool {
+        false
+    }
+
+    /// Takes in a pod that is tried, or that comes to a node past the scheduler, before anything is asked about it: each pod once. After a
+    /// resume all of them are told again in the same order.
+    fn learn(&mut self, _pod: &PodView<'_>) {}
 
     /// A pod comes to the node (`add`) or leaves it, with what it was allotted there.
     fn count(&self, _node: &mut Self::Node, _pod: &PodView<'_>, _allotted: &[u32], _add: bool) {}
@@ -284,6 +294,8 @@ pub fn least_first<T: Ord + Clone>(values: &[T]) -> Vec<i64> {
 /// A policy whose types are hidden.
 pub(super) trait Hidden: Send + Sync {
     fn refuses_by_node(&self) -> bool;
+    fn learns(&self) -> bool;
+    fn learn(&mut self, seat: &Seat, texts: Texts);
     fn put_node(&mut self, number: u32, facts: &NodeFacts, seats: &BTreeMap<Uid, Arc<Seat>>, texts: Texts);
     fn count(&mut self, number: u32, seat: &Seat, texts: Texts, add: bool);
     fn allot(&self, own: &Own, nodes: &NodeTable, number: u32, about: &About) -> Option<Allotment>;
@@ -349,6 +361,14 @@ impl<P: Policy> Hidden for Kept<P> {
 
     fn refuses_by_node(&self) -> bool {
         self.policy.refuses_by_node()
+    }
+
+    fn learns(&self) -> bool {
+        self.policy.learns()
+    }
+
+    fn learn(&mut self, seat: &Seat, texts: Texts) {
+        self.policy.learn(&PodView { seat, texts });
     }
 
     fn begin<'c>(&'c self, cycle: &Cycle<'c>, own: &'c Own) -> Box<dyn Begun + 'c> {
@@ -425,6 +445,8 @@ pub(super) struct Chosen {
 pub struct Own {
     pub(super) chosen: Vec<Chosen>,
     seats: Vec<BTreeMap<Uid, Arc<Seat>>>,
+    /// Pods that policies learnt from.
+    learnt: LookupSet<Uid>,
 }
 
 impl std::fmt::Debug for Own {
@@ -477,6 +499,17 @@ impl Own {
     /// Whether every refusal stands until its node changes.
     pub(super) fn refuse_by_node(&self) -> bool {
         self.chosen.iter().all(|chosen| chosen.policy.refuses_by_node())
+    }
+
+    /// Whether any of them would learn from a pod.
+    pub(super) fn would_learn(&self, uid: Uid) -> bool {
+        self.chosen.iter().any(|chosen| chosen.policy.learns()) && !self.learnt.contains(&uid)
+    }
+
+    /// Lets policies learn from a pod.
+    pub(super) fn learn(&mut self, seat: &Seat, texts: Texts) {
+        self.learnt.insert(seat.uid);
+        self.chosen.iter_mut().for_each(|chosen| chosen.policy.learn(seat, texts));
     }
 
     /// The filters of a cycle.

@@ -14,15 +14,16 @@ use crate::scheduler::policies::gpus::{Cards, Demand, REFUSAL};
 use crate::scheduler::registry::Making;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use wavetank_engine::hash::{LookupMap, LookupSet};
-use wavetank_engine::ids::Uid;
+use wavetank_engine::hash::LookupMap;
 
 const MODEL: &str = "alibabacloud.com/gpu-card-model";
 
 /// The policy.
 pub struct Fgd {
-    /// What is to come; `None`: it is learnt.
-    known: Option<Workload>,
+    /// What is to come.
+    workload: Workload,
+    /// Whether it is learnt.
+    learns: bool,
     memory: Mutex<Memory>,
     /// Number of states made so far: each gets another.
     states: AtomicU64,
@@ -63,14 +64,12 @@ pub struct FgdNode {
     state: u64,
 }
 
-/// What was computed before, by pod and node; and pods seen, where the workload is learnt.
+/// What was computed before, by pod and node.
 #[derive(Default)]
 struct Memory {
     numbers: LookupMap<Demand, usize>,
     /// By number of the pod's demand and of the node: the state that it was computed for, and the descent.
     known: Vec<Vec<(u64, i64)>>,
-    learnt: Workload,
-    seen: LookupSet<Uid>,
 }
 
 impl Workload {
@@ -145,8 +144,7 @@ impl Fgd {
             let demand = Demand { cpu: shape.cpu_millicores, memory: shape.memory_bytes, gpus: shape.gpus, share: shape.gpu_milli as i64 };
             workload.add(&demand, &shape.models, shape.pods as i64);
         }
-        let known = (!making.workload.is_empty()).then_some(workload);
-        Ok(Fgd { known, memory: Mutex::default(), states: AtomicU64::new(1) })
+        Ok(Fgd { workload, learns: making.workload.is_empty(), memory: Mutex::default(), states: AtomicU64::new(1) })
     }
 
     fn next_state(&self) -> u64 {
@@ -170,22 +168,23 @@ impl Policy for Fgd {
     fn node(&self, node: &NodeView<()>) -> FgdNode {
         let model = node.label(MODEL);
         let runs = |models: &Vec<String>| model.is_some_and(|model| models.iter().any(|known| known == model));
-        let runs = self.known.iter().flat_map(|known| &known.models).map(runs).collect();
+        let runs = self.workload.models.iter().map(runs).collect();
         FgdNode { cards: Cards::of(node), runs, state: self.next_state() }
     }
 
     fn pod(&self, pod: &PodView, _: &ClusterView) -> Demand {
-        let demand = Demand::of(pod);
-        if self.known.is_none() {
-            self.with_memory(|memory| {
-                if memory.seen.insert(pod.uid()) {
-                    memory.learnt.add(&demand, &[], 1);
-                    memory.known.clear();
-                    memory.numbers.clear();
-                }
-            });
+        Demand::of(pod)
+    }
+
+    fn learns(&self) -> bool {
+        self.learns
+    }
+
+    fn learn(&mut self, pod: &PodView) {
+        if self.learns {
+            self.workload.add(&Demand::of(pod), &[], 1);
+            self.memory = Mutex::default();
         }
-        demand
     }
 
     fn refusal(&self, pod: &Demand, node: &NodeView<FgdNode>) -> Option<String> {
@@ -198,8 +197,7 @@ impl Policy for Fgd {
 
     fn scores(&self, pod: &Demand, nodes: &[NodeView<FgdNode>]) -> Option<Vec<i64>> {
         let values = self.with_memory(|memory| {
-            let Memory { numbers, known, learnt, .. } = memory;
-            let workload = self.known.as_ref().unwrap_or(learnt);
+            let Memory { numbers, known } = memory;
             let number = *numbers.entry(*pod).or_insert(known.len());
             if number == known.len() {
                 known.push(Vec::new());
@@ -212,7 +210,7 @@ impl Policy for Fgd {
                 }
                 if row[at].0 != node.state.state {
                     let (cpu, memory) = room(node);
-                    row[at] = (node.state.state, workload.steepest(pod, node.state, cpu, memory).0);
+                    row[at] = (node.state.state, self.workload.steepest(pod, node.state, cpu, memory).0);
                 }
                 row[at].1
             };
@@ -223,7 +221,7 @@ impl Policy for Fgd {
 
     fn allot(&self, pod: &Demand, node: &NodeView<FgdNode>) -> Option<Allotment> {
         let (cpu, memory) = room(node);
-        let found = self.with_memory(|known| self.known.as_ref().unwrap_or(&known.learnt).steepest(pod, node.state, cpu, memory));
+        let found = self.workload.steepest(pod, node.state, cpu, memory);
         (pod.gpus > 0).then_some(found.1)
     }
 
