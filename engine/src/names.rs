@@ -100,6 +100,11 @@ impl Names {
         self.find(base).map(|base| Name { base, suffix })
     }
 
+    /// The whole text of `name` as a symbol, made if new.
+    pub fn whole(&mut self, name: Name) -> Sym {
+        if name.suffix == 0 { name.base } else { self.sym(&self.render(name)) }
+    }
+
     /// A name made from a base (with its dash) and one of 27^5 suffixes.
     pub fn generated(base: Sym, number: u32) -> Name {
         Name { base, suffix: 1 + number % SUFFIXES }
@@ -223,6 +228,8 @@ mod tests {
             assert_eq!(names.render(name), text);
             assert_eq!(names.show(name).to_string(), text);
             assert_eq!(names.find_name(text), Some(name));
+            let whole = names.whole(name);
+            assert_eq!(names.text(whole), text);
         }
         let base = names.sym("web-");
         let made = Names::generated(base, 12_345);

@@ -55,8 +55,7 @@ pub(super) fn connect(sim: &mut Simulation, new: &mut NewObject) {
                 let silent = condition(&status.conditions, words::READY)
                     .is_some_and(|ready| ready.status == crate::model::meta::ConditionStatus::Unknown);
                 if silent {
-                    let name = sim.get::<Names>().render(new.meta.name);
-                    let name = sim.get_mut::<Names>().sym(&name);
+                    let name = sim.get_mut::<Names>().whole(new.meta.name);
                     let now = sim.now();
                     sim.get_mut::<NodeFaults>().set(name, Some(Fault::Failed), now);
                 }

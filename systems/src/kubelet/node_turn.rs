@@ -12,8 +12,7 @@ use wavetank_engine::scene::faults::Fault;
 pub(super) fn turn(work: &mut Work<Kubelet>, cluster: &mut Cluster, item: &Item) {
     let object = item.object;
     let Some(meta) = cluster.metas.get(object) else { return };
-    let text = cluster.names.render(meta.name);
-    let sym = cluster.names.sym(&text);
+    let sym = cluster.names.whole(meta.name);
     let (number, known) = match cluster.kubelets.by_name.get(&sym) {
         Some(&number) => (number, true),
         None => (add_node(cluster, sym, object), false),

@@ -132,15 +132,13 @@ fn sync(
 }
 
 fn fault_of(faults: &NodeFaults, names: &mut Names, meta: &Meta) -> Option<Fault> {
-    let text = names.render(meta.name);
-    let name = names.sym(&text);
+    let name = names.whole(meta.name);
     faults.of(name).map(|(fault, _)| fault)
 }
 
 /// Whether the node is shutting down: its kubelet says so, and nothing else.
 fn shuts_down(faults: &NodeFaults, names: &mut Names, meta: &Meta) -> bool {
-    let text = names.render(meta.name);
-    let name = names.sym(&text);
+    let name = names.whole(meta.name);
     faults.shuts_down(name)
 }
 

@@ -185,7 +185,7 @@ fn sync(
     mut names: ResMut<Names>,
     mut events: ResMut<Events>,
 ) {
-    let mut zones = Zones::default();
+    let (mut zones, mut registered) = (Zones::default(), None);
     while let Some(item) = work.pop() {
         let (Some(node), Some(status), Some(meta)) =
             (reads.nodes.get(item.object), reads.statuses.get(item.object), reads.metas.get(item.object))
@@ -194,9 +194,11 @@ fn sync(
             missed(item.object, &reads, &mut state, &mut names, &mut events, &mut work);
             continue;
         };
-        meet(item.object, meta, &reads, &mut state, &mut names, &mut events, &mut work);
-        let text = names.render(meta.name);
-        let name = names.sym(&text);
+        if meet(item.object, meta, &reads, &mut state, &mut work) {
+            let words = *registered.get_or_insert_with(|| interned(REGISTERED, &mut names));
+            tell(item.object, meta.name, words, &mut events, work.now());
+        }
+        let name = names.whole(meta.name);
         let ready = condition(&status.conditions, words::READY).map(|c| c.status);
         let ready = ready.filter(|&ready| ready != ConditionStatus::Unknown);
         if let (Some(from), Some((_, silent_from)), Some(_)) = (status.heartbeat_from, reads.faults.of(name), ready) {
@@ -221,27 +223,18 @@ fn sync(
     }
 }
 
-/// The monitor meets a new node at its next tick. Source: `spec/nodes.md` §2, step 6.
-fn meet(
-    node: ObjRef,
-    meta: &Meta,
-    reads: &Reads,
-    state: &mut LifecycleState,
-    names: &mut Names,
-    events: &mut Events,
-    work: &mut Work<NodeLifecycle>,
-) {
+/// The monitor meets a new node at its next tick. Returns whether it does so now. Source: `spec/nodes.md` §2, step 6.
+fn meet(node: ObjRef, meta: &Meta, reads: &Reads, state: &mut LifecycleState, work: &mut Work<NodeLifecycle>) -> bool {
     if state.registered.contains_key(&node.uid) {
-        return;
+        return false;
     }
     let at = reads.monitor.next_tick(meta.created_at);
     if work.now() < at {
         work.wake_at(node, at);
-        return;
+        return false;
     }
     state.registered.insert(node.uid, meta.name);
-    let words = ("RegisteredNode", "Node {} event: Registered Node {} in Controller");
-    tell(node, meta.name, words, names, events, work.now());
+    true
 }
 
 /// The monitor misses a node that is gone at its next tick. Source: `spec/nodes.md` §2, step 6.
@@ -254,13 +247,20 @@ fn missed(node: ObjRef, reads: &Reads, state: &mut LifecycleState, names: &mut N
     }
     state.registered.remove(&node.uid);
     state.clearing.remove(&node.uid);
-    let words = ("RemovingNode", "Node {} event: Removing Node {} from Controller");
-    tell(node, name, words, names, events, work.now());
+    tell(node, name, interned(REMOVING, names), events, work.now());
 }
 
-fn tell(node: ObjRef, name: Name, (reason, words): (&str, &str), names: &mut Names, events: &mut Events, now: SimTime) {
+/// Reason and text of events about nodes that the monitor meets and misses.
+const REGISTERED: (&str, &str) = ("RegisteredNode", "Node {} event: Registered Node {} in Controller");
+const REMOVING: (&str, &str) = ("RemovingNode", "Node {} event: Removing Node {} from Controller");
+
+/// Source, reason and text of an event.
+fn interned((reason, words): (&str, &str), names: &mut Names) -> [Sym; 3] {
+    [names.sym("node-controller"), names.sym(reason), names.sym(words)]
+}
+
+fn tell(node: ObjRef, name: Name, [source, reason, words]: [Sym; 3], events: &mut Events, now: SimTime) {
     let about = ObjectKey { kind: Kind::Node, namespace: Sym::EMPTY, name };
-    let (source, reason, words) = (names.sym("node-controller"), names.sym(reason), names.sym(words));
     let args = &[Arg::Name(name), Arg::Name(name)];
     events.report(now, Report { about, uid: node.uid, source, warning: false, reason, words, args });
 }

@@ -131,8 +131,7 @@ fn node_changed(
         state.tainted.retain(|_, node| *node != object);
         return;
     };
-    let text = names.render(row.key.name);
-    let name = names.sym(&text);
+    let name = names.whole(row.key.name);
     let tainted = reads.nodes.get(object).is_some_and(|node| node.taints.iter().any(|taint| taint.effect == Effect::NoExecute));
     let before = state.tainted.contains_key(&name);
     if tainted {

@@ -414,7 +414,7 @@ impl SchedulerCache {
     pub(super) fn namespace_changed(&mut self, object: ObjRef, reads: &Reads, names: &mut Names) {
         match reads.metas.get(object) {
             Some(meta) => {
-                let name = names.sym(&names.render(meta.name));
+                let name = names.whole(meta.name);
                 self.namespaces.put(name, meta.labels);
                 // Terms may select namespaces by these labels.
                 self.residents.clear();
@@ -423,7 +423,7 @@ impl SchedulerCache {
             }
             None => {
                 let Some(meta) = reads.metas.get_even_gone(object) else { return };
-                let name = names.sym(&names.render(meta.name));
+                let name = names.whole(meta.name);
                 self.namespaces.remove(name);
             }
         }
@@ -567,7 +567,7 @@ fn seat(uid: Uid, meta: &Meta, resident: &Resident) -> Seat {
 
 /// What tells a pod of a class from others.
 pub(super) fn kind_of(class: ClassId, meta: &Meta, reads: &Reads, names: &mut Names) -> PodKind {
-    let name = if !reads.classes.get(class).own_claims.is_empty() { names.sym(&names.render(meta.name)) } else { Sym::EMPTY };
+    let name = if !reads.classes.get(class).own_claims.is_empty() { names.whole(meta.name) } else { Sym::EMPTY };
     PodKind { class, namespace: meta.namespace, labels: meta.labels, terminating: meta.terminating(), name }
 }
 
@@ -583,9 +583,8 @@ fn spreads(kind: Kind) -> bool {
 /// A node's present state; `None` when it is gone.
 fn see(object: ObjRef, reads: &Reads, names: &mut Names) -> Option<SeenNode> {
     let (node, status, meta) = (reads.nodes.get(object)?, reads.node_statuses.get(object)?, reads.metas.get(object)?);
-    let name = names.render(meta.name);
     Some(SeenNode {
-        name: names.sym(&name),
+        name: names.whole(meta.name),
         labels: meta.labels,
         taints: node.taints.clone(),
         unschedulable: node.unschedulable,
