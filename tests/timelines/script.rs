@@ -110,7 +110,7 @@ fn read(sim: &mut Simulation, mut object: Value) -> NewObject {
 fn ask(sim: &mut Simulation, verb: Verb) -> Result<Reply, Refusal> {
     let actor = sim.get_mut::<Names>().sym(SCRIPT);
     match sim.ask(actor, verb)? {
-        Reply::Refused(refusal) => Err(refusal),
+        Reply::Refused(refusal) => Err(*refusal),
         reply => Ok(reply),
     }
 }

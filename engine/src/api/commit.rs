@@ -43,7 +43,7 @@ pub(crate) fn serve(world: &mut World, request: Request) {
     let act = Act { actor: request.actor, cause: request.cause, now };
     let reply = match carry_out(world, act, request.verb) {
         Ok(reply) => reply,
-        Err(refusal) => Reply::Refused(refusal),
+        Err(refusal) => Reply::Refused(Box::new(refusal)),
     };
     if let Reply::Refused(refusal) = &reply {
         world.resource_mut::<crate::record::refusals::Refusals>().note(act.actor, refusal);

@@ -148,8 +148,8 @@ pub enum Reply {
     Created(ObjRef),
     /// Written, or nothing to write: the object's revision now.
     Done(Revision),
-    /// Refused.
-    Refused(Refusal),
+    /// Refused; apart, since most are not, and queues hold many replies.
+    Refused(Box<Refusal>),
 }
 
 /// A refusal: HTTP code, `reason` and message as the original gives them.

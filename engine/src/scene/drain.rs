@@ -165,8 +165,8 @@ fn try_all(sim: &mut Simulation, mut drain: Drain) {
 fn ask(sim: &mut Simulation, verb: Verb) -> Result<Reply, Refusal> {
     let actor = sim.get_mut::<Names>().sym(ACTOR);
     let outcome = match sim.ask(actor, verb) {
-        Ok(Reply::Refused(refusal)) | Err(refusal) => Err(refusal),
-        Ok(reply) => Ok(reply),
+        Ok(Reply::Refused(refusal)) => Err(*refusal),
+        other => other,
     };
     if let Err(refusal) = outcome.as_ref().map_err(Clone::clone)
         && refusal.code != 404

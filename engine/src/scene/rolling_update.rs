@@ -372,7 +372,7 @@ fn make(sim: &mut Simulation, mut object: Value) -> Result<ObjRef, Refusal> {
     let new = with_tables(sim, |tables| tables.object(&object));
     match ask(sim, Verb::Create(Box::new(new)))? {
         Reply::Created(made) => Ok(made),
-        Reply::Refused(refusal) => Err(refusal),
+        Reply::Refused(refusal) => Err(*refusal),
         Reply::Done(_) => unreachable!("a creation is answered by what it made"),
     }
 }
@@ -462,8 +462,8 @@ fn timed_out(what: &str) -> Refusal {
 fn ask(sim: &mut Simulation, verb: Verb) -> Result<Reply, Refusal> {
     let actor = sim.get_mut::<Names>().sym(ACTOR);
     match sim.ask(actor, verb) {
-        Ok(Reply::Refused(refusal)) | Err(refusal) => Err(refusal),
-        Ok(reply) => Ok(reply),
+        Ok(Reply::Refused(refusal)) => Err(*refusal),
+        other => other,
     }
 }
 
