@@ -15,10 +15,11 @@ use crate::model::meta::Meta;
 use crate::names::{Names, Sym};
 use crate::record::causes::Origin;
 use crate::scene::build::{Reader, SCRIPT, ensure_namespace, with_tables};
+use crate::scene::model::SceneObject;
 use crate::scene::objects::ObjectLoader;
 use crate::scene::program::RunTimes;
 use crate::simulation::Simulation;
-use crate::source::{Documents, Format, MemoryFiles, Problems, Severity, Sources};
+use crate::source::{Documents, Format, MemoryFiles, Problem, Problems, Severity, Sources, Tree};
 use crate::time::{SimDuration, SimTime};
 use bevy_ecs::resource::Resource;
 use serde::{Deserialize, Serialize};
@@ -194,7 +195,10 @@ impl Played {
     }
 }
 
-/// Reads manifests document by document; each becomes a pod before the next is read.
+/// Manifests that are held at once: a look at the clock for each would show in what reading costs.
+const HELD: usize = 100;
+
+/// Reads manifests document by document; some at a time become pods before the next are read.
 fn play_manifests(
     sim: &mut Simulation,
     path: &str,
@@ -208,46 +212,26 @@ fn play_manifests(
     let (files, mut sources) = (MemoryFiles::default(), Sources::default());
     let id = sources.add(path, file.text.clone());
     let mut loader = ObjectLoader::new(&files);
-    let (mut reader, mut found) = (Reader::default(), Vec::new());
+    let (mut reader, mut pods) = (Reader::default(), Vec::new());
     let mut documents = Documents::new(&sources, id, Format::of_path(path).unwrap_or(Format::Yaml));
-    loop {
+    let mut over = false;
+    while !over {
         reading(true);
-        let mut problems = Problems::default();
-        let document = documents.next();
-        match &document {
-            Some(Ok(tree)) => loader.document(tree, &mut problems, &mut found),
-            Some(Err(problem)) => problems.push(Severity::Error, problem.clone()),
-            None => {}
-        }
-        let over = document.is_none();
-        drop(document);
-        reading(false);
-        if over {
-            break;
-        }
-        played.found.rows += (found.len() as u64).max(1);
-        if found.is_empty() || problems.has_errors() {
-            let error = problems.errors(&sources).into_iter().next();
-            let reason = error.as_ref().map_or("there is no object in this document", |error| error.what.as_str());
-            played.found.note(reason, || error.as_ref().map_or(path.to_string(), |error| format!("{}:{}", error.path, error.line)));
-            found.clear();
-        }
-        for object in found.drain(..) {
-            let mistake = match object.kind() {
-                "Pod" => name_mistakes(object.name()).into_iter().next().map(|what| format!("metadata.name: {what}")),
-                kind => Some(format!("found a {kind}, expected a Pod")),
-            };
-            if let Some(mistake) = mistake {
-                let line = sources.locate(object.span).line;
-                played.found.note(&mistake, || format!("{path}:{line}: {:?}", object.name()));
-                continue;
+        pods.clear();
+        while pods.len() < HELD && !over {
+            match documents.next() {
+                Some(document) => take_document(document, path, &sources, &mut loader, &mut played.found, &mut pods),
+                None => over = true,
             }
+        }
+        reading(false);
+        for object in &pods {
             if let Some(namespace) = object.namespace()
                 && ensure_namespace(sim, namespace)
             {
                 made.push(namespace.to_string());
             }
-            let new = reader.read(sim, &object);
+            let new = reader.read(sim, object);
             let created = sim.ask(actor, Verb::Create(Box::new(new)));
             let pod = played.take_in(created, || format!("pod {:?}", object.name()));
             if let (Some(pod), Some(span)) = (pod, runs_for) {
@@ -258,6 +242,42 @@ fn play_manifests(
     played.next = None;
     let found = std::mem::take(&mut loader.not_simulated).list();
     sim.get_mut::<TraceState>().not_simulated.extend(found);
+}
+
+/// Adds the pods of a document, or notes why it has none.
+fn take_document(
+    document: Result<Tree, Problem>,
+    path: &str,
+    sources: &Sources,
+    loader: &mut ObjectLoader,
+    noted: &mut Found,
+    pods: &mut Vec<SceneObject>,
+) {
+    let (mut problems, mut found) = (Problems::default(), Vec::new());
+    match document {
+        Ok(tree) => loader.document(&tree, &mut problems, &mut found),
+        Err(problem) => problems.push(Severity::Error, problem),
+    }
+    noted.rows += (found.len() as u64).max(1);
+    if found.is_empty() || problems.has_errors() {
+        let error = problems.errors(sources).into_iter().next();
+        let reason = error.as_ref().map_or("there is no object in this document", |error| error.what.as_str());
+        noted.note(reason, || error.as_ref().map_or(path.to_string(), |error| format!("{}:{}", error.path, error.line)));
+        return;
+    }
+    for object in found {
+        let mistake = match object.kind() {
+            "Pod" => name_mistakes(object.name()).into_iter().next().map(|what| format!("metadata.name: {what}")),
+            kind => Some(format!("found a {kind}, expected a Pod")),
+        };
+        match mistake {
+            None => pods.push(object),
+            Some(mistake) => {
+                let line = sources.locate(object.span).line;
+                noted.note(&mistake, || format!("{path}:{line}: {:?}", object.name()));
+            }
+        }
+    }
 }
 
 /// How the traces went so far: for each the nodes, if they come from a table, then the pods.
