@@ -129,6 +129,8 @@ pub struct SchedulerCache {
     classes: LookupMap<ClassId, Arc<ClassFacts>>,
     residents: LookupMap<PodKind, Known>,
     residents_cleared: bool,
+    /// The lowest priority of any kind of pods seen so far.
+    lowest_priority: Option<i32>,
     /// What default constraints select by, for pods of a namespace with labels and a controller.
     selections: LookupMap<Selected, Arc<[Requirement]>>,
     spread: SpreadCounts,
@@ -240,6 +242,8 @@ impl SchedulerCache {
         let group = self.groups.intern(Group { namespace: kind.namespace, labels: kind.labels, terminating: kind.terminating, terms });
         let volumes = class.volumes.as_ref().map(|volumes| Arc::new(volumes.of_pod(names, kind.namespace, kind.name)));
         let resident = Resident { class, group, volumes, own: None };
+        let priority = resident.class.priority;
+        self.lowest_priority = Some(self.lowest_priority.map_or(priority, |lowest| lowest.min(priority)));
         self.residents.insert(kind, Known { resident: resident.clone(), touched: (false, 0) });
         resident
     }
@@ -279,6 +283,11 @@ impl SchedulerCache {
     /// How pods of a kind count on a node, where pods of it are or were counted.
     pub(super) fn resident_known(&self, kind: PodKind) -> Option<&Resident> {
         self.residents.get(&kind).map(|known| &known.resident)
+    }
+
+    /// Whether no pod of a kind seen so far has a lower priority.
+    pub(super) fn none_below(&self, priority: i32) -> bool {
+        self.lowest_priority.is_none_or(|lowest| priority <= lowest)
     }
 
     /// Makes sure that all pods on nodes are known: what is known of them is forgotten when namespaces change.

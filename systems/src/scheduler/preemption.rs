@@ -117,6 +117,12 @@ pub trait Cluster {
     /// Whether a pod's deletion was asked for to make room for another pod.
     fn preempted(&self, pod: ObjRef) -> bool;
 
+    /// Whether it is known that no pod on any node has a lower priority, so that nobody looks for any.
+    fn none_below(&self, priority: i32) -> bool {
+        let _ = priority;
+        false
+    }
+
     /// Budgets, in order of their names.
     fn budgets(&self) -> Vec<Budget>;
 }
@@ -187,6 +193,7 @@ fn look_for_room(
     let wanted = (potential.len() * profile.candidates_percent / 100).max(profile.candidates_min).min(potential.len());
     let offset = draw_below(seed, "preemption offset", cycle.pod.uid.0, u64::from(attempt), potential.len().max(1) as u64) as usize;
     let budgets = if potential.is_empty() { Vec::new() } else { cluster.budgets() };
+    let nobody_to_leave = cluster.none_below(cycle.pod.resident.class.priority);
     let mut dry_run = Failure::new(order.len());
     let (mut candidates, mut any_clean, mut skipped) = (Vec::new(), false, Vec::new());
     for step in 0..potential.len() {
@@ -197,7 +204,8 @@ fn look_for_room(
             skipped.push(number);
             continue;
         }
-        match candidate(cycle, filters, number, cluster.on_node(number), &budgets) {
+        let pods = if nobody_to_leave { Vec::new() } else { cluster.on_node(number) };
+        match candidate(cycle, filters, number, pods, &budgets) {
             Ok(found) => {
                 any_clean |= found.violations == 0;
                 candidates.push(found);

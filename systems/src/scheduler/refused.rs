@@ -9,6 +9,7 @@ use super::preemption::{Budget, Cluster, Helpless, OnNode, Outcome, preempt};
 use super::queue::Waiting;
 use super::refusals::{Kept, Key, Said};
 use super::{Reads, SchedulerQueue, SchedulerState, Words};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use wavetank_engine::api::queue::Work;
 use wavetank_engine::api::request::Verb;
@@ -42,14 +43,14 @@ struct Store<'s, 'w, 'q> {
     reads: &'s Reads<'w, 'q>,
     words: Words,
     now: SimTime,
-    /// Pods whose binding is under way, by node.
-    assumed: BTreeMap<Sym, Vec<ObjRef>>,
+    /// Pods whose binding is under way, by node; found when they are first asked for.
+    assumed: OnceCell<BTreeMap<Sym, Vec<ObjRef>>>,
 }
 
 impl Cluster for Store<'_, '_, '_> {
     fn on_node(&self, number: u32) -> Vec<OnNode> {
         let name = self.cache.table.get(number).name;
-        let assumed = self.assumed.get(&name).into_iter().flatten().copied();
+        let assumed = self.assumed.get_or_init(|| assumed(self.state)).get(&name).into_iter().flatten().copied();
         let one = |pod: ObjRef| {
             let placed = self.state.placed.get(pod).filter(|placed| placed.node == name)?;
             let status = self.reads.statuses.get(pod)?;
@@ -67,6 +68,10 @@ impl Cluster for Store<'_, '_, '_> {
         let target = self.reads.statuses.get(pod).and_then(|status| condition(&status.conditions, words::DISRUPTION_TARGET));
         let by_us = target.is_some_and(|c| c.status == ConditionStatus::True && c.reason == self.words.preempted_by_us);
         by_us && self.reads.metas.get(pod).is_some_and(Meta::terminating)
+    }
+
+    fn none_below(&self, priority: i32) -> bool {
+        self.cache.none_below(priority)
     }
 
     fn budgets(&self) -> Vec<Budget> {
@@ -97,7 +102,7 @@ pub(super) fn room(
     words: Words,
     now: SimTime,
 ) -> Outcome {
-    let store = Store { state, cache, reads, words, now, assumed: assumed(state) };
+    let store = Store { state, cache, reads, words, now, assumed: OnceCell::new() };
     preempt(&cache.cycle(incoming, reads, names), failure, &store, helpless, reads.seed.0, failures)
 }
 
