@@ -242,9 +242,14 @@ impl Objects {
         }
     }
 
+    /// All rows of living objects, for those whom no order concerns.
+    pub fn living_in_any_order(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().flatten().filter(|row| row.gone == Revision::HEAD)
+    }
+
     /// All rows of living objects, in order of creation number.
     pub fn living(&self) -> Vec<&Row> {
-        let mut rows: Vec<&Row> = self.rows.iter().flatten().filter(|row| row.gone == Revision::HEAD).collect();
+        let mut rows: Vec<&Row> = self.living_in_any_order().collect();
         rows.sort_unstable_by_key(|row| row.object.uid);
         rows
     }

@@ -7,11 +7,10 @@ use crate::model::kinds::Kinds;
 use crate::model::meta::{ConditionStatus, condition};
 use crate::model::node::NodeStatus;
 use crate::model::pod::{Pod, PodPhase, PodStatus};
-use crate::model::pod_class::Classes;
-use crate::model::resources::Resources;
+use crate::model::pod_class::{ClassId, Classes};
 use crate::model::revisioned::{DaemonSetStatus, StatefulSet, StatefulSetStatus};
 use crate::model::workload::{Deployment, DeploymentStatus, ReplicaSet, ReplicaSetStatus};
-use crate::names::Names;
+use crate::names::{Names, Sym};
 use crate::record::digest::digest;
 use crate::record::events::Events;
 use crate::record::journal::object_text;
@@ -161,11 +160,13 @@ fn pods(sim: &Simulation, tally: &Tally) -> (PodCounts, Vec<Unschedulable>) {
 
 fn at_end(sim: &Simulation) -> AtEnd {
     let kinds = sim.get::<Kinds>();
+    let mut by_kind: BTreeMap<Kind, u64> = BTreeMap::new();
+    for row in sim.get::<Objects>().living_in_any_order().filter(|row| !matches!(row.key.kind, Kind::Node | Kind::Pod)) {
+        *by_kind.entry(row.key.kind).or_insert(0) += 1;
+    }
     let mut objects: BTreeMap<String, u64> = BTreeMap::new();
-    for row in sim.get::<Objects>().living() {
-        if !matches!(row.key.kind, Kind::Node | Kind::Pod) {
-            *objects.entry(kinds.info(row.key.kind).kind).or_insert(0) += 1;
-        }
+    for (kind, number) in by_kind {
+        *objects.entry(kinds.info(kind).kind).or_insert(0) += number;
     }
     let names = sim.get::<Names>();
     let refused = sim.get::<Refusals>().iter();
@@ -229,25 +230,25 @@ fn requested(sim: &Simulation) -> Vec<(String, u64)> {
 /// Requests of bound, living pods and all allocatable, by resource. Unit: milli-cores of CPU, else the resource's own.
 pub(super) fn resource_sums(sim: &Simulation) -> BTreeMap<&str, (i128, i128)> {
     let (names, classes) = (sim.get::<Names>(), sim.get::<Classes>());
-    let mut sums: BTreeMap<&str, (i128, i128)> = BTreeMap::new();
-    let add = |sums: &mut BTreeMap<_, (i128, i128)>, resources: &Resources, used: bool| {
-        for (resource, amount) in resources.pairs() {
-            let sum = sums.entry(names.text(resource)).or_insert((0, 0));
-            *(if used { &mut sum.0 } else { &mut sum.1 }) += i128::from(amount);
-        }
-    };
+    let mut sums: BTreeMap<Sym, (i128, i128)> = BTreeMap::new();
     for row in living(sim, Kind::Node) {
-        if let Some(status) = sim.state::<NodeStatus>(row.object) {
-            add(&mut sums, &status.allocatable, false);
+        let Some(status) = sim.state::<NodeStatus>(row.object) else { continue };
+        for (resource, amount) in status.allocatable.pairs() {
+            sums.entry(resource).or_default().1 += i128::from(amount);
         }
     }
+    let mut pods: BTreeMap<ClassId, i128> = BTreeMap::new();
     for row in living(sim, Kind::Pod).filter(|row| !row.node.is_empty()) {
         let (Some(pod), Some(status)) = (sim.state::<Pod>(row.object), sim.state::<PodStatus>(row.object)) else { continue };
         if !status.phase.terminal() {
-            let requests = &classes.get(pod.class).requests;
-            add(&mut sums, requests, true);
-            sums.entry("pods").or_insert((0, 0)).0 += 1;
+            *pods.entry(pod.class).or_default() += 1;
         }
     }
-    sums
+    for (class, number) in pods {
+        for (resource, amount) in classes.get(class).requests.pairs() {
+            sums.entry(resource).or_default().0 += i128::from(amount) * number;
+        }
+        sums.entry(words::PODS).or_default().0 += number;
+    }
+    sums.into_iter().map(|(resource, sum)| (names.text(resource), sum)).collect()
 }
