@@ -148,9 +148,9 @@ impl<'f> ObjectLoader<'f> {
 
     fn object(&mut self, tree: &Tree, problems: &mut Problems, out: &mut Vec<SceneObject>) {
         let mut found = Vec::new();
-        self.reader.decode_object(tree, problems, &mut |object, tree| found.push((object, tree.clone())));
+        self.reader.decode_object(tree, problems, &mut |object, tree| found.push((object, tree)));
         for (object, tree) in found {
-            let object = self.complete(object, &tree, problems);
+            let object = self.complete(object, tree, problems);
             out.push(object);
         }
     }

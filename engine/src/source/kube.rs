@@ -97,11 +97,17 @@ impl KubeReader {
 
     /// Decodes the objects that `tree` holds (several when it is a list) and hands each to `found` with its own tree,
     /// whose places serve for later mistakes. Objects with mistakes are left out, those with unknown fields alone are not.
-    pub fn decode_object(&mut self, tree: &Tree, problems: &mut Problems, found: &mut dyn FnMut(KubeObject, &Tree)) {
+    pub fn decode_object<'t>(&mut self, tree: &'t Tree, problems: &mut Problems, found: &mut dyn FnMut(KubeObject, &'t Tree)) {
         self.read(tree, None, problems, found);
     }
 
-    fn read(&mut self, tree: &Tree, implied: Option<TypeName<'_>>, problems: &mut Problems, found: &mut dyn FnMut(KubeObject, &Tree)) {
+    fn read<'t>(
+        &mut self,
+        tree: &'t Tree,
+        implied: Option<TypeName<'_>>,
+        problems: &mut Problems,
+        found: &mut dyn FnMut(KubeObject, &'t Tree),
+    ) {
         let Some(type_name) = type_name(tree, implied, problems) else { return };
         if let (Some(item_kind), Some(items)) = (type_name.kind.strip_suffix("List"), tree.get("items")) {
             let TreeValue::Seq(items) = &items.value else {
