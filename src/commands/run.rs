@@ -345,8 +345,8 @@ fn begin_story(args: &RunArgs, run: &Run, sources: Option<&Sources>) -> Option<S
 fn wants_story(args: &RunArgs, scene: &Scene) -> bool {
     let shown = args.summary == SummaryFormat::Text && !args.quiet && args.journal != Some(Output::Stdout) && args.trace.is_empty();
     let replicas = |object: &SceneObject| object.body.pointer("/spec/replicas").and_then(serde_json::Value::as_u64).unwrap_or(1);
-    let pods = scene.objects.iter().map(replicas).fold(scene.pods_of_traces(), u64::saturating_add);
-    shown && pods <= STORY_PODS_MAX
+    let pods = || scene.objects.iter().map(replicas).fold(scene.pods_of_traces(), u64::saturating_add);
+    shown && pods() <= STORY_PODS_MAX
 }
 
 fn save(args: &RunArgs, run: &Run, sources: Option<&Sources>, path: &Path) -> Result<(), String> {

@@ -49,7 +49,7 @@ pub fn apply(scene: &mut Scene, patch: &Patch) -> Result<(), String> {
     };
     let object = scene.objects.iter_mut().find(is).ok_or_else(|| format!("{target}: the scene does not begin with such an object"))?;
     let mut whole = (*object.body).clone();
-    whole["metadata"] = object.metadata.clone();
+    whole["metadata"] = object.metadata.whole().into_owned();
     merge(&mut whole, fields);
     let files = MemoryFiles::default().with("patched.json", whole.to_string());
     let loaded = load(&files, &["patched.json".to_string()], &Overrides::default());

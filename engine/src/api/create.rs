@@ -83,8 +83,8 @@ fn check_namespace(world: &mut World, new: &NewObject) -> Result<(), Refusal> {
         Some(entity) => entity,
         None => return Err(Refusal::not_found("namespaces", world.resource::<Names>().text(namespace))),
     };
-    let names = world.resource::<Names>();
     if world.get::<Obj<Namespace>>(entity).is_some_and(|namespace| namespace.value().terminating) {
+        let names = world.resource::<Names>();
         let resource = world.resource::<Kinds>().resource(new.meta.kind);
         let generated = new.meta.name == Name::default();
         let name = if generated { names.text(new.meta.generate_name).to_string() } else { names.render(new.meta.name) };
@@ -269,13 +269,21 @@ fn store(world: &mut World, act: Act, mut new: NewObject) -> ObjRef {
     object
 }
 
-/// The entity of a new object. A pod's parts go in together: one by one they would move the others from table to table.
+/// The entity of a new object. The parts of pods and nodes go in together: one by one they would move the others from table to table.
 fn spawn(world: &mut World, revision: Revision, new: NewObject) -> Entity {
     let NewObject { meta, mut states } = new;
-    if let [StateValue::Pod(_), StateValue::PodStatus(_)] = states[..]
-        && let (Some(StateValue::PodStatus(status)), Some(StateValue::Pod(pod))) = (states.pop(), states.pop())
+    if states.len() == 2
+        && let (Some(second), Some(first)) = (states.pop(), states.pop())
     {
-        return world.spawn((Obj::first(meta, revision), Obj::first(*pod, revision), Obj::first(*status, revision))).id();
+        match (first, second) {
+            (StateValue::Pod(pod), StateValue::PodStatus(status)) => {
+                return world.spawn((Obj::first(meta, revision), Obj::first(*pod, revision), Obj::first(*status, revision))).id();
+            }
+            (StateValue::Node(node), StateValue::NodeStatus(status)) => {
+                return world.spawn((Obj::first(meta, revision), Obj::first(*node, revision), Obj::first(*status, revision))).id();
+            }
+            (first, second) => states.extend([first, second]),
+        }
     }
     let entity = world.spawn(Obj::first(meta, revision)).id();
     for state in states {

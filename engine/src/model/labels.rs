@@ -68,8 +68,12 @@ impl LabelSets {
 
     /// The set with one pair added or replaced.
     pub fn with(&mut self, names: &Names, id: LabelSetId, key: Sym, value: Sym) -> LabelSetId {
-        let pairs: Vec<_> = self.pairs(id).iter().copied().chain([(key, value)]).collect();
-        self.intern(names, pairs)
+        let mut pairs = self.pairs(id).to_vec();
+        match pairs.iter_mut().find(|pair| pair.0 == key) {
+            Some(pair) => pair.1 = value,
+            None => pairs.insert(pairs.partition_point(|pair| names.cmp(pair.0, key).is_lt()), (key, value)),
+        }
+        self.intern_sorted(pairs)
     }
 
     /// The set without one key.

@@ -6,18 +6,18 @@ use crate::api::state::StateValue;
 use crate::hash::LookupMap;
 use crate::ids::{Kind, ObjectKey};
 use crate::model::kinds::Kinds;
-use crate::model::labels::LabelSets;
+use crate::model::labels::{LabelSetId, LabelSets};
 use crate::model::meta::{Condition, ConditionStatus, Meta};
 use crate::model::opaque::Namespace;
 use crate::model::pod_class::Classes;
 use crate::model::select::Selectors;
 use crate::names::{Names, Sym};
-use crate::scene::model::SceneObject;
+use crate::scene::model::{Metadata, SceneObject};
 use crate::scene::past;
 use crate::simulation::{Epoch, Simulation};
 use crate::words;
 use bevy_ecs::prelude::ResMut;
-use bevy_ecs::system::SystemState;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// Namespaces that every cluster has. Source: `spec/lifecycle.md` §5.
@@ -26,13 +26,13 @@ const NAMESPACES: &[&str] = &["default", "kube-node-lease", "kube-public", "kube
 /// Who creates what a scene begins with, and acts for the script.
 pub const SCRIPT: &str = "script";
 
-type TableParams<'w> = (ResMut<'w, Names>, ResMut<'w, LabelSets>, ResMut<'w, Selectors>, ResMut<'w, Classes>, ResMut<'w, Kinds>);
+/// The tables into which objects are read.
+pub(crate) type TableParams<'w> = (ResMut<'w, Names>, ResMut<'w, LabelSets>, ResMut<'w, Selectors>, ResMut<'w, Classes>, ResMut<'w, Kinds>);
 
 /// Works with the tables into which objects are read.
 pub fn with_tables<R>(sim: &mut Simulation, work: impl FnOnce(&mut Tables) -> R) -> R {
     let epoch_unix_s = sim.get::<Epoch>().0;
-    let world = sim.world_mut();
-    let mut state: SystemState<TableParams> = SystemState::new(world);
+    let (world, state) = sim.tables();
     let (mut names, mut labels, mut selectors, mut classes, mut kinds) = state.get_mut(world).expect("the tables are always there");
     work(&mut Tables {
         names: &mut names,
@@ -54,13 +54,12 @@ pub(crate) fn create_all(sim: &mut Simulation, objects: &[SceneObject]) -> Resul
     let made = create_namespaces(sim, objects, &mut reader, &mut unfinished);
     let actor = sim.get_mut::<Names>().sym(SCRIPT);
     let mut refused = Vec::new();
-    let mut address = NODES_FROM;
+    let mut registration = Registration { last_address: NODES_FROM, words: [None; GOOD.len()] };
     for object in objects {
-        let new = reader.read(sim, object);
-        let mut new = match new.meta.kind {
-            Kind::Node => registered(sim, new, &mut address),
-            _ => new,
-        };
+        let mut new = reader.read(sim, object);
+        if new.meta.kind == Kind::Node {
+            registration.register(sim, &mut new);
+        }
         if new.meta.kind == Kind::Namespace && exists(sim, &new) {
             continue;
         }
@@ -80,12 +79,17 @@ fn exists(sim: &Simulation, new: &NewObject) -> bool {
     sim.get::<crate::api::objects::Objects>().by_key(key).is_some()
 }
 
+/// Labels that nodes of a pool have in common, as the first of them has them, by their address; they are kept alive.
+type SharedLabels = LookupMap<usize, (Arc<Map<String, Value>>, LabelSetId)>;
+
 /// Reads scene objects; a body that is shared is read once.
 #[derive(Default)]
 pub(crate) struct Reader {
     /// Whether objects keep the status and the past that they are written with: those of time zero alone.
     brings_status: bool,
-    bodies: LookupMap<usize, (Arc<serde_json::Value>, Vec<StateValue>)>,
+    /// By the address of what was read, which is kept alive.
+    bodies: LookupMap<usize, (Arc<Value>, Kind, Vec<StateValue>)>,
+    labels: SharedLabels,
 }
 
 impl Reader {
@@ -96,24 +100,42 @@ impl Reader {
 
     pub(crate) fn read(&mut self, sim: &mut Simulation, object: &SceneObject) -> NewObject {
         with_tables(sim, |tables| {
-            let text = |field: &str| object.body.get(field).and_then(serde_json::Value::as_str).unwrap_or("").to_string();
-            let kind = tables.kinds.kind_of(&text("apiVersion"), &text("kind"));
-            let mut meta = tables.meta(kind, &object.metadata);
             let address = Arc::as_ptr(&object.body) as usize;
-            let mut states = match self.bodies.get(&address) {
-                Some((_, states)) => states.clone(),
+            let (mut meta, mut states) = match self.bodies.get(&address) {
+                Some((_, kind, states)) => (meta_of(&mut self.labels, tables, *kind, object), states.clone()),
                 None => {
+                    let text = |field: &str| object.body.get(field).and_then(Value::as_str).unwrap_or("");
+                    let kind = tables.kinds.kind_of(text("apiVersion"), text("kind"));
+                    let meta = meta_of(&mut self.labels, tables, kind, object);
                     let states = tables.states(kind, &object.body);
-                    self.bodies.insert(address, (object.body.clone(), states.clone()));
-                    states
+                    self.bodies.insert(address, (object.body.clone(), kind, states.clone()));
+                    (meta, states)
                 }
             };
             if self.brings_status {
-                tables.bring_status(&mut meta, &mut states, &object.metadata, &object.body);
+                tables.bring_status(&mut meta, &mut states, object.metadata.written(), &object.body);
             }
             NewObject { meta, states }
         })
     }
+}
+
+/// Reads `metadata`; labels that were read before are looked at again for the node's own alone.
+fn meta_of(known: &mut SharedLabels, tables: &mut Tables, kind: Kind, object: &SceneObject) -> Meta {
+    let Metadata::OfPool { name, labels } = &object.metadata else { return tables.meta(kind, object.metadata.written()) };
+    let address = Arc::as_ptr(labels) as usize;
+    let Some((_, first)) = known.get(&address) else {
+        let meta = tables.meta(kind, &object.metadata.whole());
+        known.insert(address, (labels.clone(), meta.labels));
+        return meta;
+    };
+    let mut meta = Meta::new(kind, Sym::EMPTY, tables.names.name(name));
+    meta.labels = *first;
+    for (label, _) in labels.iter().filter(|(_, text)| text.is_null()) {
+        let (label, own) = (tables.names.sym(label), tables.names.whole(meta.name));
+        meta.labels = tables.labels.with(tables.names, meta.labels, label, own);
+    }
+    meta
 }
 
 fn create_namespaces<'o>(
@@ -122,15 +144,15 @@ fn create_namespaces<'o>(
     reader: &mut Reader,
     unfinished: &mut Vec<past::Unfinished<'o>>,
 ) -> Vec<String> {
-    let defined = |name: &str| objects.iter().find(|object| object.kind() == "Namespace" && object.name() == name);
+    let written: Vec<&SceneObject> = objects.iter().filter(|object| object.kind() == "Namespace").collect();
+    let defined = |name: &str| written.iter().copied().find(|object| object.name() == name);
     let mut used: Vec<&str> = objects.iter().filter_map(SceneObject::namespace).collect();
     used.sort_unstable();
     used.dedup();
     let missing: Vec<String> =
         used.into_iter().filter(|name| defined(name).is_none() && !NAMESPACES.contains(name)).map(str::to_string).collect();
     let all = NAMESPACES.iter().copied().map(str::to_string).chain(missing.iter().cloned());
-    let wanted: Vec<String> =
-        all.chain(objects.iter().filter(|object| object.kind() == "Namespace").map(|object| object.name().to_string())).collect();
+    let wanted: Vec<String> = all.chain(written.iter().map(|object| object.name().to_string())).collect();
     for name in wanted {
         match defined(&name).filter(|object| past::has_past(object)) {
             None => {
@@ -161,28 +183,39 @@ pub(crate) fn ensure_namespace(sim: &mut Simulation, name: &str) -> bool {
     true
 }
 
-/// A node of time zero is registered and Ready, and has a kubelet that reports. Source: `design.md` §5, `spec/kubelet.md` §2.
-fn registered(sim: &mut Simulation, mut new: NewObject, address: &mut u32) -> NewObject {
-    let now = sim.now();
-    let good = [
-        (words::MEMORY_PRESSURE, false, "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-        (words::DISK_PRESSURE, false, "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-        (words::PID_PRESSURE, false, "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-        (words::READY, true, "KubeletReady", "kubelet is posting ready status"),
-    ];
-    join(sim, &mut new, address);
-    let mut names = sim.get_mut::<Names>();
-    for state in &mut new.states {
-        let StateValue::NodeStatus(status) = state else { continue };
-        for (kind, holds, reason, message) in good {
-            if crate::model::meta::condition(&status.conditions, kind).is_none() {
-                let (reason, message) = (names.sym(reason), names.sym(message));
-                let status_word = if holds { ConditionStatus::True } else { ConditionStatus::False };
-                status.conditions.push(Condition { kind, status: status_word, reason, message, transition_at: now, update_at: now });
+/// Conditions that a kubelet reports of a node where all is well: type, status, reason, message.
+const GOOD: [(Sym, ConditionStatus, &str, &str); 4] = [
+    (words::MEMORY_PRESSURE, ConditionStatus::False, "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    (words::DISK_PRESSURE, ConditionStatus::False, "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    (words::PID_PRESSURE, ConditionStatus::False, "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+    (words::READY, ConditionStatus::True, "KubeletReady", "kubelet is posting ready status"),
+];
+
+/// What one node of time zero after another is registered with.
+struct Registration {
+    last_address: u32,
+    /// Reason and message of each of the [`GOOD`] conditions, once a node needed them.
+    words: [Option<(Sym, Sym)>; GOOD.len()],
+}
+
+impl Registration {
+    /// A node of time zero is registered and Ready, and has a kubelet that reports. Source: `design.md` §5, `spec/kubelet.md` §2.
+    fn register(&mut self, sim: &mut Simulation, new: &mut NewObject) {
+        let now = sim.now();
+        join(sim, new, &mut self.last_address);
+        for state in &mut new.states {
+            let StateValue::NodeStatus(status) = state else { continue };
+            for ((kind, holds, reason, message), words) in GOOD.into_iter().zip(&mut self.words) {
+                if crate::model::meta::condition(&status.conditions, kind).is_none() {
+                    let (reason, message) = *words.get_or_insert_with(|| {
+                        let mut names = sim.get_mut::<Names>();
+                        (names.sym(reason), names.sym(message))
+                    });
+                    status.conditions.push(Condition { kind, status: holds, reason, message, transition_at: now, update_at: now });
+                }
             }
         }
     }
-    new
 }
 
 /// Addresses of nodes that have none of their own follow this one: 172.16.0.0.
@@ -213,4 +246,59 @@ pub(crate) fn join_later(sim: &Simulation, new: &mut NewObject) {
 /// The address of a node that joins, after those of others.
 pub(crate) fn next_node_address(taken: impl Iterator<Item = u32>) -> u32 {
     taken.filter(|address| address >> 20 == NODES_FROM >> 20).max().unwrap_or(NODES_FROM) + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scene::format::Pool;
+    use crate::scene::pools::nodes_of;
+    use crate::simulation::Settings;
+    use crate::source::{Problems, Sources, Span};
+
+    fn pool(labels: &[(&str, &str)], zones: &[&str]) -> Pool {
+        Pool {
+            name: "node".into(),
+            count: 7,
+            allocatable: [("cpu".to_string(), "4".to_string())].into(),
+            capacity: Default::default(),
+            labels: labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+            taints: Vec::new(),
+            zones: zones.iter().map(|zone| zone.to_string()).collect(),
+            node_info: Default::default(),
+            static_pods: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn nodes_of_a_pool_are_read_like_nodes_that_are_written_one_by_one() {
+        let file = Sources::default().add("pools", "");
+        for (labels, zones) in [
+            (&[][..], &[][..]),
+            (&[("tier", "x")], &["a", "b", "c"]),
+            (&[("kubernetes.io/hostname", "same"), ("topology.kubernetes.io/zone", "z")], &["a", "b"]),
+        ] {
+            let nodes = nodes_of(&pool(labels, zones), Span::new(file, 0, 0), &mut Problems::default());
+            let whole =
+                |node: &SceneObject| SceneObject { metadata: Metadata::Written(node.metadata.whole().into_owned()), ..node.clone() };
+            let written: Vec<SceneObject> = nodes.iter().map(whole).collect();
+            let read = |objects: &[SceneObject]| {
+                let (mut sim, mut reader) = (Simulation::new(&Settings::default()), Reader::with_past());
+                let read: Vec<NewObject> = objects.iter().map(|object| reader.read(&mut sim, object)).collect();
+                let sets: Vec<Vec<(String, String)>> = read.iter().map(|new| texts(&sim, new.meta.labels)).collect();
+                (read.into_iter().map(|new| (new.meta, new.states)).collect::<Vec<_>>(), sets)
+            };
+            let ((one, sets), (other, other_sets)) = (read(&nodes), read(&written));
+            assert_eq!(sets, other_sets);
+            assert_eq!(one, other, "symbols and sets get the same numbers, so digests stay");
+            let own = sets.iter().filter(|set| set.iter().any(|(key, value)| key == "kubernetes.io/hostname" && value != "same"));
+            assert_eq!(own.count(), if labels.len() == 2 { 0 } else { 7 });
+        }
+    }
+
+    fn texts(sim: &Simulation, set: LabelSetId) -> Vec<(String, String)> {
+        let names = sim.get::<Names>();
+        let pairs = sim.get::<LabelSets>().pairs(set).iter();
+        pairs.map(|&(key, value)| (names.text(key).to_string(), names.text(value).to_string())).collect()
+    }
 }

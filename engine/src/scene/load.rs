@@ -5,6 +5,7 @@ mod manifests;
 mod node_groups;
 mod rates;
 
+use crate::hash::{FixedState, LookupMap};
 use crate::scene::arrivals::{MEASURES, OUTCOMES};
 use crate::scene::format::{Claim, DurationText, Expectation, LatencyChanges, Pool, ProgramDefaults, Step};
 use crate::scene::kubelet_config::{Amount, KubeletConfig, KubeletText};
@@ -604,15 +605,14 @@ impl Loader<'_> {
 
     /// Two objects with one key.
     fn check_objects(&mut self, objects: &[SceneObject]) {
-        let mut seen = std::collections::BTreeMap::new();
+        let mut seen: LookupMap<(&str, &str, &str), &SceneObject> = LookupMap::with_capacity_and_hasher(objects.len(), FixedState);
         for object in objects.iter().filter(|object| !object.name().is_empty()) {
             let key = (object.kind(), object.namespace().unwrap_or("default"), object.name());
-            if let Some(first) = seen.get(&key).copied() {
-                let place = self.sources.locate(first);
+            let first = *seen.entry(key).or_insert(object);
+            if !std::ptr::eq(first, object) {
+                let place = self.sources.locate(first.span);
                 let what = format!("{} {:?} is there twice; the first is at line {}", key.0, key.2, place.line);
                 self.problems.error(object.span, what);
-            } else {
-                seen.insert(key, object.span);
             }
         }
     }

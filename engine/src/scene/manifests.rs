@@ -59,9 +59,9 @@ impl Manifests {
 
 /// The pod of a manifest on a node, as the kubelet completes it; the mirror pod is like it.
 fn completed(object: &SceneObject, node: &str, seen: &str) -> (Value, Value, String) {
-    let hash = FixedState.hash_one((object.metadata.to_string(), object.body.to_string()));
+    let hash = FixedState.hash_one((object.metadata.whole().to_string(), object.body.to_string()));
     let hash = format!("{hash:016x}{:016x}", FixedState.hash_one((hash, node)));
-    let (mut metadata, mut body) = (object.metadata.clone(), (*object.body).clone());
+    let (mut metadata, mut body) = (object.metadata.whole().into_owned(), (*object.body).clone());
     metadata["name"] = format!("{}-{node}", object.name()).into();
     for (key, value) in [("hash", hash.as_str()), ("mirror", hash.as_str()), ("seen", seen), ("source", "file")] {
         metadata["annotations"][format!("kubernetes.io/config.{key}")] = value.into();

@@ -6,7 +6,9 @@ use crate::simulation::latency::Latency;
 use crate::source::Span;
 use crate::source::kube::KubeObject;
 use crate::time::{SimDuration, SimTime};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+use std::sync::Arc;
 
 /// How the scheduler chooses among nodes of equal score. ECS resource. Source: `spec/scheduler.md` §2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, bevy_ecs::resource::Resource)]
@@ -83,11 +85,47 @@ pub struct Scene {
 #[derive(Debug, Clone)]
 pub struct SceneObject {
     /// `metadata`.
-    pub metadata: Value,
+    pub metadata: Metadata,
     /// Everything else, defaults filled in; objects that differ in metadata alone share it.
-    pub body: std::sync::Arc<Value>,
+    pub body: Arc<Value>,
     /// Where it is written.
     pub span: Span,
+}
+
+/// `metadata` of an object of a scene.
+#[derive(Debug, Clone)]
+pub enum Metadata {
+    /// As it is written.
+    Written(Value),
+    /// Of a node of a pool.
+    OfPool {
+        /// `name`.
+        name: String,
+        /// `labels`, which other nodes have too; a label without a text has the node's name.
+        labels: Arc<Map<String, Value>>,
+    },
+}
+
+impl Metadata {
+    /// All of it as a manifest has it.
+    pub fn whole(&self) -> Cow<'_, Value> {
+        match self {
+            Metadata::Written(value) => Cow::Borrowed(value),
+            Metadata::OfPool { name, labels } => {
+                let own = |value: &Value| if value.is_null() { name.as_str().into() } else { value.clone() };
+                let labels: Map<String, Value> = labels.iter().map(|(key, value)| (key.clone(), own(value))).collect();
+                Cow::Owned(json!({"name": name, "labels": labels}))
+            }
+        }
+    }
+
+    /// What is written of it, beside names and labels that follow from a pool.
+    pub(crate) fn written(&self) -> &Value {
+        match self {
+            Metadata::Written(value) => value,
+            Metadata::OfPool { .. } => &Value::Null,
+        }
+    }
 }
 
 impl Scene {
@@ -105,12 +143,15 @@ impl SceneObject {
 
     /// `metadata.name`.
     pub fn name(&self) -> &str {
-        self.metadata.get("name").and_then(Value::as_str).unwrap_or("")
+        match &self.metadata {
+            Metadata::Written(value) => value.get("name").and_then(Value::as_str).unwrap_or(""),
+            Metadata::OfPool { name, .. } => name,
+        }
     }
 
     /// `metadata.namespace`.
     pub fn namespace(&self) -> Option<&str> {
-        self.metadata.get("namespace").and_then(Value::as_str).filter(|text| !text.is_empty())
+        self.metadata.written().get("namespace").and_then(Value::as_str).filter(|text| !text.is_empty())
     }
 }
 

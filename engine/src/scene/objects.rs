@@ -4,7 +4,7 @@ use crate::api::defaults::apply_defaults;
 use crate::api::validation::{FieldError, validate};
 use crate::hash::LookupMap;
 use crate::model::kinds::Kinds;
-use crate::scene::model::SceneObject;
+use crate::scene::model::{Metadata, SceneObject};
 use crate::scene::unsimulated::Unsimulated;
 use crate::source::{
     BrokenObject, Documents, Files, Format, KubeObject, KubeReader, Problem, Problems, Severity, Sources, Span, Tree, TreeValue,
@@ -161,7 +161,7 @@ impl<'f> ObjectLoader<'f> {
         let shareable = matches!(object.body.kind.as_str(), "Pod" | "Node");
         if shareable && let Some((_, body)) = self.bodies.get(&address) {
             let body = body.clone();
-            return SceneObject { metadata: object.metadata, body, span: object.span };
+            return SceneObject { metadata: Metadata::Written(object.metadata), body, span: object.span };
         }
         let mut whole = object.value();
         let mut kinds = Kinds::default();
@@ -188,7 +188,7 @@ impl<'f> ObjectLoader<'f> {
         if shareable {
             self.bodies.insert(address, (object.body.clone(), body.clone()));
         }
-        SceneObject { metadata, body, span: object.span }
+        SceneObject { metadata: Metadata::Written(metadata), body, span: object.span }
     }
 }
 

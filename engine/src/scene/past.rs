@@ -27,7 +27,8 @@ const GONE: Uid = Uid(u64::MAX);
 
 /// Whether an API server had the object before.
 pub(super) fn has_past(object: &SceneObject) -> bool {
-    object.metadata.get("uid").is_some() || object.metadata.get("creationTimestamp").is_some_and(Value::is_string)
+    let metadata = object.metadata.written();
+    metadata.get("uid").is_some() || metadata.get("creationTimestamp").is_some_and(Value::is_string)
 }
 
 /// Finds what a new object refers to.
@@ -84,7 +85,7 @@ pub(super) fn note<'o>(sim: &mut Simulation, created: ObjRef, object: &'o SceneO
     // Most scenes have no such object, and some have a million others.
     if has_past(object) {
         let epoch_unix_s = sim.get::<Epoch>().0;
-        sim.get_mut::<Given>().note(created.uid, &object.metadata, &object.body, epoch_unix_s);
+        sim.get_mut::<Given>().note(created.uid, object.metadata.written(), &object.body, epoch_unix_s);
     }
     let status = object.body.get("status");
     let has = |field: &str, test: fn(&Value) -> bool| status.and_then(|status| status.get(field)).is_some_and(test);

@@ -3,7 +3,7 @@
 use crate::model::node::Effect;
 use crate::model::quantity::Quantity;
 use crate::scene::format::Pool;
-use crate::scene::model::SceneObject;
+use crate::scene::model::{Metadata, SceneObject};
 use crate::source::{Problems, Span};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -51,24 +51,30 @@ pub(crate) fn nodes_of(pool: &Pool, span: Span, problems: &mut Problems) -> Vec<
         body["status"]["nodeInfo"] = info;
     }
     let body = Arc::new(body);
-    (1..=pool.count).map(|number| SceneObject { metadata: metadata(pool, number), body: body.clone(), span }).collect()
+    let zones = pool.zones.iter().map(|zone| Some(zone.as_str())).chain(pool.zones.is_empty().then_some(None));
+    let labels: Vec<Arc<Map<String, Value>>> = zones.map(|zone| Arc::new(labels_in(pool, zone))).collect();
+    let of_all = labels.iter().cycle();
+    let node = |(number, labels): (u32, &Arc<Map<String, Value>>)| {
+        let name = if pool.count == 1 { pool.name.clone() } else { format!("{}-{number}", pool.name) };
+        SceneObject { metadata: Metadata::OfPool { name, labels: labels.clone() }, body: body.clone(), span }
+    };
+    (1..=pool.count).zip(of_all).map(node).collect()
 }
 
-fn metadata(pool: &Pool, number: u32) -> Value {
-    let name = if pool.count == 1 { pool.name.clone() } else { format!("{}-{number}", pool.name) };
+/// Labels of the nodes in a zone; that of the host is its name.
+fn labels_in(pool: &Pool, zone: Option<&str>) -> Map<String, Value> {
     let mut labels = Map::new();
     let (architecture, system) = (pool.node_info.architecture.as_deref(), pool.node_info.operating_system.as_deref());
     labels.insert("kubernetes.io/arch".into(), architecture.unwrap_or("amd64").into());
-    labels.insert("kubernetes.io/hostname".into(), name.as_str().into());
+    labels.insert("kubernetes.io/hostname".into(), Value::Null);
     labels.insert("kubernetes.io/os".into(), system.unwrap_or("linux").into());
-    if !pool.zones.is_empty() {
-        let zone = &pool.zones[(number as usize - 1) % pool.zones.len()];
-        labels.insert("topology.kubernetes.io/zone".into(), zone.as_str().into());
+    if let Some(zone) = zone {
+        labels.insert("topology.kubernetes.io/zone".into(), zone.into());
     }
     for (key, value) in &pool.labels {
         labels.insert(key.clone(), value.as_str().into());
     }
-    json!({"name": name, "labels": labels})
+    labels
 }
 
 /// Key, value and effect of a taint written `key=value:Effect` or `key:Effect`.

@@ -356,7 +356,7 @@ fn apply(sim: &mut Simulation, object: &SceneObject, reader: &mut Reader) -> Res
             let mut patch = (*object.body).clone();
             if let Some(fields) = patch.as_object_mut() {
                 fields.shift_remove("status");
-                fields.insert("metadata".into(), object.metadata.clone());
+                fields.insert("metadata".into(), object.metadata.whole().into_owned());
             }
             merge(sim, existing, &patch)
         }

@@ -24,10 +24,11 @@ use crate::record::fights::{Fight, Fights};
 use crate::record::journal::Journal;
 use crate::record::refusals::Refusals;
 use crate::record::tally::Tally;
+use crate::scene::build::TableParams;
 use crate::time::SimTime;
 use bevy_ecs::resource::Resource;
 use bevy_ecs::schedule::ScheduleLabel;
-use bevy_ecs::system::{IntoSystem, ScheduleSystem, System};
+use bevy_ecs::system::{IntoSystem, ScheduleSystem, System, SystemState};
 use bevy_ecs::world::World;
 use clock::{Clock, Due};
 use dispatch::{Dispatch, Dispatcher};
@@ -137,6 +138,7 @@ pub struct Simulation {
     pub(crate) kept: Vec<Kept>,
     keep: usize,
     round_watch: Option<RoundWatch>,
+    tables: SystemState<TableParams<'static>>,
 }
 
 /// Told of the counts after each round. It sees nothing else and changes nothing: for measurements outside the simulation.
@@ -188,6 +190,7 @@ impl Simulation {
         world.insert_resource(Epoch(settings.epoch_unix_s));
         world.insert_resource(settings.latency.clone());
         let dispatch = Dispatch::new(settings.dispatcher, settings.shuffle_choices, &mut world);
+        let tables = SystemState::new(&mut world);
         Simulation {
             world,
             dispatch,
@@ -196,6 +199,7 @@ impl Simulation {
             kept: Vec::new(),
             keep: settings.log_entries_kept,
             round_watch: None,
+            tables,
         }
     }
 
@@ -396,6 +400,11 @@ impl Simulation {
     /// See [`Simulation::world`].
     pub(crate) fn world_mut(&mut self) -> &mut World {
         &mut self.world
+    }
+
+    /// The world, and the way to its tables of interned values.
+    pub(crate) fn tables(&mut self) -> (&mut World, &mut SystemState<TableParams<'static>>) {
+        (&mut self.world, &mut self.tables)
     }
 
     /// Runs the present instant until nobody asks for anything more. Time stands still.

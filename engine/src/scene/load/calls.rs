@@ -81,7 +81,8 @@ fn callers(image: &str, scene: &Scene) -> Vec<String> {
     let space = |object: &SceneObject| object.namespace().unwrap_or("default").to_string();
     let mut list = Vec::new();
     for workload in scene.objects.iter().filter(runs) {
-        let labels = workload.body.pointer("/spec/template/metadata/labels").or_else(|| workload.metadata.get("labels"));
+        let own = workload.metadata.written().get("labels");
+        let labels = workload.body.pointer("/spec/template/metadata/labels").or(own);
         for service in scene.objects.iter().filter(|object| object.kind() == "Service" && space(object) == space(workload)) {
             let selector = service.body.pointer("/spec/selector").and_then(Value::as_object).filter(|selector| !selector.is_empty());
             let selects = selector

@@ -2,7 +2,7 @@
 
 use super::Loader;
 use crate::scene::manifests::check;
-use crate::scene::model::{Action, SceneObject};
+use crate::scene::model::{Action, Metadata, SceneObject};
 use crate::scene::objects::ObjectLoader;
 use crate::source::{Tree, TreeValue, decode};
 use serde_json::Value;
@@ -60,7 +60,7 @@ pub(super) fn mirrors<'m>(manifests: impl Iterator<Item = (&'m String, &'m Scene
     let body = Arc::new(serde_json::json!({"kind": "Pod"}));
     let mirror = |(node, pod): (&String, &SceneObject)| {
         let metadata = serde_json::json!({"name": format!("{}-{node}", pod.name()), "namespace": pod.namespace().map(Value::from)});
-        SceneObject { metadata, body: body.clone(), span: pod.span }
+        SceneObject { metadata: Metadata::Written(metadata), body: body.clone(), span: pod.span }
     };
     manifests.map(mirror).collect()
 }

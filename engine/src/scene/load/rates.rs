@@ -9,8 +9,12 @@ use crate::source::{Span, Tree, TreeValue, decode};
 
 impl Loader<'_> {
     pub(super) fn traffic(&mut self, tree: &Tree, path: &str, scene: &mut Scene) {
+        let items = self.list(tree, "traffic");
+        if items.is_empty() {
+            return;
+        }
         let known = self.known(scene);
-        for item in self.list(tree, "traffic") {
+        for item in items {
             let body = match &item.value {
                 TreeValue::Named(named) if named.name == "Traffic" => &named.args,
                 _ => &item,
@@ -33,8 +37,12 @@ impl Loader<'_> {
     }
 
     pub(super) fn metrics(&mut self, tree: &Tree, path: &str, scene: &mut Scene) {
+        let items = self.list(tree, "metrics");
+        if items.is_empty() {
+            return;
+        }
         let known = self.known(scene);
-        for item in self.list(tree, "metrics") {
+        for item in items {
             let body = match &item.value {
                 TreeValue::Named(named) if named.name == "Metric" => &named.args,
                 _ => &item,

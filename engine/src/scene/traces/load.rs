@@ -4,7 +4,7 @@ use super::rows::{Layout, NodeRow, Shape};
 use super::table::{Header, Table, each_row};
 use super::{Found, Pods, Text, Trace, TraceText};
 use crate::hash::LookupMap;
-use crate::scene::model::{Action, SceneObject, ScriptEntry};
+use crate::scene::model::{Action, Metadata, SceneObject, ScriptEntry};
 use crate::scene::objects::{ObjectLoader, beside};
 use crate::source::{Files, Format, Problem, Problems, Severity, Sources, Span, Tree, TreeValue, decode};
 use crate::time::SimTime;
@@ -107,7 +107,7 @@ impl Loading<'_> {
             |row| layout.node(row),
             |span, row: NodeRow| {
                 let body = bodies.entry(row.amounts.clone()).or_insert_with(|| Arc::new(row.body())).clone();
-                let node = SceneObject { metadata: row.metadata, body, span };
+                let node = SceneObject { metadata: Metadata::Written(row.metadata), body, span };
                 if row.at == SimTime::ZERO {
                     brought.nodes.push(node);
                 } else {
