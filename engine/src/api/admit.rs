@@ -7,6 +7,7 @@ use crate::ids::ObjRef;
 use crate::time::SimTime;
 use bevy_ecs::resource::Resource;
 use bevy_ecs::world::{Mut, World};
+use smallvec::SmallVec;
 
 /// What an admission plugin may look at and keep. Nothing of the store can be written here.
 pub struct AdmitCx<'w> {
@@ -66,6 +67,9 @@ pub struct Admission {
     pub(crate) delete: Vec<AdmitDelete>,
 }
 
+/// Plugins of one kind that are called without an allocation.
+const PLUGINS: usize = 16;
+
 /// Calls the plugins of one kind in order, until one refuses.
 fn each<P: Copy>(
     world: &mut World,
@@ -73,12 +77,9 @@ fn each<P: Copy>(
     list: fn(&Admission) -> &[P],
     mut call: impl FnMut(P, &mut AdmitCx) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
-    let mut at = 0;
-    while let Some(&plugin) = list(world.resource::<Admission>()).get(at) {
-        call(plugin, &mut AdmitCx { world, now: act.now, actor: act.actor })?;
-        at += 1;
-    }
-    Ok(())
+    let plugins: SmallVec<[P; PLUGINS]> = SmallVec::from_slice(list(world.resource::<Admission>()));
+    let cx = &mut AdmitCx { world, now: act.now, actor: act.actor };
+    plugins.into_iter().try_for_each(|plugin| call(plugin, cx))
 }
 
 pub(crate) fn admit_create(world: &mut World, act: Act, new: &mut NewObject) -> Result<(), Refusal> {

@@ -223,7 +223,12 @@ impl SchedulerCache {
     /// What the profile of a pod says of it.
     pub(super) fn words(&mut self, pod: ObjRef, reads: &Reads, names: &mut Names) -> Words {
         let name = reads.pods.get(pod).map(|living| self.class(names, reads, living.class).scheduler_name);
-        let served = self.served.iter().find(|served| Some(served.name) == name).or(self.served.first());
+        self.words_in(name.unwrap_or_default())
+    }
+
+    /// What the profile of a `schedulerName` says of pods.
+    pub(super) fn words_in(&self, name: Sym) -> Words {
+        let served = self.served.iter().find(|served| served.name == name).or(self.served.first());
         served.expect("profiles are made before anything is decided").words
     }
 
@@ -250,7 +255,18 @@ impl SchedulerCache {
 
     /// A waiting pod as plugins see it; `None` when it is gone.
     pub(super) fn incoming(&mut self, pod: ObjRef, reads: &Reads, names: &mut Names) -> Option<(Incoming, PodKind)> {
-        let (class, meta) = (reads.pods.get(pod)?.class, reads.metas.get(pod)?);
+        Some(self.incoming_of(pod, reads.pods.get(pod)?.class, reads.metas.get(pod)?, reads, names))
+    }
+
+    /// The same of a pod that was looked up.
+    pub(super) fn incoming_of(
+        &mut self,
+        pod: ObjRef,
+        class: ClassId,
+        meta: &Meta,
+        reads: &Reads,
+        names: &mut Names,
+    ) -> (Incoming, PodKind) {
         let kind = PodKind { terminating: false, ..kind_of(class, meta, reads, names) };
         let mut resident = self.resident(kind, reads, names);
         if !self.own.is_empty() {
@@ -266,7 +282,7 @@ impl SchedulerCache {
             nominated_node: reads.statuses.get(pod).map_or(Sym::EMPTY, |status| status.nominated_node),
             default_selector: self.default_selector(meta, reads),
         };
-        Some((incoming, kind))
+        (incoming, kind)
     }
 
     /// Lets policies of one's own learn from a pod, if they did not yet. Returns it when they did.

@@ -339,8 +339,8 @@ fn schedule_one(
     if !pod.node.is_empty() || meta.terminating() {
         return;
     }
-    let Some((mut incoming, kind)) = cache.incoming(waiting.pod, reads, names) else { return };
-    let words = cache.words(waiting.pod, reads, names);
+    let (mut incoming, kind) = cache.incoming_of(waiting.pod, pod.class, meta, reads, names);
+    let words = cache.words_in(incoming.resident.class.scheduler_name);
     if let Some(&node) = state.nominated.get(&waiting.pod.uid) {
         incoming.nominated_node = node;
     }
