@@ -66,7 +66,7 @@ pub(crate) fn carry_out(world: &mut World, act: Act, verb: Verb) -> Result<Reply
         }
         Verb::Put { object, expect, value } => put(world, act, object, expect, [value]),
         Verb::PutAll { object, expect, values } => put(world, act, object, expect, values),
-        Verb::ReportPod { pod, status } => report_pod(world, act, pod, *status),
+        Verb::ReportPod { pod, status } => report_pod(world, act, pod, status),
         Verb::PatchPod { pod, condition, nominated_node } => {
             patch_pod(world, act, pod, condition.map(|condition| *condition), nominated_node)
         }
@@ -104,7 +104,7 @@ where
 }
 
 /// Source: `spec/kubelet.md` §5, `pkg/kubelet/status/status_manager.go`, `mergePodStatus`.
-fn report_pod(world: &mut World, act: Act, pod: ObjRef, mut status: PodStatus) -> Result<Reply, Refusal> {
+fn report_pod(world: &mut World, act: Act, pod: ObjRef, mut status: Box<PodStatus>) -> Result<Reply, Refusal> {
     let key = living(world, pod)?;
     let row = *world.resource::<Objects>().row(pod).expect("it lives");
     let Some(stored) = world.get::<Obj<PodStatus>>(row.entity).map(Obj::value) else {
@@ -127,7 +127,7 @@ fn report_pod(world: &mut World, act: Act, pod: ObjRef, mut status: PodStatus) -
         }
     }
     status.nominated_node = stored.nominated_node;
-    let revision = write(world, act, pod, vec![status.into()]);
+    let revision = write(world, act, pod, [StateValue::PodStatus(status)]);
     Ok(Reply::Done(revision.unwrap_or(row.revision)))
 }
 
@@ -144,7 +144,7 @@ fn patch_pod(world: &mut World, act: Act, pod: ObjRef, condition: Option<Conditi
     if let Some(node) = nominated {
         status.nominated_node = node;
     }
-    let revision = write(world, act, pod, vec![status.into()]);
+    let revision = write(world, act, pod, [status.into()]);
     Ok(Reply::Done(revision.unwrap_or(row.revision)))
 }
 
@@ -178,7 +178,7 @@ fn bind(world: &mut World, act: Act, pod: ObjRef, node: Sym) -> Result<Reply, Re
     };
     crate::model::meta::set_condition(&mut status.conditions, scheduled);
     status.nominated_node = Sym::EMPTY;
-    let revision = write(world, act, pod, vec![bound.into(), status.into()]);
+    let revision = write(world, act, pod, [bound.into(), status.into()]);
     Ok(Reply::Done(revision.expect("a binding changes the pod")))
 }
 
@@ -232,7 +232,7 @@ pub(crate) fn delete(
     if meta.deletion.is_none() {
         begin_deletion(&mut meta, act.now, 0);
     }
-    let revision = if meta == before { None } else { write(world, act, object, vec![meta.into()]) };
+    let revision = if meta == before { None } else { write(world, act, object, [meta.into()]) };
     if held { Ok(Reply::Done(revision.unwrap_or(row.revision))) } else { Ok(Reply::Done(remove(world, act, object))) }
 }
 

@@ -328,5 +328,5 @@ pub(crate) fn pod_from_template(world: &World, template: TemplateId, namespace: 
     meta.labels = template.labels;
     meta.annotations = template.annotations;
     meta.owners.push(owner);
-    NewObject { meta, states: vec![Pod { class: template.class, node: Sym::EMPTY }.into()] }
+    NewObject { meta, states: vec![Pod { class: template.class, node: Sym::EMPTY }.into(), PodStatus::default().into()] }
 }

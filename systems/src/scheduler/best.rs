@@ -43,21 +43,25 @@ pub(super) struct Kept {
     pub(super) spans: Spans,
     levels: Levels,
     /// Upper bounds of the segments of the present decision.
-    bounds: Vec<i32>,
+    bounds: Vec<i16>,
 }
 
 impl Field<'_> {
     /// Place of the best node: among equals the first in pre-order of the implicit heap over those looked at, of which there is one at
-    /// least. `open`: as for [`Reach::fill`], without regard to cells. Returns how many nodes were looked at one by one, too.
-    pub(super) fn best(&self, kept: &mut Kept, tops: &mut Tops, open: impl Fn(usize) -> u64) -> (usize, u64) {
+    /// least. `open`: as for [`Reach::fill`], without regard to cells. Returns how many nodes were looked at one by one, too; `None` when
+    /// a node has too many pods for this.
+    pub(super) fn best(&self, kept: &mut Kept, tops: &mut Tops, open: impl Fn(usize) -> u64) -> Option<(usize, u64)> {
         let spans = self.spans(&mut kept.spans, &open);
+        if kept.spans.too_many {
+            return None;
+        }
         let judge = Judge::new(self, spans);
         let bound = judge.bound(kept, tops);
         let first = self.reach.first();
         if judge.total(first) == bound {
-            return (first, 1);
+            return Some((first, 1));
         }
-        judge.search(kept, tops, &open, bound)
+        Some(judge.search(kept, tops, &open, bound))
     }
 
     fn by_node(&self) -> bool {
@@ -65,8 +69,8 @@ impl Field<'_> {
     }
 
     #[inline]
-    fn pods(&self, place: usize) -> i32 {
-        self.counted.get(place).map_or(0, |pods| *pods as i32)
+    fn pods(&self, place: usize) -> i16 {
+        self.counted.get(place).map_or(0, |pods| *pods as i16)
     }
 
     /// Extremes of each cell among the nodes looked at.
@@ -114,12 +118,12 @@ fn runs(segments: &[Segment]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-fn least(list: &[i32]) -> i32 {
-    list.iter().fold(i32::MAX, |least, &value| least.min(value))
+fn least(list: &[i16]) -> i16 {
+    list.iter().fold(i16::MAX, |least, &value| least.min(value))
 }
 
-fn most(list: &[i32]) -> i32 {
-    list.iter().fold(i32::MIN, |most, &value| most.max(value))
+fn most(list: &[i16]) -> i16 {
+    list.iter().fold(i16::MIN, |most, &value| most.max(value))
 }
 
 /// Totals of one decision.
@@ -132,7 +136,7 @@ struct Judge<'j> {
     least: i64,
     most: i64,
     /// What spreading adds, by cell and by pods beyond the cell's least number.
-    ready: [[i32; READY]; CELLS_MAX],
+    ready: [[i16; READY]; CELLS_MAX],
 }
 
 impl<'j> Judge<'j> {
@@ -159,14 +163,14 @@ impl<'j> Judge<'j> {
         for at in 0..judge.there.len() {
             let cell = judge.there[at];
             let Span { least, most } = spans[cell];
-            for pods in least..=most.min(least + READY as i32 - 1) {
+            for pods in least..=most.min(least + READY as i16 - 1) {
                 judge.ready[cell][(pods - least) as usize] = judge.work_out(cell, pods);
             }
         }
         judge
     }
 
-    fn raw(&self, cell: usize, pods: i32) -> i64 {
+    fn raw(&self, cell: usize, pods: i16) -> i64 {
         let counts = self.field.soft.iter().map(|soft| match soft {
             Soft::Node(_) => Some(i64::from(pods)),
             Soft::Cells(_, values) => values[cell].1,
@@ -175,7 +179,7 @@ impl<'j> Judge<'j> {
     }
 
     #[inline]
-    fn added(&self, cell: usize, pods: i32) -> i32 {
+    fn added(&self, cell: usize, pods: i16) -> i16 {
         match self.ready[cell].get((pods - self.spans[cell].least) as usize) {
             Some(added) => *added,
             None => self.work_out(cell, pods),
@@ -184,17 +188,17 @@ impl<'j> Judge<'j> {
 
     #[cold]
     #[inline(never)]
-    fn work_out(&self, cell: usize, pods: i32) -> i32 {
-        (WEIGHT * normalize(self.raw(cell, pods), self.least, self.most)) as i32
+    fn work_out(&self, cell: usize, pods: i16) -> i16 {
+        (WEIGHT * normalize(self.raw(cell, pods), self.least, self.most)) as i16
     }
 
     #[inline]
-    fn total(&self, place: usize) -> i32 {
+    fn total(&self, place: usize) -> i16 {
         self.field.tree.score_at(place) + self.added(self.field.cells.at(place), self.field.pods(place))
     }
 
     /// The best total of a segment, and the places that have it.
-    fn best_of(&self, segment: &Segment) -> (i32, u64) {
+    fn best_of(&self, segment: &Segment) -> (i16, u64) {
         let (mut best, mut places) = (NOWHERE, 0);
         each(segment.block, segment.places, |place| {
             let total = self.total(place);
@@ -207,7 +211,7 @@ impl<'j> Judge<'j> {
     }
 
     /// Upper bounds of all segments, and the highest of them: no node has a higher total, since more pods never add more.
-    fn bound(&self, kept: &mut Kept, tops: &mut Tops) -> i32 {
+    fn bound(&self, kept: &mut Kept, tops: &mut Tops) -> i16 {
         let field = self.field;
         kept.bounds.clear();
         kept.bounds.resize(field.reach.segments.len(), NOWHERE);
@@ -219,7 +223,7 @@ impl<'j> Judge<'j> {
                 let own = &tops.of(cell)[blocks.clone()];
                 let counts = if field.by_node() { &kept.spans.least(cell)[blocks.clone()] } else { &[][..] };
                 let lowest = self.spans[cell].least;
-                if counts.iter().all(|count| *count <= lowest) {
+                if most(counts) <= lowest {
                     let added = self.added(cell, lowest);
                     bounds.iter_mut().zip(own).for_each(|(bound, own)| *bound = (own + added).max(*bound));
                 } else {
@@ -259,11 +263,11 @@ impl<'j> Judge<'j> {
     }
 
     /// Place of the first of the best, and how many nodes were looked at one by one. `bound`: the highest bound of all.
-    fn search(&self, kept: &mut Kept, tops: &Tops, open: &impl Fn(usize) -> u64, bound: i32) -> (usize, u64) {
+    fn search(&self, kept: &mut Kept, tops: &Tops, open: &impl Fn(usize) -> u64, bound: i16) -> (usize, u64) {
         let mut first = First::default();
         for (nth, segment) in self.field.reach.segments.iter().enumerate().filter(|(nth, _)| kept.bounds[*nth] == bound) {
-            if first.found.is_none_or(|(order, _)| segment.first() < order) {
-                first.take(bound, segment, self.at_bound(nth, kept, tops));
+            if first.may_come_after(segment) {
+                first.take(segment, self.at_bound(nth, kept, tops));
             }
         }
         let looked = if first.found.is_none() { self.search_below(kept, open, &mut first) } else { 0 };
@@ -272,69 +276,77 @@ impl<'j> Judge<'j> {
 
     /// The same where no node has the highest bound.
     fn search_below(&self, kept: &mut Kept, open: &impl Fn(usize) -> u64, first: &mut First) -> u64 {
-        let (mut looked, segments) = (0, &self.field.reach.segments);
-        let mut look = |first: &mut First, segment: &Segment| {
-            looked += u64::from(segment.places.count_ones());
-            let (total, places) = self.best_of(segment);
-            first.take(total, segment, places);
-        };
-        let (known, rest): (Vec<usize>, Vec<usize>) = (0..segments.len()).partition(|&nth| self.field.by_node() && segments[nth].whole);
-        let mut unknown: SmallVec<[(usize, i32); 16]> = SmallVec::new();
-        for nth in known {
-            if kept.bounds[nth] < first.best {
-                continue;
-            }
-            let (block, mut bound) = (segments[nth].block, NOWHERE);
-            let levels = kept.levels.of(block, open(block), (self.field.tree, self.field.cells), (&kept.spans, self.field.counted));
-            for &cell in &self.there {
-                let least = kept.spans.least(cell)[block];
-                for (beyond, level) in (0..).zip(&levels[cell].known).filter(|(_, level)| level.places != 0) {
-                    first.take(level.own + self.added(cell, least + beyond), &segments[nth], level.places);
+        let (field, segments, mut best) = (self.field, &self.field.reach.segments, NOWHERE);
+        // What is known of a block takes the place of its bound; what is not stays to be looked at.
+        let mut unknown: SmallVec<[(usize, i16); 8]> = SmallVec::new();
+        for (nth, segment) in segments.iter().enumerate() {
+            let bound = kept.bounds[nth];
+            if !field.by_node() || !segment.whole {
+                unknown.push((nth, bound));
+                kept.bounds[nth] = NOWHERE;
+            } else if bound >= best {
+                let levels = kept.levels.of(segment.block, open(segment.block), (field.tree, field.cells), (&kept.spans, field.counted));
+                let (mut total, mut more) = (NOWHERE, NOWHERE);
+                for &cell in &self.there {
+                    let least = kept.spans.least(cell)[segment.block];
+                    for (beyond, level) in (0..).zip(&levels[cell].known).filter(|(_, level)| level.places != 0) {
+                        total = total.max(level.own + self.added(cell, least + beyond));
+                    }
+                    if levels[cell].more != NOWHERE {
+                        more = more.max(levels[cell].more + self.added(cell, least + UNKNOWN_FROM));
+                    }
                 }
-                if levels[cell].more != NOWHERE {
-                    bound = bound.max(levels[cell].more + self.added(cell, least + UNKNOWN_FROM));
+                best = best.max(total);
+                kept.bounds[nth] = total;
+                if more >= total && more != NOWHERE {
+                    unknown.push((nth, more));
                 }
             }
-            unknown.push((nth, bound));
         }
-        unknown.into_iter().filter(|(_, bound)| *bound != NOWHERE).for_each(|(nth, bound)| {
-            if bound >= first.best {
-                look(first, &segments[nth]);
+        let mut looked = 0;
+        let mut exact: SmallVec<[(usize, i16, u64); 8]> = SmallVec::new();
+        for (nth, bound) in unknown {
+            if bound >= best {
+                looked += u64::from(segments[nth].places.count_ones());
+                let (total, places) = self.best_of(&segments[nth]);
+                best = best.max(total);
+                exact.push((nth, total, places));
             }
-        });
-        rest.into_iter().for_each(|nth| {
-            if kept.bounds[nth] >= first.best {
-                look(first, &segments[nth]);
+        }
+        for (nth, _, places) in exact.into_iter().filter(|(_, total, _)| *total == best) {
+            first.take(&segments[nth], places);
+        }
+        for (segment, _) in segments.iter().zip(&kept.bounds).filter(|(_, total)| **total == best) {
+            let levels = kept.levels.of(segment.block, open(segment.block), (field.tree, field.cells), (&kept.spans, field.counted));
+            let mut places = 0;
+            for &cell in &self.there {
+                let least = kept.spans.least(cell)[segment.block];
+                let known = (0..).zip(&levels[cell].known).filter(|(_, level)| level.places != 0);
+                let equal = known.filter(|(beyond, level)| level.own + self.added(cell, least + beyond) == best);
+                places |= equal.fold(0, |all, (_, level)| all | level.places);
             }
-        });
+            first.take(segment, places);
+        }
         looked
     }
 }
 
-/// The best total so far, and the first in pre-order that has it.
-#[derive(Debug)]
+/// The first in pre-order of the best that were found so far, and its place.
+#[derive(Debug, Default)]
 struct First {
-    best: i32,
     found: Option<(PreOrder, usize)>,
 }
 
-impl Default for First {
-    fn default() -> First {
-        First { best: NOWHERE, found: None }
-    }
-}
-
 impl First {
-    /// Takes in that some places of a segment have a total.
-    fn take(&mut self, total: i32, segment: &Segment, places: u64) {
-        if total < self.best {
-            return;
-        }
-        let before = self.found.filter(|_| total == self.best);
-        if before.is_none_or(|(order, _)| segment.first() < order)
-            && let Some(found) = segment.first_of(places).into_iter().chain(before).min()
-        {
-            (self.best, self.found) = (total, Some(found));
+    /// Whether any of a segment comes before what was found.
+    fn may_come_after(&self, segment: &Segment) -> bool {
+        self.found.is_none_or(|(order, _)| segment.first() < order)
+    }
+
+    /// Takes in places of a segment.
+    fn take(&mut self, segment: &Segment, places: u64) {
+        if self.may_come_after(segment) {
+            self.found = segment.first_of(places).into_iter().chain(self.found).min();
         }
     }
 }

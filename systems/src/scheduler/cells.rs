@@ -67,7 +67,7 @@ impl Cells {
 }
 
 /// Bound of a cell that has no node in a block.
-pub(super) const NOWHERE: i32 = i32::MIN / 2;
+pub(super) const NOWHERE: i16 = i16::MIN / 2;
 
 /// Best score of the class's own among each cell's nodes, by block.
 #[derive(Debug, Default)]
@@ -75,7 +75,7 @@ pub(super) struct Tops {
     /// For each block, the tree's mark when its scores were taken.
     seen: Vec<u32>,
     /// For each cell, and in it for each block; [`NOWHERE`] where no node can run the pod.
-    best: Vec<i32>,
+    best: Vec<i16>,
     /// Number of cells.
     width: usize,
     /// For each block, and in it for each cell, the places that have it.
@@ -118,7 +118,7 @@ impl Tops {
     }
 
     /// Best scores of a cell by block.
-    pub(super) fn of(&self, cell: usize) -> &[i32] {
+    pub(super) fn of(&self, cell: usize) -> &[i16] {
         &self.best[cell * self.seen.len()..(cell + 1) * self.seen.len()]
     }
 
@@ -139,19 +139,21 @@ fn stale<'s>(seen: &'s [u32], marks: &'s [u32], blocks: Range<usize>) -> SmallVe
 /// Least and most of what is counted on a node; least above most when there is no node.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Span {
-    pub(super) least: i32,
-    pub(super) most: i32,
+    pub(super) least: i16,
+    pub(super) most: i16,
 }
 
 impl Span {
-    pub(super) const NONE: Span = Span { least: i32::MAX, most: -1 };
+    pub(super) const NONE: Span = Span { least: i16::MAX, most: -1 };
+    /// Most pods on a node that are told apart.
+    const PODS_MAX: u32 = 30_000;
 
-    pub(super) fn add(&mut self, pods: i32) {
+    pub(super) fn add(&mut self, pods: i16) {
         self.least = self.least.min(pods);
         self.most = self.most.max(pods);
     }
 
-    pub(super) fn join(&mut self, least: i32, most: i32) {
+    pub(super) fn join(&mut self, least: i16, most: i16) {
         self.least = self.least.min(least);
         self.most = self.most.max(most);
     }
@@ -171,12 +173,14 @@ pub(super) struct Spans {
     /// For each block, the places whose nodes could run the pod when its spans were taken.
     open: Vec<u64>,
     /// For each cell, and in it for each block; as in [`Span::NONE`] where there is no node.
-    least: Vec<i32>,
-    most: Vec<i32>,
+    least: Vec<i16>,
+    most: Vec<i16>,
     /// Number of cells.
     width: usize,
     /// For each block, and in it for each cell.
     places: Vec<OfExtremes>,
+    /// Whether more pods were counted on a node than spans can tell.
+    pub(super) too_many: bool,
 }
 
 /// The places of a block that have the least and the most of a cell.
@@ -190,6 +194,7 @@ impl Spans {
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.stamps.clear();
+        self.too_many = false;
     }
 
     /// Takes in that one pod more is counted on the node at a place, which is in a cell.
@@ -198,7 +203,8 @@ impl Spans {
         if self.stamps.get(block).is_none_or(|stamp| *stamp == 0) || self.open[block] & bit == 0 {
             return;
         }
-        let (at, pods) = (cell * self.stamps.len() + block, pods as i32);
+        self.too_many |= pods > Span::PODS_MAX;
+        let (at, pods) = (cell * self.stamps.len() + block, pods as i16);
         let places = &mut self.places[block * self.width + cell];
         self.rounds[block] += 1;
         places.least &= !bit;
@@ -240,7 +246,8 @@ impl Spans {
             self.open[block] = open(block);
             let (mut spans, mut places) = ([Span::NONE; CELLS_MAX], [OfExtremes::default(); CELLS_MAX]);
             each(block, self.open[block], |place| {
-                let (cell, pods) = (cells.at(place), counted[place] as i32);
+                self.too_many |= counted[place] > Span::PODS_MAX;
+                let (cell, pods) = (cells.at(place), counted[place] as i16);
                 let (span, places) = (&mut spans[cell], &mut places[cell]);
                 if pods < span.least {
                     places.least = 0;
@@ -266,12 +273,12 @@ impl Spans {
     }
 
     /// Least counts of a cell by block.
-    pub(super) fn least(&self, cell: usize) -> &[i32] {
+    pub(super) fn least(&self, cell: usize) -> &[i16] {
         &self.least[cell * self.stamps.len()..(cell + 1) * self.stamps.len()]
     }
 
     /// Highest counts of a cell by block.
-    pub(super) fn most(&self, cell: usize) -> &[i32] {
+    pub(super) fn most(&self, cell: usize) -> &[i16] {
         &self.most[cell * self.stamps.len()..(cell + 1) * self.stamps.len()]
     }
 

@@ -239,7 +239,7 @@ impl Counters {
             }
         }
         let field = Field { tree, cells, reach: &self.reach, soft: &soft, counted: &self.counted, allowed };
-        let (place, looked) = field.best(&mut self.kept, &mut self.tops, open);
+        let (place, looked) = field.best(&mut self.kept, &mut self.tops, open)?;
         self.looked.scored += looked;
         Some((place, self.reach.examined))
     }

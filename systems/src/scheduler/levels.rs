@@ -7,12 +7,12 @@ use crate::scheduler::tree::{BLOCK, ClassTree};
 /// Counts, from a cell's least in the block on, whose nodes are known; of higher ones the best score alone is.
 const KNOWN: usize = 2;
 /// The first count beyond the least whose nodes are not known.
-pub(super) const UNKNOWN_FROM: i32 = KNOWN as i32;
+pub(super) const UNKNOWN_FROM: i16 = KNOWN as i16;
 
 /// The nodes of a block and cell that have a count: the best score of the class's own, and the places that have it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Level {
-    pub(super) own: i32,
+    pub(super) own: i16,
     pub(super) places: u64,
 }
 
@@ -22,7 +22,7 @@ pub(super) struct OfCell {
     /// Those with the least count, and with one more each.
     pub(super) known: [Level; KNOWN],
     /// Best score of those with a higher count.
-    pub(super) more: i32,
+    pub(super) more: i16,
 }
 
 const NOBODY: OfCell = OfCell { known: [Level { own: NOWHERE, places: 0 }; KNOWN], more: NOWHERE };
@@ -57,7 +57,7 @@ impl Levels {
             list.fill(NOBODY);
             each(block, open, |place| {
                 let (cell, own) = (cells.at(place), tree.score_at(place));
-                let beyond = (counted[place] as i32 - spans.least(cell)[block]) as usize;
+                let beyond = (counted[place] as i16 - spans.least(cell)[block]) as usize;
                 match list[cell].known.get_mut(beyond) {
                     Some(level) if own < level.own => {}
                     Some(level) => {

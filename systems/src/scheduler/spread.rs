@@ -175,7 +175,7 @@ impl SpreadCounts {
         let soft = [Soft::Node(SKEWS.0), Soft::Cells(SKEWS.1, (0..cells.len()).map(of_cell).collect())];
         let field = Field { tree, cells, reach, soft: &soft, counted: &counts.on_node, allowed: [true; CELLS_MAX] };
         let tops = self.tops.entry(counts.key.leader).or_default();
-        let (place, _) = field.best(&mut counts.kept, tops, |block| tree.open(block));
+        let (place, _) = field.best(&mut counts.kept, tops, |block| tree.open(block))?;
         Some(Decision::Node { node: table.ordered()[place], next_start: (start + reach.examined) % places, nominated: false })
     }
 }

@@ -18,8 +18,8 @@ use wavetank_engine::names::{Names, Sym};
 
 /// Weight of TaintToleration times its score where no node has a PreferNoSchedule taint.
 const FLAT: i64 = 300;
-/// Score of a node that can't run the pod.
-pub(super) const INFEASIBLE: i32 = -1;
+/// Score of a node that can't run the pod. Scores are at most 500, so that many fit a register.
+pub(super) const INFEASIBLE: i16 = -1;
 /// Nodes that a tree makes room for at most; where more have come it is built anew.
 const INSERTIONS_MAX: usize = 8;
 /// Places in a block.
@@ -33,14 +33,14 @@ const STRIDE: usize = 16;
 #[derive(Debug, Default)]
 pub struct ClassTree {
     /// Score of the node at each place, filled up with [`INFEASIBLE`] to whole blocks.
-    scores: Vec<i32>,
+    scores: Vec<i16>,
     places: usize,
     /// Feasible nodes.
     total: usize,
     /// For each block of places, the feasible ones.
     open: Vec<u64>,
     /// For each block, the best score of its nodes.
-    best: Vec<i32>,
+    best: Vec<i16>,
     /// For each block, the places that have it; none when none is feasible.
     best_places: Vec<u64>,
     /// For each block, when the feasibility of one of its nodes changed last.
@@ -50,7 +50,7 @@ pub struct ClassTree {
     /// For each chunk, its feasible nodes.
     chunk_open: Vec<u32>,
     /// For each chunk, the best score of its nodes.
-    chunk_best: Vec<i32>,
+    chunk_best: Vec<i16>,
     clock: u32,
     /// Entries of the table's change list taken in.
     seen: usize,
@@ -128,7 +128,7 @@ impl ClassTree {
         self.best[block] = best;
     }
 
-    fn set(&mut self, place: usize, score: i32) {
+    fn set(&mut self, place: usize, score: i16) {
         let before = std::mem::replace(&mut self.scores[place], score);
         if before == score {
             return;
@@ -160,12 +160,12 @@ impl ClassTree {
     }
 
     /// Score of the node at a place; [`INFEASIBLE`] when it can't run the pod.
-    pub(super) fn score_at(&self, place: usize) -> i32 {
+    pub(super) fn score_at(&self, place: usize) -> i16 {
         self.scores[place]
     }
 
     /// Scores of the nodes at places `from..to`.
-    pub(super) fn scores_between(&self, from: usize, to: usize) -> &[i32] {
+    pub(super) fn scores_between(&self, from: usize, to: usize) -> &[i16] {
         &self.scores[from..to]
     }
 
@@ -185,7 +185,7 @@ impl ClassTree {
     }
 
     /// Scores of the nodes of a block.
-    pub(super) fn scores_of_block(&self, block: usize) -> &[i32] {
+    pub(super) fn scores_of_block(&self, block: usize) -> &[i16] {
         self.scores_between(block * BLOCK, (block + 1) * BLOCK)
     }
 
@@ -222,7 +222,7 @@ impl ClassTree {
     }
 
     /// Best score at some places of a block.
-    fn best_among(&self, block: usize, places: u64) -> i32 {
+    fn best_among(&self, block: usize, places: u64) -> i16 {
         if self.best_places[block] & places != 0 {
             return self.best[block];
         }
@@ -231,7 +231,7 @@ impl ClassTree {
     }
 
     /// Best score at some places, of which there is one at least.
-    fn best_between(&self, places: Range<usize>) -> i32 {
+    fn best_between(&self, places: Range<usize>) -> i16 {
         let (first, last) = (places.start / BLOCK, (places.end - 1) / BLOCK);
         let (from, to) = ends(&places);
         if first == last {
@@ -248,7 +248,7 @@ impl ClassTree {
     }
 
     /// The first of some places, of which there is one at least, with a score.
-    fn first_between(&self, places: Range<usize>, score: i32) -> Option<usize> {
+    fn first_between(&self, places: Range<usize>, score: i16) -> Option<usize> {
         let (first, last) = (places.start / BLOCK, (places.end - 1) / BLOCK);
         let (from, to) = ends(&places);
         let mut block = first;
@@ -289,12 +289,12 @@ impl ClassTree {
 }
 
 /// The highest of some scores.
-fn highest(scores: &[i32]) -> i32 {
+fn highest(scores: &[i16]) -> i16 {
     scores.iter().fold(INFEASIBLE, |best, &score| best.max(score))
 }
 
 /// Which scores of a block satisfy a test.
-fn bits(scores: &[i32], test: impl Fn(i32) -> bool) -> u64 {
+fn bits(scores: &[i16], test: impl Fn(i16) -> bool) -> u64 {
     scores.iter().enumerate().fold(0, |bits, (nth, &score)| bits | u64::from(test(score)) << nth)
 }
 
@@ -304,12 +304,12 @@ fn ends(places: &Range<usize>) -> (u64, u64) {
 }
 
 /// Score of a node of a plain class, as the tree holds it: without PreferNoSchedule taints TaintToleration is flat.
-fn score(facts: &ClassFacts, profile: &Profile, table: &NodeTable, number: u32, labels: &LabelSets, names: &Names) -> i32 {
+fn score(facts: &ClassFacts, profile: &Profile, table: &NodeTable, number: u32, labels: &LabelSets, names: &Names) -> i16 {
     let node = table.get(number);
     if own_refusal(facts, profile, Sym::EMPTY, node, labels, names).is_some() {
         return INFEASIBLE;
     }
-    (FLAT + least_allocated(facts, node) + balanced_allocation::by_default(facts, node)) as i32
+    (FLAT + least_allocated(facts, node) + balanced_allocation::by_default(facts, node)) as i16
 }
 
 /// The feasible nodes from the start on, round the end of the order, as many as are enough.
