@@ -4,12 +4,11 @@
 //! by a weighted sum over all kinds of them. Choice: what is left, with the pod there, is measured in parts of the most that a node
 //! has of the resource, and all three weigh the same.
 
-use crate::scheduler::own::{Allotment, ClusterView, NodeView, PodView, Policy, least_first};
-use crate::scheduler::policies::gpus::{Cards, Demand, GPUS, REFUSAL, WHOLE};
-use crate::scheduler::registry::Making;
+use crate::scheduler::own::{ClusterView, NodeView};
+use crate::scheduler::policies::gpus::{Cards, Demand, GPUS, Liking, WHOLE};
 
 /// Parts that amounts are measured in.
-const PARTS: i128 = 1_000_000_000;
+pub const PARTS: i128 = 1_000_000_000;
 
 /// The policy.
 pub struct BestFit;
@@ -38,53 +37,23 @@ fn remaining(left: [i64; 3], asked: [i64; 3], most: Most) -> i128 {
     (0..3).map(|at| i128::from(left[at] - asked[at]) * PARTS / i128::from(most[at])).sum()
 }
 
-impl BestFit {
-    /// Makes it; it takes no arguments.
-    ///
-    /// # Errors
-    /// When there are arguments.
-    pub fn of(making: &Making) -> Result<BestFit, String> {
-        making.only(&[]).map(|()| BestFit)
-    }
-}
+impl Liking for BestFit {
+    type Cluster = Most;
+    type Rank = i128;
 
-impl Policy for BestFit {
-    type Node = Cards;
-    type Pod = (Demand, Most);
-
-    fn node(&self, node: &NodeView<()>) -> Cards {
-        Cards::of(node)
+    fn cluster(&self, cluster: &ClusterView) -> Most {
+        most(cluster)
     }
 
-    fn pod(&self, pod: &PodView, cluster: &ClusterView) -> (Demand, Most) {
-        (Demand::of(pod), most(cluster))
-    }
-
-    fn refusal(&self, pod: &(Demand, Most), node: &NodeView<Cards>) -> Option<String> {
-        (!node.state.fit(&pod.0)).then(|| REFUSAL.to_string())
-    }
-
-    fn refuses_by_node(&self) -> bool {
-        true
-    }
-
-    fn scores(&self, (pod, most): &(Demand, Most), nodes: &[NodeView<Cards>]) -> Option<Vec<i64>> {
-        let values: Vec<i128> = nodes.iter().map(|node| remaining(left(node), asked(pod), *most)).collect();
-        Some(least_first(&values))
-    }
-
-    fn allot(&self, (pod, _): &(Demand, Most), node: &NodeView<Cards>) -> Option<Allotment> {
-        (pod.gpus > 0).then(|| node.state.tightest(pod))
-    }
-
-    fn count(&self, node: &mut Cards, pod: &PodView, allotted: &[u32], add: bool) {
-        node.count(&Demand::of(pod), allotted, add);
+    fn rank(&self, pod: &Demand, most: &Most, node: &NodeView<Cards>) -> Option<i128> {
+        Some(remaining(left(node), asked(pod), *most))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scheduler::own::least_first;
 
     #[test]
     fn the_least_left_is_best() {

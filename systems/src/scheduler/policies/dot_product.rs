@@ -3,13 +3,9 @@
 //! Source: as the baseline is described in "Beware of Fragmentation" (USENIX ATC 2023), §6, after "Multi-resource packing for cluster
 //! schedulers" (SIGCOMM 2014). Choice: both vectors (CPU, memory, GPU) are measured in parts of the most that a node has.
 
-use crate::scheduler::own::{Allotment, ClusterView, NodeView, PodView, Policy, least_first};
-use crate::scheduler::policies::best_fit::{Most, asked, left, most};
-use crate::scheduler::policies::gpus::{Cards, Demand, REFUSAL};
-use crate::scheduler::registry::Making;
-
-/// Parts that amounts are measured in.
-const PARTS: i128 = 1_000_000_000;
+use crate::scheduler::own::{ClusterView, NodeView};
+use crate::scheduler::policies::best_fit::{Most, PARTS, asked, left, most};
+use crate::scheduler::policies::gpus::{Cards, Demand, Liking};
 
 /// The policy.
 pub struct DotProduct;
@@ -19,47 +15,16 @@ fn product(left: [i64; 3], asked: [i64; 3], most: Most) -> i128 {
     (0..3).map(|at| part(left[at], at) * part(asked[at], at)).sum()
 }
 
-impl DotProduct {
-    /// Makes it; it takes no arguments.
-    ///
-    /// # Errors
-    /// When there are arguments.
-    pub fn of(making: &Making) -> Result<DotProduct, String> {
-        making.only(&[]).map(|()| DotProduct)
-    }
-}
+impl Liking for DotProduct {
+    type Cluster = Most;
+    type Rank = i128;
 
-impl Policy for DotProduct {
-    type Node = Cards;
-    type Pod = (Demand, Most);
-
-    fn node(&self, node: &NodeView<()>) -> Cards {
-        Cards::of(node)
+    fn cluster(&self, cluster: &ClusterView) -> Most {
+        most(cluster)
     }
 
-    fn pod(&self, pod: &PodView, cluster: &ClusterView) -> (Demand, Most) {
-        (Demand::of(pod), most(cluster))
-    }
-
-    fn refusal(&self, pod: &(Demand, Most), node: &NodeView<Cards>) -> Option<String> {
-        (!node.state.fit(&pod.0)).then(|| REFUSAL.to_string())
-    }
-
-    fn refuses_by_node(&self) -> bool {
-        true
-    }
-
-    fn scores(&self, (pod, most): &(Demand, Most), nodes: &[NodeView<Cards>]) -> Option<Vec<i64>> {
-        let values: Vec<i128> = nodes.iter().map(|node| product(left(node), asked(pod), *most)).collect();
-        Some(least_first(&values))
-    }
-
-    fn allot(&self, (pod, _): &(Demand, Most), node: &NodeView<Cards>) -> Option<Allotment> {
-        (pod.gpus > 0).then(|| node.state.tightest(pod))
-    }
-
-    fn count(&self, node: &mut Cards, pod: &PodView, allotted: &[u32], add: bool) {
-        node.count(&Demand::of(pod), allotted, add);
+    fn rank(&self, pod: &Demand, most: &Most, node: &NodeView<Cards>) -> Option<i128> {
+        Some(product(left(node), asked(pod), *most))
     }
 }
 

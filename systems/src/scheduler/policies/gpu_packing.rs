@@ -3,9 +3,8 @@
 //! Source: as the baseline is described in "Beware of Fragmentation" (USENIX ATC 2023), §6. Choice: within each of these the node that
 //! has the least left of its GPUs; a pod without GPUs prefers nodes without, then nodes in use, then idle ones.
 
-use crate::scheduler::own::{Allotment, ClusterView, NodeView, PodView, Policy, least_first};
-use crate::scheduler::policies::gpus::{Cards, Demand, REFUSAL, WHOLE};
-use crate::scheduler::registry::Making;
+use crate::scheduler::own::{ClusterView, NodeView};
+use crate::scheduler::policies::gpus::{Cards, Demand, Liking, WHOLE};
 
 /// The policy.
 pub struct GpuPacking;
@@ -23,53 +22,21 @@ fn rank(cards: &Cards, pods: i64, pod: &Demand) -> (u8, i64) {
     (tier, cards.left())
 }
 
-impl GpuPacking {
-    /// Makes it; it takes no arguments.
-    ///
-    /// # Errors
-    /// When there are arguments.
-    pub fn of(making: &Making) -> Result<GpuPacking, String> {
-        making.only(&[]).map(|()| GpuPacking)
-    }
-}
+impl Liking for GpuPacking {
+    type Cluster = ();
+    type Rank = (u8, i64);
 
-impl Policy for GpuPacking {
-    type Node = Cards;
-    type Pod = Demand;
+    fn cluster(&self, _: &ClusterView) {}
 
-    fn node(&self, node: &NodeView<()>) -> Cards {
-        Cards::of(node)
-    }
-
-    fn pod(&self, pod: &PodView, _: &ClusterView) -> Demand {
-        Demand::of(pod)
-    }
-
-    fn refusal(&self, pod: &Demand, node: &NodeView<Cards>) -> Option<String> {
-        (!node.state.fit(pod)).then(|| REFUSAL.to_string())
-    }
-
-    fn refuses_by_node(&self) -> bool {
-        true
-    }
-
-    fn scores(&self, pod: &Demand, nodes: &[NodeView<Cards>]) -> Option<Vec<i64>> {
-        let values: Vec<(u8, i64)> = nodes.iter().map(|node| rank(node.state, node.pod_count(), pod)).collect();
-        Some(least_first(&values))
-    }
-
-    fn allot(&self, pod: &Demand, node: &NodeView<Cards>) -> Option<Allotment> {
-        (pod.gpus > 0).then(|| node.state.tightest(pod))
-    }
-
-    fn count(&self, node: &mut Cards, pod: &PodView, allotted: &[u32], add: bool) {
-        node.count(&Demand::of(pod), allotted, add);
+    fn rank(&self, pod: &Demand, (): &(), node: &NodeView<Cards>) -> Option<(u8, i64)> {
+        Some(rank(node.state, node.pod_count(), pod))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scheduler::own::least_first;
     use smallvec::SmallVec;
 
     #[test]

@@ -1,9 +1,10 @@
-//! GPUs of nodes, each by itself: what a pod asks for, what is left of each, and which of them a share lies on.
+//! GPUs of nodes, each by itself: what a pod asks for, what is left of each, which of them a share lies on, and what policies over shares
+//! of GPUs have in common.
 //!
 //! A pod asks for GPUs by the annotations `alibabacloud.com/gpu-count` and `alibabacloud.com/gpu-milli` (a share of each, in
 //! thousandths), or for whole ones by the resource `nvidia.com/gpu`. A share lies on one GPU; several GPUs are all of one node.
 
-use crate::scheduler::own::{Allotment, ClusterView, NodeView, PodView, Policy};
+use crate::scheduler::own::{Allotment, ClusterView, NodeView, PodView, Policy, least_first};
 use crate::scheduler::registry::Making;
 use smallvec::SmallVec;
 
@@ -94,32 +95,46 @@ impl Cards {
     }
 }
 
-/// The filter alone: a share must fit on one GPU; it goes where the least is left.
-pub struct GpuShare;
+/// Which nodes a policy over shares of GPUs likes.
+pub trait Liking: Send + Sync + 'static {
+    /// What it wants to know of the cluster; `()` for nothing.
+    type Cluster;
+    /// The node with the least is the best.
+    type Rank: Ord + Clone;
 
-impl GpuShare {
+    /// Takes in the cluster, once before nodes are looked at.
+    fn cluster(&self, cluster: &ClusterView) -> Self::Cluster;
+
+    /// The rank of a node that can run the pod; `None` when all are alike.
+    fn rank(&self, pod: &Demand, cluster: &Self::Cluster, node: &NodeView<Cards>) -> Option<Self::Rank>;
+}
+
+/// A policy over shares of GPUs: a share must fit on one GPU, and lies where the least is left.
+pub struct Shares<L>(L);
+
+impl<L: Liking> Shares<L> {
     /// Makes it; it takes no arguments.
     ///
     /// # Errors
     /// When there are arguments.
-    pub fn of(making: &Making) -> Result<GpuShare, String> {
-        making.only(&[]).map(|()| GpuShare)
+    pub fn of(liking: L, making: &Making) -> Result<Shares<L>, String> {
+        making.only(&[]).map(|()| Shares(liking))
     }
 }
 
-impl Policy for GpuShare {
+impl<L: Liking> Policy for Shares<L> {
     type Node = Cards;
-    type Pod = Demand;
+    type Pod = (Demand, L::Cluster);
 
     fn node(&self, node: &NodeView<()>) -> Cards {
         Cards::of(node)
     }
 
-    fn pod(&self, pod: &PodView, _: &ClusterView) -> Demand {
-        Demand::of(pod)
+    fn pod(&self, pod: &PodView, cluster: &ClusterView) -> Self::Pod {
+        (Demand::of(pod), self.0.cluster(cluster))
     }
 
-    fn refusal(&self, pod: &Demand, node: &NodeView<Cards>) -> Option<String> {
+    fn refusal(&self, (pod, _): &Self::Pod, node: &NodeView<Cards>) -> Option<String> {
         (!node.state.fit(pod)).then(|| REFUSAL.to_string())
     }
 
@@ -127,12 +142,31 @@ impl Policy for GpuShare {
         true
     }
 
-    fn allot(&self, pod: &Demand, node: &NodeView<Cards>) -> Option<Allotment> {
+    fn scores(&self, (pod, cluster): &Self::Pod, nodes: &[NodeView<Cards>]) -> Option<Vec<i64>> {
+        let ranks: Option<Vec<L::Rank>> = nodes.iter().map(|node| self.0.rank(pod, cluster, node)).collect();
+        Some(least_first(&ranks?))
+    }
+
+    fn allot(&self, (pod, _): &Self::Pod, node: &NodeView<Cards>) -> Option<Allotment> {
         (pod.gpus > 0).then(|| node.state.tightest(pod))
     }
 
     fn count(&self, node: &mut Cards, pod: &PodView, allotted: &[u32], add: bool) {
         node.count(&Demand::of(pod), allotted, add);
+    }
+}
+
+/// GpuShare, the filter alone: it likes all nodes alike.
+pub struct GpuShare;
+
+impl Liking for GpuShare {
+    type Cluster = ();
+    type Rank = ();
+
+    fn cluster(&self, _: &ClusterView) {}
+
+    fn rank(&self, _: &Demand, (): &(), _: &NodeView<Cards>) -> Option<()> {
+        None
     }
 }
 

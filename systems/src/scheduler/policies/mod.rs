@@ -11,18 +11,19 @@ pub mod service_affinity;
 mod worlds;
 
 use crate::scheduler::registry::Entry;
+use gpus::Shares;
 
 /// A name and what makes its entry.
 pub type Shipped = (&'static str, fn() -> Entry);
 
 /// Shipped policies by name.
 pub const SHIPPED: &[Shipped] = &[
-    ("BestFit", || Entry::score(best_fit::BestFit::of)),
+    ("BestFit", || Entry::score(|making| Shares::of(best_fit::BestFit, making))),
     ("CalculateNodeLabelPriority", || Entry::score(node_label::LabelScore::of)),
     ("CheckNodeLabelPresence", || Entry::filter(node_label::LabelFilter::of)),
     ("CheckServiceAffinity", || Entry::filter(service_affinity::ServiceAffinity::of)),
-    ("DotProduct", || Entry::score(dot_product::DotProduct::of)),
+    ("DotProduct", || Entry::score(|making| Shares::of(dot_product::DotProduct, making))),
     ("FGD", || Entry::score(fgd::Fgd::of)),
-    ("GpuPacking", || Entry::score(gpu_packing::GpuPacking::of)),
-    ("GpuShare", || Entry::filter(gpus::GpuShare::of)),
+    ("GpuPacking", || Entry::score(|making| Shares::of(gpu_packing::GpuPacking, making))),
+    ("GpuShare", || Entry::filter(|making| Shares::of(gpus::GpuShare, making))),
 ];
