@@ -1,7 +1,7 @@
 //! Kubernetes objects of scenes and manifests: read, completed with the API's defaults, validated; includes followed.
 
 use crate::api::defaults::apply_defaults;
-use crate::api::validation::{FieldError, validate};
+use crate::api::validation::{FieldError, validate, validate_metadata};
 use crate::hash::LookupMap;
 use crate::model::kinds::Kinds;
 use crate::scene::model::{Metadata, SceneObject};
@@ -9,7 +9,7 @@ use crate::scene::unsimulated::Unsimulated;
 use crate::source::{
     BrokenObject, Documents, Files, Format, KubeObject, KubeReader, Problem, Problems, Severity, Sources, Span, Tree, TreeValue,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// Reads objects, following includes.
@@ -155,22 +155,30 @@ impl<'f> ObjectLoader<'f> {
         }
     }
 
-    /// Fills in defaults and validates; a body that was seen before is only looked at again for its metadata.
+    /// Fills in defaults and validates; of a body that was seen before, and was fine, only the metadata is looked at.
     fn complete(&mut self, object: KubeObject, tree: &Tree, problems: &mut Problems) -> SceneObject {
         let address = Arc::as_ptr(&object.body) as usize;
         let shareable = matches!(object.body.kind.as_str(), "Pod" | "Node");
-        if shareable && let Some((_, body)) = self.bodies.get(&address) {
-            let body = body.clone();
-            return SceneObject { metadata: Metadata::Written(object.metadata), body, span: object.span };
-        }
-        let mut whole = object.value();
+        let known = if shareable { self.bodies.get(&address).map(|(_, body)| body.clone()) } else { None };
+        let mut whole = match &known {
+            Some(body) => {
+                let node = body.pointer("/spec/nodeName").cloned();
+                json!({"kind": object.body.kind, "metadata": object.metadata, "spec": {"nodeName": node}})
+            }
+            None => object.value(),
+        };
         let mut kinds = Kinds::default();
         let kind = kinds.kind_of(&object.body.api_version, &object.body.kind);
         if kinds.namespaced(kind) && object.namespace.is_none() {
             whole["metadata"]["namespace"] = "default".into();
         }
-        apply_defaults(&mut whole);
-        let errors = validate_named(&mut whole);
+        let errors = match known {
+            Some(_) => validate_named(&mut whole, validate_metadata),
+            None => {
+                apply_defaults(&mut whole);
+                validate_named(&mut whole, validate)
+            }
+        };
         for error in &errors {
             let path: Vec<String> = path_of(&error.field);
             let path: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -182,18 +190,21 @@ impl<'f> ObjectLoader<'f> {
             let what = format!("{} {:?}: {error}", object.body.kind, object.name);
             problems.error(tree.span_of(&path), what);
         }
-        self.not_simulated.note(&object.body);
         let metadata = whole.as_object_mut().and_then(|fields| fields.shift_remove("metadata")).unwrap_or(Value::Object(Map::new()));
-        let body = Arc::new(whole);
-        if shareable {
-            self.bodies.insert(address, (object.body.clone(), body.clone()));
-        }
+        let body = known.unwrap_or_else(|| {
+            self.not_simulated.note(&object.body);
+            let body = Arc::new(whole);
+            if shareable && errors.is_empty() {
+                self.bodies.insert(address, (object.body.clone(), body.clone()));
+            }
+            body
+        });
         SceneObject { metadata: Metadata::Written(metadata), body, span: object.span }
     }
 }
 
 /// Validates an object as the API server does, which generates a missing name from `generateName` before.
-fn validate_named(whole: &mut Value) -> Vec<FieldError> {
+fn validate_named(whole: &mut Value, validate: fn(&Value) -> Vec<FieldError>) -> Vec<FieldError> {
     let prefix = whole.pointer("/metadata/generateName").and_then(Value::as_str).filter(|prefix| !prefix.is_empty());
     let named = whole.pointer("/metadata/name").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
     match prefix.filter(|_| !named).map(|prefix| format!("{prefix}xxxxx")) {

@@ -79,6 +79,19 @@ pub(crate) fn name_mistakes(name: &str) -> Vec<String> {
     formats::dns_subdomain(name)
 }
 
+/// The part of [`validate`] that looks at the metadata of a pod or a node; of a pod's spec `nodeName` must be there if it has one.
+pub(crate) fn validate_metadata(object: &Value) -> Vec<FieldError> {
+    let (root, mut errors) = (Field::root(object), Vec::new());
+    let meta = root.child("metadata");
+    if root.child("kind").text() == "Node" {
+        metadata::check(&meta, NameRule::CLUSTER, &mut errors);
+    } else {
+        metadata::check(&meta, NameRule::NAMESPACED, &mut errors);
+        pod::check_annotations(&meta.child("annotations"), &root.child("spec"), &mut errors);
+    }
+    errors
+}
+
 /// Checks a new object, defaulted and named. Empty when it is fine.
 ///
 /// What the server allocates or generates (addresses, ports, a job's selector) may still be missing.

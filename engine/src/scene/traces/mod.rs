@@ -111,8 +111,8 @@ pub struct Found {
 }
 
 impl Found {
-    fn note(&mut self, reason: &str, example: impl FnOnce() -> String) {
-        note(&mut self.unusable, reason, example);
+    fn note(&mut self, reason: &str, rows: u64, example: impl FnOnce() -> String) {
+        note(&mut self.unusable, reason, rows, example);
     }
 }
 
@@ -127,16 +127,16 @@ pub struct Trouble {
     pub first: String,
 }
 
-/// Counts a row under its reason. When there are too many reasons, the last one takes in all others.
-fn note(list: &mut Vec<Trouble>, reason: &str, example: impl FnOnce() -> String) {
+/// Counts rows under their reason. When there are too many reasons, the last one takes in all others.
+fn note(list: &mut Vec<Trouble>, reason: &str, rows: u64, example: impl FnOnce() -> String) {
     if let Some(known) = list.iter_mut().find(|known| known.reason == reason) {
-        known.rows += 1;
+        known.rows += rows;
     } else if list.len() + 1 < REASONS_MAX {
-        list.push(Trouble { reason: reason.to_string(), rows: 1, first: example() });
+        list.push(Trouble { reason: reason.to_string(), rows, first: example() });
     } else if let Some(others) = list.get_mut(REASONS_MAX - 1) {
-        others.rows += 1;
+        others.rows += rows;
     } else {
-        list.push(Trouble { reason: "other mistakes".to_string(), rows: 1, first: format!("{}: {reason}", example()) });
+        list.push(Trouble { reason: "other mistakes".to_string(), rows, first: format!("{}: {reason}", example()) });
     }
 }
 
@@ -167,7 +167,7 @@ mod tests {
     fn reasons_are_counted_and_never_lost() {
         let mut found = Found::default();
         for row in 0..100 {
-            found.note(&format!("reason {}", row % 30), || format!("row {row}"));
+            found.note(&format!("reason {}", row % 30), 1, || format!("row {row}"));
         }
         assert_eq!(found.unusable.len(), REASONS_MAX);
         assert_eq!(found.unusable.iter().map(|trouble| trouble.rows).sum::<u64>(), 100);

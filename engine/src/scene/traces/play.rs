@@ -188,7 +188,7 @@ impl Played {
             }
             Ok(_) => None,
             Err(refusal) => {
-                note(&mut self.refused, &refusal.reason, || format!("{}: {}", what(), refusal.message));
+                note(&mut self.refused, &refusal.reason, 1, || format!("{}: {}", what(), refusal.message));
                 None
             }
         }
@@ -258,24 +258,26 @@ fn take_document(
         Ok(tree) => loader.document(&tree, &mut problems, &mut found),
         Err(problem) => problems.push(Severity::Error, problem),
     }
-    noted.rows += (found.len() as u64).max(1);
+    let rows = (found.len() as u64).max(1);
+    noted.rows += rows;
+    let mistake = |object: &SceneObject| match object.kind() {
+        "Pod" => name_mistakes(object.name()).into_iter().next().map(|what| format!("metadata.name: {what}")),
+        kind => Some(format!("found a {kind}, expected a Pod")),
+    };
+    let place = |object: &SceneObject| format!("{path}:{}: {:?}", sources.locate(object.span).line, object.name());
     if found.is_empty() || problems.has_errors() {
+        // What is wrong with names alike counts as one reason.
+        if let Some((mistake, object)) = found.iter().find_map(|object| Some((mistake(object)?, object))) {
+            return noted.note(&mistake, rows, || place(object));
+        }
         let error = problems.errors(sources).into_iter().next();
         let reason = error.as_ref().map_or("there is no object in this document", |error| error.what.as_str());
-        noted.note(reason, || error.as_ref().map_or(path.to_string(), |error| format!("{}:{}", error.path, error.line)));
-        return;
+        return noted.note(reason, rows, || error.as_ref().map_or(path.to_string(), |error| format!("{}:{}", error.path, error.line)));
     }
     for object in found {
-        let mistake = match object.kind() {
-            "Pod" => name_mistakes(object.name()).into_iter().next().map(|what| format!("metadata.name: {what}")),
-            kind => Some(format!("found a {kind}, expected a Pod")),
-        };
-        match mistake {
+        match mistake(&object) {
             None => pods.push(object),
-            Some(mistake) => {
-                let line = sources.locate(object.span).line;
-                noted.note(&mistake, || format!("{path}:{line}: {:?}", object.name()));
-            }
+            Some(mistake) => noted.note(&mistake, 1, || place(&object)),
         }
     }
 }

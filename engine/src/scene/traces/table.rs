@@ -11,6 +11,9 @@ use std::sync::Arc;
 /// Bytes read ahead from the text.
 const READ_AHEAD: usize = 4_096;
 
+/// Characters of a wrong value that are shown.
+const SHOWN: usize = 40;
+
 /// A table of pods.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
@@ -88,6 +91,11 @@ impl Header {
 
     /// Reads a row.
     fn parse<T>(&self, record: &StringRecord, read: impl FnOnce(&dyn Values) -> Result<T, Mistake>) -> Result<T, Mistake> {
+        if let Some(value) = record.iter().find(|value| value.contains('\n')) {
+            let reason = "a quote is not closed in its row: this row and those up to the next quote are lost".to_string();
+            let begins: String = value.lines().next().unwrap_or("").chars().take(SHOWN).collect();
+            return Err(Mistake { reason, found: format!("a quote before {begins:?}") });
+        }
         if record.len() != self.width {
             let reason = format!("expected {} values in a row, as in the first line", self.width);
             return Err(Mistake { reason, found: format!("{} values", record.len()) });
@@ -123,8 +131,13 @@ pub(crate) fn each_row<T>(
         match header.parse(&record, &read) {
             Ok(row) => each(Span::new(file.file, from as usize, to as usize), row),
             Err(mistake) => {
-                let line = || 1 + bytes[..from as usize].iter().filter(|byte| **byte == b'\n').count();
-                found.note(&mistake.reason, || format!("{path}:{}: found {}", line(), mistake.found));
+                let line_ends = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count();
+                // An open quote takes in the rows up to the next one.
+                let lost = line_ends(bytes[from as usize..to as usize].trim_ascii_end()) as u64;
+                found.rows += lost;
+                found.note(&mistake.reason, 1 + lost, || {
+                    format!("{path}:{}: found {}", 1 + line_ends(&bytes[..from as usize]), mistake.found)
+                });
             }
         }
     }
@@ -261,6 +274,17 @@ mod tests {
             ]
         );
         assert_eq!(arrivals(&table, &[0, 1]), [(0, "a".to_string()), (1, "f".to_string())]);
+    }
+
+    #[test]
+    fn rows_that_an_open_quote_takes_in_are_counted() {
+        let text = "name,create_s,cpu_milli,memory_bytes\na,0,1,1\n\"b,0,1,1\nc,0,1,1\nd,0,1,1\n";
+        let (table, found) = table(text).0.unwrap();
+        assert_eq!((found.rows, table.usable), (4, 1));
+        let trouble = &found.unusable[0];
+        assert_eq!((trouble.rows, trouble.first.as_str()), (3, "t.csv:3: found a quote before \"b,0,1,1\""));
+        assert!(trouble.reason.starts_with("a quote is not closed in its row"), "{}", trouble.reason);
+        assert_eq!(arrivals(&table, &[9]), [(0, "a".to_string())]);
     }
 
     #[test]
