@@ -54,6 +54,31 @@ fn one_pod_that_asks_for_nothing() {
 }
 
 #[test]
+fn a_zone_that_goes_while_nodes_come() {
+    // One block of nodes in two zones becomes two blocks in one: as many sets as before, of another shape.
+    let set = |name: &str, replicas: u32, cpu: &str| {
+        let pod = format!(r#"containers: [(name: "c", image: "c:1", resources: (requests: {{"cpu": "{cpu}"}}))]"#);
+        let template = format!(r#"(metadata: (labels: {{"app": "{name}"}}), spec: ({pod}))"#);
+        let selector = format!(r#"(matchLabels: {{"app": "{name}"}})"#);
+        format!(r#"ReplicaSet(metadata: (name: "{name}"), spec: (replicas: {replicas}, selector: {selector}, template: {template}))"#)
+    };
+    let pool = |name: &str, count: u32, zone: &str, cpu: u32| {
+        format!(
+            r#"Pool(name: "{name}", count: {count}, zones: ["{zone}"], allocatable: {{"cpu": "{cpu}", "memory": "8Gi", "pods": "110"}})"#
+        )
+    };
+    let nodes = [pool("small", 40, "a", 4), pool("large", 20, "a", 8), pool("other", 1, "b", 4)].join(", ");
+    let objects = [set("web", 200, "100m"), set("large", 60, "700m")].join(", ");
+    let late = pool("late", 60, "a", 4);
+    let script = format!(
+        r#"At("20s", Delete("node/other")), At("20s", AddNodes({late})), At("30s", Scale("rs/web", 500)), At("40s", Scale("rs/large", 120)), At("50s", Scale("rs/web", 900))"#
+    );
+    let run = ran(&format!(r#"Scene(duration: "1m", nodes: [{nodes}], objects: [{objects}], script: [{script}])"#), "");
+    let end = summary(&run);
+    assert_eq!((end.pods.running, end.pods.pending), (1020, 0));
+}
+
+#[test]
 fn one_pod_larger_than_any_node() {
     let pod = r#"Pod(metadata: (name: "p"), spec: (containers: [(name: "c", image: "c:1", resources: (requests: {"cpu": "4001m"}))]))"#;
     let run = ran(&format!("Scene(duration: \"20m\", {TWO_NODES} objects: [{pod}])"), "");

@@ -12,7 +12,7 @@ use crate::render::problems::problems;
 use crate::terminal::{self, CountProgress};
 use crate::usage::{Stopwatch, cpu_now, peak_rss_bytes, reset_peak_rss};
 use serde::Serialize;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use wavetank_engine::api::objects::Objects;
@@ -23,6 +23,8 @@ use wavetank_engine::record::tally::Tally;
 use wavetank_engine::scene::load::{Overrides, declared, load};
 use wavetank_engine::scene::model::{Scene, Ties};
 use wavetank_engine::scene::run::{Run, RunError, RunOptions};
+use wavetank_engine::scene::traces::Trouble;
+use wavetank_engine::source::error::nearest;
 use wavetank_engine::source::{Files, MemoryFiles};
 use wavetank_engine::time::SimTime;
 use wavetank_systems::scheduler::cache::SchedulerCache;
@@ -54,6 +56,7 @@ workloads!(
     "SchedulingWithMixedChurn",
     "SchedulingWithNodesAdded",
     "SchedulingZoneAndHostSpreading",
+    "SchedulingDefaultSpreading",
     "SchedulingDaemonset",
 );
 
@@ -72,7 +75,7 @@ pub struct Report {
     /// Pods that the measured part is to place: the scene's parameter of that name; without one those waiting when it began, and those
     /// created in it until the last bind.
     pub pods: u64,
-    /// Names of the scheduler's profiles, with commas between.
+    /// Names of the scheduler's profiles, with commas between, then `+` and the name of each policy.
     pub profile: String,
     /// How it chooses among nodes of equal score.
     pub tie: &'static str,
@@ -127,6 +130,17 @@ pub fn bench(args: &BenchArgs) -> Outcome {
         None => WORKLOADS.iter().map(|(name, _)| *name).collect(),
     };
     let several = names.len() > 1;
+    // What can't be written is told before anything is measured.
+    let mut file = match &args.json {
+        Some(Output::File(path)) => match std::fs::File::create(path) {
+            Ok(file) => Some(file),
+            Err(error) => {
+                eprintln!("error: --json: cannot write {:?}: {error}", path.display().to_string());
+                return Outcome::BadInput;
+            }
+        },
+        _ => None,
+    };
     let mut lines = String::new();
     for name in names {
         let report = match measure(name, args) {
@@ -146,10 +160,10 @@ pub fn bench(args: &BenchArgs) -> Outcome {
             }
         }
     }
-    let written = match &args.json {
+    let written = match &mut file {
+        Some(file) => file.write_all(lines.as_bytes()),
+        None if args.json.is_some() => terminal::print(&lines),
         None => Ok(()),
-        Some(Output::Stdout) => terminal::print(&lines),
-        Some(Output::File(path)) => std::fs::write(path, lines),
     };
     match written {
         Ok(()) => Outcome::Well,
@@ -169,7 +183,12 @@ pub fn measure(name: &str, args: &BenchArgs) -> Result<Report, BenchError> {
     let scene = scene_of(name, args)?;
     let (from, tie) = (scene.measure_from, tie_name(scene.ties));
     let names: Vec<&str> = scene.scheduler.profiles.iter().map(|profile| profile.scheduler_name.as_str()).collect();
-    let (profile, configured) = (names.join(","), scene.scheduler.profiles[0].percentage_of_nodes_to_score);
+    let policies = scene.policies.iter().map(|policy| format!("+{}", policy.name));
+    let profile = names.join(",") + &policies.collect::<String>();
+    let configured = match scene.scheduler.profiles[0].percentage_of_nodes_to_score {
+        0 if !scene.policies.is_empty() => 100,
+        percentage => percentage,
+    };
     let of_scene = |error| BenchError::Run(Box::new(error));
     exit::now_running(Some(Running { scene: scene.path.clone(), seed: scene.seed, at: SimTime::ZERO }));
     let expected = scene.params.get("pods").and_then(|pods| pods.parse().ok()).unwrap_or(0);
@@ -194,6 +213,7 @@ pub fn measure(name: &str, args: &BenchArgs) -> Result<Report, BenchError> {
     meter.lock().progress.finish();
     exit::now_running(None);
     outcome.map_err(of_scene)?;
+    tell_of_traces(&run);
     let last = meter.lock().at_last_bind();
     let work = last.work.since(before.work);
     let mut spans = meter.lock().spans[..last.decisions as usize].to_vec();
@@ -245,7 +265,16 @@ fn scene_of(name: &str, args: &BenchArgs) -> Result<Scene, BenchError> {
             set.push(format!("init={}", init * u64::from(nodes) / usual));
         }
     }
-    set.extend(args.pods.map(|pods| format!("pods={pods}")));
+    if let Some(pods) = args.pods {
+        match (number("pods"), number("sets"), number("replicas")) {
+            // Pods of several sets, each with as many.
+            (None, Some(sets), Some(_)) if sets > 0 => {
+                let replicas = u64::from(pods).div_ceil(sets).max(1);
+                set.extend([format!("replicas={replicas}"), format!("sets={}", u64::from(pods).div_ceil(replicas))]);
+            }
+            _ => set.push(format!("pods={pods}")),
+        }
+    }
     set.extend(settings(&args.settings));
     let overrides = Overrides {
         set,
@@ -256,15 +285,27 @@ fn scene_of(name: &str, args: &BenchArgs) -> Result<Scene, BenchError> {
         ..Overrides::default()
     };
     let mut loaded = load(files, &[path], &overrides);
-    loaded.scene.take().ok_or_else(|| BenchError::Input(problems(&loaded.problems, &loaded.sources, std::io::stderr().is_terminal())))
+    let told = problems(&loaded.problems, &loaded.sources, std::io::stderr().is_terminal());
+    let Some(scene) = loaded.scene.take() else { return Err(BenchError::Input(told)) };
+    eprint!("{told}");
+    Ok(scene)
+}
+
+/// The rows of traces that did not become pods, as warnings.
+fn tell_of_traces(run: &Run) {
+    for report in run.traces() {
+        for (what, troubles) in [("unusable", &report.unusable), ("refused", &report.refused)] {
+            for Trouble { reason, rows, first } in troubles {
+                eprintln!("warning: {}: {rows} {what}: {reason} (first {first})", report.file);
+            }
+        }
+    }
 }
 
 fn unknown(name: &str) -> String {
     let known: Vec<&str> = WORKLOADS.iter().map(|(known, _)| *known).collect();
-    let near = known.iter().min_by_key(|known| strsim::osa_distance(&known.to_lowercase(), &name.to_lowercase()));
-    let near = near.filter(|known| strsim::osa_distance(&known.to_lowercase(), &name.to_lowercase()) <= known.len() / 3);
-    let help = near.map_or(String::new(), |near| format!("did you mean {near:?}? "));
-    format!("error: there is no workload {name:?}; {help}Known are {}, and scene files (.ron)\n", known.join(", "))
+    let help = nearest(name, &known).map_or(String::new(), |near| format!("did you mean {near:?}? "));
+    format!("error: there is no workload {name:?}; {help}known are {}, and scene files (.ron)\n", known.join(", "))
 }
 
 fn tie_name(ties: Ties) -> &'static str {

@@ -34,8 +34,9 @@ use wavetank_engine::time::{SimDuration, SimTime};
 use wavetank_systems::kubelet::probes::EveryTick;
 use wavetank_systems::kubelet::trace::{Follow, Trace};
 
-/// First bytes of a saved run.
-const MAGIC: &[u8] = b"wavetank saved run 3\n";
+/// First bytes of a saved run. The number is raised with every change of what a kept resource or a part of an object is made of, since
+/// saved values have no names.
+const MAGIC: &[u8] = b"wavetank saved run 4\n";
 /// Virtual time between two looks at the progress bar, at the least a thousandth of the run.
 const SLICES: u64 = 200;
 

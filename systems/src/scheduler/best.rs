@@ -8,6 +8,7 @@ use crate::scheduler::plugins::pod_topology_spread::{Weights, normalize, raw_sco
 use crate::scheduler::reach::{PreOrder, Reach, Segment};
 use crate::scheduler::tree::{BLOCK, ClassTree};
 use smallvec::SmallVec;
+use std::cell::Cell;
 use std::ops::Range;
 
 /// Weight of PodTopologySpread.
@@ -58,10 +59,9 @@ impl Field<'_> {
         let judge = Judge::new(self, spans);
         let bound = judge.bound(kept, tops);
         let first = self.reach.first();
-        if judge.total(first) == bound {
-            return Some((first, 1));
-        }
-        Some(judge.search(kept, tops, &open, bound))
+        let place = if judge.total(first) == bound { first } else { judge.search(kept, tops, &open, bound) };
+        // A single node is not compared with others.
+        Some((place, judge.looked.get() + u64::from(self.reach.len > 1)))
     }
 
     fn by_node(&self) -> bool {
@@ -137,6 +137,8 @@ struct Judge<'j> {
     most: i64,
     /// What spreading adds, by cell and by pods beyond the cell's least number.
     ready: [[i16; READY]; CELLS_MAX],
+    /// Nodes looked at one by one.
+    looked: Cell<u64>,
 }
 
 impl<'j> Judge<'j> {
@@ -151,7 +153,7 @@ impl<'j> Judge<'j> {
             Soft::Cells(skew, values) => (domains(values), *skew),
         }));
         let (least, most, ready) = (i64::MAX, i64::MIN, [[0; READY]; CELLS_MAX]);
-        let mut judge = Judge { field, spans, there, weights, least, most, ready };
+        let mut judge = Judge { field, spans, there, weights, least, most, ready, looked: Cell::new(0) };
         if field.soft.is_empty() {
             return judge;
         }
@@ -199,6 +201,7 @@ impl<'j> Judge<'j> {
 
     /// The best total of a segment, and the places that have it.
     fn best_of(&self, segment: &Segment) -> (i16, u64) {
+        self.looked.set(self.looked.get() + u64::from(segment.places.count_ones()));
         let (mut best, mut places) = (NOWHERE, 0);
         each(segment.block, segment.places, |place| {
             let total = self.total(place);
@@ -262,20 +265,22 @@ impl<'j> Judge<'j> {
         found
     }
 
-    /// Place of the first of the best, and how many nodes were looked at one by one. `bound`: the highest bound of all.
-    fn search(&self, kept: &mut Kept, tops: &Tops, open: &impl Fn(usize) -> u64, bound: i16) -> (usize, u64) {
+    /// Place of the first of the best. `bound`: the highest bound of all.
+    fn search(&self, kept: &mut Kept, tops: &Tops, open: &impl Fn(usize) -> u64, bound: i16) -> usize {
         let mut first = First::default();
         for (nth, segment) in self.field.reach.segments.iter().enumerate().filter(|(nth, _)| kept.bounds[*nth] == bound) {
-            if first.may_come_after(segment) {
+            if first.may_be_preceded_by(segment) {
                 first.take(segment, self.at_bound(nth, kept, tops));
             }
         }
-        let looked = if first.found.is_none() { self.search_below(kept, open, &mut first) } else { 0 };
-        (first.found.map_or(0, |(_, place)| place), looked)
+        if first.found.is_none() {
+            self.search_below(kept, open, &mut first);
+        }
+        first.found.map_or(0, |(_, place)| place)
     }
 
     /// The same where no node has the highest bound.
-    fn search_below(&self, kept: &mut Kept, open: &impl Fn(usize) -> u64, first: &mut First) -> u64 {
+    fn search_below(&self, kept: &mut Kept, open: &impl Fn(usize) -> u64, first: &mut First) {
         let (field, segments, mut best) = (self.field, &self.field.reach.segments, NOWHERE);
         // What is known of a block takes the place of its bound; what is not stays to be looked at.
         let mut unknown: SmallVec<[(usize, i16); 8]> = SmallVec::new();
@@ -303,11 +308,9 @@ impl<'j> Judge<'j> {
                 }
             }
         }
-        let mut looked = 0;
         let mut exact: SmallVec<[(usize, i16, u64); 8]> = SmallVec::new();
         for (nth, bound) in unknown {
             if bound >= best {
-                looked += u64::from(segments[nth].places.count_ones());
                 let (total, places) = self.best_of(&segments[nth]);
                 best = best.max(total);
                 exact.push((nth, total, places));
@@ -327,7 +330,6 @@ impl<'j> Judge<'j> {
             }
             first.take(segment, places);
         }
-        looked
     }
 }
 
@@ -339,13 +341,13 @@ struct First {
 
 impl First {
     /// Whether any of a segment comes before what was found.
-    fn may_come_after(&self, segment: &Segment) -> bool {
+    fn may_be_preceded_by(&self, segment: &Segment) -> bool {
         self.found.is_none_or(|(order, _)| segment.first() < order)
     }
 
     /// Takes in places of a segment.
     fn take(&mut self, segment: &Segment, places: u64) {
-        if self.may_come_after(segment) {
+        if self.may_be_preceded_by(segment) {
             self.found = segment.first_of(places).into_iter().chain(self.found).min();
         }
     }

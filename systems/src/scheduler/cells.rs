@@ -179,7 +179,7 @@ pub(super) struct Spans {
     width: usize,
     /// For each block, and in it for each cell.
     places: Vec<OfExtremes>,
-    /// Whether more pods were counted on a node than spans can tell.
+    /// Whether more pods were counted on a node than spans can tell, at any time since they were last cleared.
     pub(super) too_many: bool,
 }
 

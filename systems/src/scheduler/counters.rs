@@ -177,7 +177,7 @@ impl Counters {
         std::mem::take(&mut self.looked)
     }
 
-    /// Decides by the tree of the pod's class; `None` when no node is feasible.
+    /// Decides by the tree of the pod's class; `None` when no node is feasible, or too many pods are on a node.
     pub fn decide(&mut self, cycle: &Cycle, tree: &ClassTree, start: usize) -> Option<Decision> {
         let (chosen, examined) = match self.cells.take() {
             Some(cells) => {

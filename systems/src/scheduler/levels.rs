@@ -46,7 +46,7 @@ impl Levels {
         (spans, counted): (&Spans, &[u32]),
     ) -> &[OfCell] {
         let width = cells.len();
-        if self.list.len() != cells.blocks() * width {
+        if self.seen.len() != cells.blocks() || self.list.len() != cells.blocks() * width {
             self.seen = vec![(0, 0); cells.blocks()];
             self.list = vec![NOBODY; cells.blocks() * width];
         }

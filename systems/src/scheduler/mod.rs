@@ -11,7 +11,7 @@
 //! (names, answers, traits), `plugins` (one file each), `profile`, `filter`, `cycle` (one decision, plainly), `failure` (why none),
 //! `volumes` and `storage` (what pods have and what there is), `feed` (from the store), `reserve` (until a pod's volumes are bound),
 //! `own`, `registry` and `policies` (filters and scores beside the original's), `tree` (the same decision by change), `group_nodes`
-//! (where pods of small groups are), `reach`, `cells` and `best` (the nodes looked at and the best of them, by blocks), `spread`,
+//! (where pods of small groups are), `reach`, `cells`, `levels` and `best` (the nodes looked at and the best of them, by blocks), `spread`,
 //! `counters` and `scan` (the same under default constraints, and under constraints and affinity of one's own), `cache` (what follows
 //! from the store), `queue`, `refused` and `refusals` (pods that no node can take, now and again), `work` (what it costs), `explain` (a
 //! decision in detail, for those who ask), `what_if` (what the filters would say of other nodes).
@@ -138,7 +138,7 @@ pub struct SchedulerState {
     binding: LookupMap<Uid, Waiting>,
     /// What pods counted on a node were allotted there by policies of one's own.
     allotted: LookupMap<Uid, Allotment>,
-    /// Pods that policies of one's own learnt from, in that order.
+    /// Pods that policies of one's own learnt from, in that order; all of the run, and none without a policy that learns.
     learnt: Vec<Learnt>,
     /// What pods were that no node could take when they were tried last.
     refused: LookupMap<Uid, PodKind>,
@@ -320,7 +320,10 @@ fn attempt(
     work: &mut Work<SchedulerQueue>,
     events: &mut Events,
 ) {
-    state.learnt.extend(cache.learn(waiting.pod, reads, names));
+    let unbound = reads.pods.get(waiting.pod).is_some_and(|pod| pod.node.is_empty());
+    if unbound && reads.metas.get(waiting.pod).is_some_and(|meta| !meta.terminating()) {
+        state.learnt.extend(cache.learn(waiting.pod, reads, names));
+    }
     explain::explain(waiting, state, cache, reads, names, work.now());
     schedule_one(waiting, state, cache, reads, names, work, events);
     cache.decided();

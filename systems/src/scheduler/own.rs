@@ -41,8 +41,9 @@ pub trait Policy: Send + Sync + 'static {
         None
     }
 
-    /// Whether [`Policy::refusal`] follows from what the pod asks for and from that node alone, so that it stands until the node changes:
-    /// pods that wait are then tried again at no cost while nothing changes.
+    /// Whether [`Policy::refusal`] follows from the pod's spec, namespace, labels and annotations and from that node alone, so that it stands
+    /// until the node changes: not from the pod's identity, nor from what was learnt. Pods that wait, and new ones like them, are then
+    /// refused at no cost, without being asked about, while nothing changes.
     fn refuses_by_node(&self) -> bool {
         false
     }
@@ -64,7 +65,7 @@ pub trait Policy: Send + Sync + 'static {
     }
 
     /// Takes in a pod that is tried, or that comes to a node past the scheduler, before anything is asked about it: each pod once. After a
-    /// resume all of them are told again in the same order.
+    /// resume all of them are told again in the same order, before nodes are: what is kept of a node must not follow from what was learnt.
     fn learn(&mut self, _pod: &PodView<'_>) {}
 
     /// A pod comes to the node (`add`) or leaves it, with what it was allotted there.
@@ -509,7 +510,8 @@ impl Own {
     /// Lets policies learn from a pod.
     pub(super) fn learn(&mut self, seat: &Seat, texts: Texts) {
         self.learnt.insert(seat.uid);
-        self.chosen.iter_mut().for_each(|chosen| chosen.policy.learn(seat, texts));
+        let learning = self.chosen.iter_mut().filter(|chosen| chosen.policy.learns());
+        learning.for_each(|chosen| chosen.policy.learn(seat, texts));
     }
 
     /// The filters of a cycle.

@@ -10,6 +10,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use wavetank_engine::scene::policies::{Policies, PolicyChoice, WorkloadShape};
+use wavetank_engine::source::error::nearest;
 
 /// The name that stands for kube-scheduler's own score plugins: they are left out when a policy that scores is chosen, unless this is
 /// chosen too.
@@ -100,7 +101,12 @@ pub fn names() -> Vec<String> {
 
 fn find(name: &str) -> Result<Entry, String> {
     let known = shipped(name).or_else(|| REGISTERED.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned());
-    known.ok_or_else(|| format!("there is no policy {name:?}; known are {}", names().join(", ")))
+    known.ok_or_else(|| {
+        let names = names();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let help = nearest(name, &names).map_or(String::new(), |near| format!("did you mean {near:?}? "));
+        format!("there is no policy {name:?}; {help}known are {}", names.join(", "))
+    })
 }
 
 /// Says what is wrong with the name or the arguments of a policy.
@@ -157,7 +163,7 @@ mod tests {
         for (name, args, want) in [
             ("FGD", json!({}), ""),
             ("Default", json!({}), ""),
-            ("Fgd", json!({}), "there is no policy \"Fgd\"; known are BestFit, "),
+            ("Fgd", json!({}), "there is no policy \"Fgd\"; did you mean \"FGD\"? known are BestFit, "),
             ("FGD", json!({"x": 1}), "FGD: args: there is no \"x\"; it takes none"),
             ("CheckNodeLabelPresence", json!({"labels": "ssd"}), "CheckNodeLabelPresence: args: labels: expected a list of texts"),
         ] {

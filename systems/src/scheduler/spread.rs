@@ -53,6 +53,8 @@ pub struct SpreadCounts {
     /// Best nodes of the zones, by the class whose tree scores.
     tops: LookupMap<ClassId, Tops>,
     reach: Reach,
+    /// Nodes that decisions looked at one by one.
+    looked: u64,
 }
 
 #[derive(Debug)]
@@ -94,6 +96,11 @@ impl SpreadCounts {
     /// Whether a key has counts.
     pub fn knows(&self, key: &SpreadKey) -> bool {
         self.found.contains_key(key)
+    }
+
+    /// How many nodes were looked at one by one since it was asked last.
+    pub(super) fn looked(&mut self) -> u64 {
+        std::mem::take(&mut self.looked)
     }
 
     /// Whether nothing was ever spread.
@@ -146,7 +153,8 @@ impl SpreadCounts {
         self.zones.is_some()
     }
 
-    /// Decides by the tree of the key's class, which is up to date; `None` when no node is feasible, or when there are too many zones.
+    /// Decides by the tree of the key's class, which is up to date; `None` when no node is feasible, when there are too many zones, or too
+    /// many pods on a node.
     pub fn decide(
         &mut self,
         number: u32,
@@ -175,7 +183,8 @@ impl SpreadCounts {
         let soft = [Soft::Node(SKEWS.0), Soft::Cells(SKEWS.1, (0..cells.len()).map(of_cell).collect())];
         let field = Field { tree, cells, reach, soft: &soft, counted: &counts.on_node, allowed: [true; CELLS_MAX] };
         let tops = self.tops.entry(counts.key.leader).or_default();
-        let (place, _) = field.best(&mut counts.kept, tops, |block| tree.open(block))?;
+        let (place, looked) = field.best(&mut counts.kept, tops, |block| tree.open(block))?;
+        self.looked += looked;
         Some(Decision::Node { node: table.ordered()[place], next_start: (start + reach.examined) % places, nominated: false })
     }
 }

@@ -25,7 +25,7 @@ const INSERTIONS_MAX: usize = 8;
 /// Places in a block.
 pub(super) const BLOCK: usize = 64;
 /// Blocks in a chunk.
-pub(super) const CHUNK: usize = 8;
+const CHUNK: usize = 8;
 /// Chunks whose feasible nodes are summed at once in the search for one of them.
 const STRIDE: usize = 16;
 

@@ -89,7 +89,9 @@ impl SchedulerCache {
                 number
             }
         };
-        self.spread.decide(number, tree, &self.table, &self.group_nodes, percentage, start)
+        let decision = self.spread.decide(number, tree, &self.table, &self.group_nodes, percentage, start);
+        self.work.scored += self.spread.looked();
+        decision
     }
 
     fn decide_by_counters(

@@ -181,10 +181,8 @@ impl Policy for Fgd {
     }
 
     fn learn(&mut self, pod: &PodView) {
-        if self.learns {
-            self.workload.add(&Demand::of(pod), &[], 1);
-            self.memory = Mutex::default();
-        }
+        self.workload.add(&Demand::of(pod), &[], 1);
+        self.memory = Mutex::default();
     }
 
     fn refusal(&self, pod: &Demand, node: &NodeView<FgdNode>) -> Option<String> {

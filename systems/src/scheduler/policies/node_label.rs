@@ -33,7 +33,7 @@ impl LabelFilter {
         making.only(&["labels", "presence"])?;
         let labels = making.texts("labels")?;
         if labels.is_empty() {
-            return Err("args: labels is missing; write args: {\"labels\": [\"ssd\"], \"presence\": true}".to_string());
+            return Err("args: labels is missing; write Policy(name: \"CheckNodeLabelPresence\", args: {\"labels\": [\"ssd\"], \"presence\": true}) in the scene".to_string());
         }
         Ok(LabelFilter { labels, presence: presence(making)? })
     }
@@ -47,7 +47,7 @@ impl LabelScore {
     pub fn of(making: &Making) -> Result<LabelScore, String> {
         making.only(&["label", "presence"])?;
         let label = making.args.get("label").and_then(serde_json::Value::as_str).filter(|label| !label.is_empty());
-        let missing = "args: label is missing; write args: {\"label\": \"ssd\", \"presence\": true}";
+        let missing = "args: label is missing; write Policy(name: \"CalculateNodeLabelPriority\", args: {\"label\": \"ssd\", \"presence\": true}) in the scene";
         Ok(LabelScore { label: label.ok_or(missing)?.to_string(), presence: presence(making)? })
     }
 }

@@ -22,7 +22,7 @@ impl ServiceAffinity {
         making.only(&["labels"])?;
         let labels = making.texts("labels")?;
         if labels.is_empty() {
-            return Err("args: labels is missing; write args: {\"labels\": [\"topology.kubernetes.io/zone\"]}".to_string());
+            return Err("args: labels is missing; write Policy(name: \"CheckServiceAffinity\", args: {\"labels\": [\"topology.kubernetes.io/zone\"]}) in the scene".to_string());
         }
         Ok(ServiceAffinity { labels })
     }
