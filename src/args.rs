@@ -119,8 +119,9 @@ Examples:
 
 Workloads (scenes/bench): SchedulingBasic, SchedulingPodAntiAffinity, SchedulingPodAffinity,
 SchedulingPreferredPodAffinity, SchedulingPreferredPodAntiAffinity, TopologySpreading,
-PreferredTopologySpreading, SchedulingZoneAndHostSpreading, PreemptionBasic, Unschedulable,
-SchedulingWithMixedChurn, SchedulingWithNodesAdded, SchedulingDaemonset.";
+PreferredTopologySpreading, SchedulingZoneAndHostSpreading, SchedulingDefaultSpreading,
+PreemptionBasic, Unschedulable, SchedulingWithMixedChurn, SchedulingWithNodesAdded,
+SchedulingDaemonset.";
 
 const COMPLETIONS_HELP: &str = "\
 Examples:
@@ -279,7 +280,7 @@ pub struct RunArgs {
     /// Check all invariants after every instant
     #[arg(long)]
     pub check: bool,
-    /// Print no progress bar and no summary for people
+    /// Print no progress bar, no warnings and no summary for people
     #[arg(long, short)]
     pub quiet: bool,
     /// Form of the summary at the end

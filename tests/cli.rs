@@ -373,7 +373,11 @@ fn completions_and_the_schedule_are_printed() {
 fn policies_are_chosen_by_name() {
     let unknown = wavetank("run scenes/hello.ron --policy Fgd");
     assert_eq!((unknown.code, unknown.out.as_str()), (2, ""));
-    assert!(unknown.err.contains("there is no policy \"Fgd\"; known are BestFit, ") && unknown.err.contains("FGD"), "{}", unknown.err);
+    assert!(
+        unknown.err.contains("there is no policy \"Fgd\"; did you mean \"FGD\"? known are BestFit, ") && unknown.err.contains("FGD"),
+        "{}",
+        unknown.err
+    );
     let needs = wavetank("run scenes/hello.ron --policy CheckServiceAffinity");
     assert!(needs.code == 2 && needs.err.contains("args: labels is missing"), "{}", needs.err);
     assert_eq!(wavetank("run scenes/hello.ron --policy FGD --policy FGD").code, 2);

@@ -1,15 +1,15 @@
 //! The result of a workload for people.
 
 use crate::commands::bench::Report;
-use crate::render::summary::grouped;
+use crate::render::summary::{count, grouped};
 
 /// A few lines, each ending in a newline.
 pub fn text(report: &Report) -> String {
     let work = report.work;
-    let lines = [
+    let mut lines = vec![
         (
             "workload",
-            format!("{}: {} nodes, {} of {} pods bound", report.name, grouped(report.nodes), grouped(report.bound), grouped(report.pods)),
+            format!("{}: {}, {} of {} bound", report.name, count(report.nodes, "node"), grouped(report.bound), count(report.pods, "pod")),
         ),
         (
             "speed",
@@ -20,22 +20,24 @@ pub fn text(report: &Report) -> String {
                 report.measured_cpu_s
             ),
         ),
-        (
-            "decisions",
-            format!("{}; half of them within {}, 99 % within {}", grouped(report.decisions), span(report.p50_ns), span(report.p99_ns)),
-        ),
-        (
-            "work",
-            format!(
-                "{} nodes filtered, {} scored, {} tree entries re-scored",
-                grouped(work.filtered),
-                grouped(work.scored),
-                grouped(work.rescored)
-            ),
-        ),
-        ("memory", format!("{} MB at most", grouped(report.peak_rss_bytes / 1_000_000))),
-        ("digest", report.digest.clone()),
     ];
+    if report.decisions == 0 {
+        lines.push(("decisions", "none".to_string()));
+    } else {
+        let spans = format!("half of them within {}, 99 % within {}", span(report.p50_ns), span(report.p99_ns));
+        lines.push(("decisions", format!("{}; {spans}", grouped(report.decisions))));
+    }
+    if let Some(vain) = report.decisions.checked_sub(report.bound).filter(|vain| *vain > 0) {
+        lines.push(("", format!("{} of them found no node or were taken anew; their time is in the speed", grouped(vain))));
+    }
+    let work = format!(
+        "{} nodes filtered, {} scored, {} tree entries re-scored",
+        grouped(work.filtered),
+        grouped(work.scored),
+        grouped(work.rescored)
+    );
+    let memory = format!("{} MB at most", grouped(report.peak_rss_bytes / 1_000_000));
+    lines.extend([("work", work), ("memory", memory), ("digest", report.digest.clone())]);
     lines.iter().map(|(label, what)| format!("{label:<14} {what}\n")).collect()
 }
 

@@ -1,5 +1,6 @@
 //! The scheduler's decisions on a pod, as text and as JSON.
 
+use crate::render::summary::count;
 use crate::render::table::Table;
 use serde_json::{Value, json};
 use wavetank_systems::scheduler::explain::{Candidate, Change, Decided, Explanation, Finding, NodeVerdict, Preemption};
@@ -7,19 +8,24 @@ use wavetank_systems::scheduler::explain::{Candidate, Change, Decided, Explanati
 /// Most nodes of a kind that are listed one by one.
 const NODES_MAX: usize = 20;
 
-/// What the scheduler did about a pod: an attempt that preempted others and the last one whole, one line of each other. `note`: why there
+/// What the scheduler did about a pod: an attempt that preempted others and the last one whole, one line of others that end alike. `note`: why there
 /// was none.
 pub fn text(name: &str, attempts: &[Explanation], note: Option<&str>) -> String {
     if let Some(note) = note {
         return format!("pod/{name}: the scheduler has not tried it, because {note}\n");
     }
     let mut parts = Vec::new();
-    for (number, attempt) in attempts.iter().enumerate() {
-        let whole = number + 1 == attempts.len() || preempts(attempt);
+    let whole = |attempt: &Explanation| preempts(attempt) || attempts.last().is_some_and(|last| std::ptr::eq(last, attempt));
+    for alike in attempts.chunk_by(|one, next| !whole(one) && !whole(next) && outcome(&one.outcome) == outcome(&next.outcome)) {
+        let attempt = &alike[0];
         parts.push(format!("{}  pod/{name}, attempt {}: {}\n", attempt.at.clock(), attempt.attempt, outcome(&attempt.outcome)));
-        if whole {
+        if whole(attempt) {
             parts.push(nodes(&attempt.nodes, &attempt.outcome));
             parts.push(after(&attempt.outcome));
+        }
+        if let [_, more @ .., last] = alike {
+            let attempts = count(more.len() as u64 + 1, "more attempt");
+            parts.push(format!("           and {attempts} with this outcome, the last at {}\n", last.at.clock()));
         }
     }
     parts.concat()

@@ -210,7 +210,8 @@ fn expected(summary: &Summary) -> String {
     }
 }
 
-fn count(number: u64, what: &str) -> String {
+/// `1 pod`, `2,000 pods`.
+pub(crate) fn count(number: u64, what: &str) -> String {
     let plural = match (number, what.as_bytes()) {
         (1, _) | (_, [.., b's']) => "",
         (_, _) => "s",
