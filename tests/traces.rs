@@ -149,8 +149,12 @@ fn the_command_line_saves_and_resumes_and_says_what_was_unusable() {
     std::fs::write(folder.join("scene.ron"), text).unwrap();
     let set = format!("dir={FOLDER}");
     let shown = wavetank(&["run", "scene.ron", "--set", &set]);
-    for part in ["pods.csv: 11 rows, 5 arrived, 1 still to come, 4 unusable, 1 refused", "1 refused: AlreadyExists", "waited at first for"]
-    {
+    for part in [
+        "pods.csv: 11 rows, 5 arrived, 1 still to come, 4 unusable, 1 refused",
+        "1 refused: AlreadyExists",
+        "pods.csv:7: pods \"steady\" already exists",
+        "waited at first for",
+    ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
     let json = |words: &[&str]| serde_json::from_str::<Value>(&wavetank(words)).unwrap();

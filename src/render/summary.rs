@@ -305,7 +305,7 @@ digest         00000000000000ab
                 left: 90,
                 to_come: 97,
                 unusable: vec![trouble(2, "cpu_milli: expected a whole number", "pods.csv:7: found \"x\"")],
-                refused: vec![trouble(1, "AlreadyExists", "pod \"a\": pods \"a\" already exists")],
+                refused: vec![trouble(1, "AlreadyExists", "pods.csv:9: pods \"a\" already exists")],
             }],
             expectations: Expectations { met: 1, missed: vec!["at 59s: 3 ready in deployment/web, found 2".to_string()] },
             not_simulated: vec!["StatefulSet".to_string(), "Pod.spec.volumes".to_string()],
@@ -331,7 +331,7 @@ rollout        deployment/web  2 of 3 ready, 3 updated; progress deadline exceed
 objects        2 Deployments, 3 Endpoints, 1 Service
 trace          pods.csv: 1,300 rows, 1,200 arrived, 90 left, 97 still to come, 2 unusable, 1 refused
                2 unusable: cpu_milli: expected a whole number (first pods.csv:7: found \"x\")
-               1 refused: AlreadyExists (first pod \"a\": pods \"a\" already exists)
+               1 refused: AlreadyExists (first pods.csv:9: pods \"a\" already exists)
 troubles       2 pods waited for a node (longest 88.5 s), 1 eviction, 4 container restarts
                2 waited at first for: Insufficient cpu
 refused        2× script: pods \"web\" not found

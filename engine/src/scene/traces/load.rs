@@ -128,7 +128,7 @@ impl Trace {
     /// Gives the shape of every pod of a table to `each`; manifests are read only when their time comes.
     pub(crate) fn each_shape(&self, mut each: impl FnMut(&Shape)) {
         if let Pods::Table(table) = &self.pods {
-            table.arrivals(table.beginning(), SimTime(u64::MAX), |row| each(&row.shape));
+            table.arrivals(table.beginning(), SimTime(u64::MAX), |_, row| each(&row.shape));
         }
     }
 

@@ -115,7 +115,7 @@ pub(crate) fn arrive(sim: &mut Simulation, traces: &[Trace], player: &mut Player
         sim.begin(|at| Origin::Trace { number, at });
         let mut played = std::mem::take(&mut sim.get_mut::<TraceState>().traces[number]);
         match &trace.pods {
-            Pods::Table(table) => play_table(sim, (table, trace.stay), number as u32, player, &mut played),
+            Pods::Table(table) => play_table(sim, trace, table, number as u32, player, &mut played),
             Pods::Manifests { file, runs_for, .. } => {
                 let mut reading = player.reading.take();
                 let mut tell = |begins| {
@@ -135,11 +135,11 @@ fn actor(sim: &mut Simulation) -> Sym {
     sim.get_mut::<Names>().sym(SCRIPT)
 }
 
-fn play_table(sim: &mut Simulation, (table, stay): (&Table, bool), number: u32, player: &mut Player, played: &mut Played) {
+fn play_table(sim: &mut Simulation, trace: &Trace, table: &Table, number: u32, player: &mut Player, played: &mut Played) {
     let (now, actor) = (sim.now(), actor(sim));
     let namespace = sim.get_mut::<Names>().sym("default");
     let from = Place { at: played.at, next: played.next };
-    let next = table.arrivals(from, now, |row| {
+    let next = table.arrivals(from, now, |start, row| {
         let PodRow { name, leaves, shape, .. } = row;
         let known = player.shapes.entry((number, shape));
         let (annotations, states) = known.or_insert_with_key(|(_, shape)| {
@@ -153,10 +153,10 @@ fn play_table(sim: &mut Simulation, (table, stay): (&Table, bool), number: u32, 
         let meta = Meta::new(Kind::Pod, namespace, sim.get_mut::<Names>().name(&name));
         let new = NewObject { meta: Meta { annotations: *annotations, ..meta }, states: states.clone() };
         let created = sim.ask(actor, Verb::Create(Box::new(new)));
-        let Some(pod) = played.take_in(created, || format!("pod {name:?}")) else { return };
+        let Some(pod) = played.take_in(created, || format!("{}:{}", trace.path, table.line(start))) else { return };
         match leaves {
             Leaves::Never => {}
-            Leaves::DeletedAt(_) if stay => {}
+            Leaves::DeletedAt(_) if trace.stay => {}
             Leaves::DeletedAt(at) => {
                 sim.get_mut::<TraceState>().departures.insert((at, pod, number));
             }
@@ -233,7 +233,7 @@ fn play_manifests(
             }
             let new = reader.read(sim, object);
             let created = sim.ask(actor, Verb::Create(Box::new(new)));
-            let pod = played.take_in(created, || format!("pod {:?}", object.name()));
+            let pod = played.take_in(created, || format!("{path}:{}", sources.locate(object.span).line));
             if let (Some(pod), Some(span)) = (pod, runs_for) {
                 sim.get_mut::<RunTimes>().set(pod.uid, span);
             }

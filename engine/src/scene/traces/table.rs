@@ -176,8 +176,15 @@ impl Table {
         Place { at: if self.order.is_some() { 0 } else { self.start }, next: self.first }
     }
 
-    /// Gives every pod that arrives by `now`, in order, to `each`. Returns where to read on.
-    pub(crate) fn arrivals(&self, from: Place, now: SimTime, mut each: impl FnMut(PodRow)) -> Place {
+    /// Line of the row that begins at or after a byte of the text; its first line is 1.
+    pub(crate) fn line(&self, at: u64) -> usize {
+        let (before, rest) = self.file.text.as_bytes().split_at(at as usize);
+        let empty = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        1 + before.iter().chain(&rest[..empty]).filter(|byte| **byte == b'\n').count()
+    }
+
+    /// Gives every pod that arrives by `now`, in order, to `each`, with the byte where its row begins. Returns where to read on.
+    pub(crate) fn arrivals(&self, from: Place, now: SimTime, mut each: impl FnMut(u64, PodRow)) -> Place {
         let mut record = StringRecord::new();
         let pod = |record: &StringRecord| self.header.parse(record, |row| self.layout.pod(row)).ok();
         if let Some(order) = &self.order {
@@ -189,7 +196,7 @@ impl Table {
                     return Place { at: at as u64, next: Some(row.at) };
                 }
                 at += 1;
-                each(row);
+                each(u64::from(start), row);
             }
             return Place { at: at as u64, next: None };
         }
@@ -197,11 +204,11 @@ impl Table {
         while reader.read_record(&mut record).unwrap_or(false) {
             // Rows that cannot be used were counted when the table was read first.
             let Some(row) = pod(&record) else { continue };
+            let start = from.at + record.position().map_or(0, csv::Position::byte);
             if row.at > now {
-                let start = record.position().map_or(0, csv::Position::byte);
-                return Place { at: from.at + start, next: Some(row.at) };
+                return Place { at: start, next: Some(row.at) };
             }
-            each(row);
+            each(start, row);
         }
         Place { at: self.file.text.len() as u64, next: None }
     }
@@ -238,7 +245,7 @@ mod tests {
         let mut place = table.beginning();
         let mut all = Vec::new();
         for &now in steps {
-            place = table.arrivals(place, SimTime::from_secs(now), |row| all.push((row.at.0 / 1_000_000_000, row.name)));
+            place = table.arrivals(place, SimTime::from_secs(now), |_, row| all.push((row.at.0 / 1_000_000_000, row.name)));
         }
         assert_eq!(place.next, None);
         all
