@@ -79,6 +79,15 @@ fn a_zone_that_goes_while_nodes_come() {
 }
 
 #[test]
+fn a_pod_for_a_scheduler_that_is_not_there() {
+    let pod = r#"Pod(metadata: (name: "p"), spec: (schedulerName: "mine", containers: [(name: "c", image: "c:1")]))"#;
+    let run = ran(&format!("Scene(duration: \"1m\", {TWO_NODES} objects: [{pod}])"), "");
+    let end = summary(&run);
+    let told: Vec<&str> = end.unschedulable.iter().map(|reason| reason.message.as_str()).collect();
+    assert_eq!((end.pods.pending, told), (1, vec!["no profile of the scheduler has the schedulerName \"mine\""]));
+}
+
+#[test]
 fn one_pod_larger_than_any_node() {
     let pod = r#"Pod(metadata: (name: "p"), spec: (containers: [(name: "c", image: "c:1", resources: (requests: {"cpu": "4001m"}))]))"#;
     let run = ran(&format!("Scene(duration: \"20m\", {TWO_NODES} objects: [{pod}])"), "");
@@ -115,7 +124,7 @@ fn a_thousand_objects_of_one_name_are_a_mistake_and_a_thousand_requests_are_not(
     let run = ran(&format!("Scene(duration: \"1m\", {TWO_NODES} traces: [Csv(pods: \"pods.csv\")])"), &table);
     let trace = &summary(&run).traces[0];
     assert_eq!((trace.arrived, trace.refused[0].rows, trace.refused[0].reason.as_str()), (1, 999, "AlreadyExists"));
-    assert_eq!(trace.refused[0].first, "pod \"same\": pods \"same\" already exists");
+    assert_eq!(trace.refused[0].first, "pods.csv:3: pods \"same\" already exists");
 }
 
 #[test]

@@ -124,7 +124,11 @@ fn after(outcome: &Decided) -> String {
         text += &format!("  It makes room on node {chosen} ({because}):\n");
         text += &candidates.iter().map(candidate).collect::<String>();
     }
-    if !would_fit.is_empty() {
+    let makes_room = matches!(preemption, Preemption::Room { .. });
+    if would_fit.is_empty() && !makes_room {
+        // More nodes are not tried with policies of one's own, which keep states of those that they know.
+        text += "  None of the single changes that were tried would let it in.\n";
+    } else if !would_fit.is_empty() {
         text += "  Any one of these would let it in:\n";
         text += &would_fit.iter().map(|change| format!("    {}\n", self::change(change))).collect::<String>();
     }

@@ -24,10 +24,12 @@ use crate::scene::arrivals::{Arrivals, Flow, Flows};
 use crate::scene::build::SCRIPT;
 use crate::scene::node_groups::{Fleet, Machines, NodeGroup, NodeGroups};
 use crate::scene::run::Run;
+use crate::scene::scheduler_config::SchedulerConfig;
 use crate::scene::traces::TraceState;
 use crate::simulation::Simulation;
 use crate::simulation::clock::Clock;
 use crate::words;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The summary of a run as far as it has gone. What the run cost in processor time and memory is for the caller to fill in.
@@ -36,7 +38,7 @@ pub fn summary(run: &Run) -> Summary {
     let (met, missed) = run.expectations();
     let tally = sim.get::<Tally>();
     let (waited, waited_max) = tally.waits(sim.now());
-    let (pods, unschedulable) = pods(sim, tally);
+    let (pods, unschedulable) = pods(sim, tally, &run.scene().scheduler);
     let mut at_end = at_end(sim);
     at_end.namespaces_added = run.namespaces_made.clone();
     Summary {
@@ -132,10 +134,11 @@ pub fn living(sim: &Simulation, kind: Kind) -> impl Iterator<Item = &Row> {
     sim.get::<Objects>().of_kind(kind).filter(|row| row.gone == Revision::HEAD)
 }
 
-fn pods(sim: &Simulation, tally: &Tally) -> (PodCounts, Vec<Unschedulable>) {
+fn pods(sim: &Simulation, tally: &Tally, scheduler: &SchedulerConfig) -> (PodCounts, Vec<Unschedulable>) {
     let names = sim.get::<Names>();
     let mut counts = PodCounts { created: tally.pods_created, deleted: tally.pods_deleted, ..PodCounts::default() };
-    let mut messages: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut messages: BTreeMap<Cow<str>, u64> = BTreeMap::new();
+    let served = |name: &str| scheduler.profiles.iter().any(|profile| profile.scheduler_name == name);
     for row in living(sim, Kind::Pod) {
         let Some(status) = sim.state::<PodStatus>(row.object) else { continue };
         counts.total += 1;
@@ -149,9 +152,23 @@ fn pods(sim: &Simulation, tally: &Tally) -> (PodCounts, Vec<Unschedulable>) {
             PodPhase::Failed => counts.failed += 1,
             PodPhase::Unknown => {}
         }
-        let unplaced = condition(&status.conditions, words::POD_SCHEDULED).filter(|c| c.status == ConditionStatus::False);
-        if let Some(condition) = unplaced.filter(|_| row.node.is_empty()) {
-            *messages.entry(names.text(condition.message)).or_insert(0) += 1;
+        if !row.node.is_empty() {
+            continue;
+        }
+        match condition(&status.conditions, words::POD_SCHEDULED) {
+            Some(placed) if placed.status == ConditionStatus::False => {
+                *messages.entry(Cow::Borrowed(names.text(placed.message))).or_insert(0) += 1;
+            }
+            Some(_) => {}
+            // Nobody has tried it.
+            None => {
+                let Some(pod) = sim.state::<Pod>(row.object) else { continue };
+                let scheduler = names.text(sim.get::<Classes>().get(pod.class).scheduler_name);
+                if !served(scheduler) {
+                    let message = format!("no profile of the scheduler has the schedulerName {scheduler:?}");
+                    *messages.entry(Cow::Owned(message)).or_insert(0) += 1;
+                }
+            }
         }
     }
     let unschedulable = messages.into_iter().map(|(message, pods)| Unschedulable { message: message.to_string(), pods });
