@@ -9,7 +9,6 @@ use crate::scheduler::reach::{PreOrder, Reach, Segment};
 use crate::scheduler::tree::{BLOCK, ClassTree};
 use smallvec::SmallVec;
 use std::cell::Cell;
-use std::ops::Range;
 
 /// Weight of PodTopologySpread.
 const WEIGHT: i64 = 2;
@@ -83,8 +82,8 @@ impl Field<'_> {
             }
             return spans;
         }
-        for run in runs(&self.reach.segments) {
-            let segments = &self.reach.segments[run];
+        for run in &self.reach.runs {
+            let segments = &self.reach.segments[run.clone()];
             let blocks = segments[0].block..segments[0].block + segments.len();
             kept.catch_up(blocks.clone(), self.tree, self.cells, self.counted, open);
             for cell in (0..self.cells.len()).filter(|&cell| self.allowed[cell]) {
@@ -101,21 +100,6 @@ impl Field<'_> {
         }
         spans
     }
-}
-
-/// Segments in a row that are whole neighbouring blocks, or single ones.
-fn runs(segments: &[Segment]) -> impl Iterator<Item = Range<usize>> {
-    let mut next = 0;
-    std::iter::from_fn(move || {
-        let from = next;
-        let mut last = segments.get(from)?;
-        next += 1;
-        while let Some(segment) = segments.get(next).filter(|segment| last.whole && segment.whole && segment.block == last.block + 1) {
-            last = segment;
-            next += 1;
-        }
-        Some(from..next)
-    })
 }
 
 fn least(list: &[i16]) -> i16 {
@@ -218,7 +202,7 @@ impl<'j> Judge<'j> {
         let field = self.field;
         kept.bounds.clear();
         kept.bounds.resize(field.reach.segments.len(), NOWHERE);
-        for run in runs(&field.reach.segments) {
+        for run in field.reach.runs.iter().cloned() {
             let segment = &field.reach.segments[run.start];
             let (blocks, bounds) = (segment.block..segment.block + run.len(), &mut kept.bounds[run]);
             tops.catch_up(blocks.clone(), field.tree, field.cells);

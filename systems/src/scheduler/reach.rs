@@ -1,6 +1,7 @@
 //! The nodes that a decision looks at, as sets of places: round the order from a start, as many as are enough.
 
 use crate::scheduler::tree::BLOCK;
+use std::ops::Range;
 
 /// Places of one block among those looked at.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +42,8 @@ impl Segment {
 #[derive(Debug, Default)]
 pub(super) struct Reach {
     pub(super) segments: Vec<Segment>,
+    /// The segments in runs: whole neighbouring blocks, or a single one.
+    pub(super) runs: Vec<Range<usize>>,
     /// How many can run the pod.
     pub(super) len: usize,
     /// How many were asked whether they can.
@@ -52,6 +55,7 @@ impl Reach {
     /// whose nodes can run the pod.
     pub(super) fn fill(&mut self, places: usize, start: usize, wanted: usize, open: impl Fn(usize) -> u64) {
         self.segments.clear();
+        self.runs.clear();
         (self.len, self.examined) = (0, places);
         let (blocks, first, from_start) = (places.div_ceil(BLOCK), start / BLOCK, u64::MAX << (start % BLOCK));
         let mut take = |block: usize, part: u64| {
@@ -67,7 +71,13 @@ impl Reach {
                 self.examined = (block * BLOCK + last + places - start) % places + 1;
             }
             if count > 0 {
-                self.segments.push(Segment { block, before: self.len, places: taken, whole: taken == all });
+                let segment = Segment { block, before: self.len, places: taken, whole: taken == all };
+                let follows = |last: &Segment| last.whole && segment.whole && block == last.block + 1;
+                match self.runs.last_mut() {
+                    Some(run) if self.segments.last().is_some_and(follows) => run.end += 1,
+                    _ => self.runs.push(self.segments.len()..self.segments.len() + 1),
+                }
+                self.segments.push(segment);
                 self.len += count;
             }
             done
