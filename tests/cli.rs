@@ -416,6 +416,17 @@ fn a_saved_run_keeps_its_policies_and_what_pods_were_allotted() {
 }
 
 #[test]
+fn an_explanation_names_the_policy_that_refuses() {
+    let scene = folder("refusing_policy").join("scene.ron");
+    let policy = r#"Policy(name: "CheckNodeLabelPresence", args: {"labels": ["ssd"], "presence": true})"#;
+    let pod = r#"Pod(metadata: (name: "p"), spec: (containers: [(name: "c", image: "c:1")]))"#;
+    let node = r#"Pool(name: "n", count: 1, allocatable: {"cpu": "4", "memory": "8Gi"})"#;
+    std::fs::write(&scene, format!(r#"Scene(duration: "1m", policies: [{policy}], nodes: [{node}], objects: [{pod}])"#)).unwrap();
+    let told = wavetank(&format!("explain pod/p --scene {}", scene.display()));
+    assert!(told.out.contains("n: CheckNodeLabelPresence: node(s) didn't have the requested labels\n"), "{}{}", told.out, told.err);
+}
+
+#[test]
 fn a_saved_run_keeps_what_policies_learnt() {
     let folder = folder("saved_learning");
     let (scene, saved) = (folder.join("scene.ron"), folder.join("half.wtk"));

@@ -70,7 +70,7 @@ fn plain_tables() {
             "1 pods.csv:8: found \"lots\" cpu_milli: expected a whole number",
             "1 pods.csv:9: found \"bad_name\" name: a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
             "1 pods.csv:10: found 3 values expected 7 values in a row, as in the first line",
-            "1 pods.csv:11: found \"soon\" duration_s: expected seconds since the beginning",
+            "1 pods.csv:11: found \"soon\" duration_s: expected a number of seconds",
         ]
     );
     assert_eq!((report[1].refused[0].rows, report[1].refused[0].reason.as_str()), (1, "AlreadyExists"));

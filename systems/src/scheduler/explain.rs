@@ -16,6 +16,7 @@ use super::plugins::node_resources_fit;
 use super::preemption::{Outcome, deciding_rule};
 use super::queue::Waiting;
 use super::{Reads, SchedulerState, refused};
+use std::borrow::Cow;
 use wavetank_engine::ids::ObjRef;
 use wavetank_engine::model::meta::Meta;
 use wavetank_engine::model::node::Effect;
@@ -221,7 +222,9 @@ fn refused_by(cycle: &Cycle, refusal: &Refusal, number: u32) -> Finding {
         Plugin::TaintToleration => untolerated(facts, node).map(|taint| taint_text(cycle.names, taint)).collect(),
         _ => Vec::new(),
     };
-    Finding::Refused { plugin: refusal.plugin.name(), reasons: refusal.texts(cycle.names), detail, preemption_may_help: refusal.resolvable }
+    let policy = cycle.own.filter(|_| refusal.plugin == Plugin::Own).and_then(|own| own.who_refuses(cycle, number));
+    let plugin = policy.map_or(Cow::Borrowed(refusal.plugin.name()), |name| Cow::Owned(name.to_string()));
+    Finding::Refused { plugin, reasons: refusal.texts(cycle.names), detail, preemption_may_help: refusal.resolvable }
 }
 
 /// A resource of which a node has too little left.

@@ -522,6 +522,12 @@ impl Own {
         })
     }
 
+    /// Name of the first policy that refuses a node.
+    pub(super) fn who_refuses(&self, cycle: &Cycle, number: u32) -> Option<&str> {
+        let refuses = |chosen: &&Chosen| chosen.policy.begin(cycle, self).refusal(number, cycle.nodes.get(number), None).is_some();
+        self.chosen.iter().find(refuses).map(|chosen| chosen.name.as_str())
+    }
+
     /// Weights and scores of the policies that have something to say.
     pub(super) fn scores<'c>(&'c self, cycle: &Cycle<'c>, feasible: &[u32]) -> Vec<(i64, Vec<i64>)> {
         let scoring = self.chosen.iter().filter(|chosen| chosen.scores && chosen.weight > 0);

@@ -114,13 +114,18 @@ fn number_or_none(row: &dyn Values, column: &str, most: u64) -> Result<u64, Mist
     if row.value(column).is_empty() { Ok(0) } else { number(row, column, most) }
 }
 
-/// A moment in seconds since the scene's epoch, with at most nine decimals.
+/// A moment in seconds since the scene's epoch.
 fn moment(row: &dyn Values, column: &str) -> Result<SimTime, Mistake> {
+    seconds(row, column, "seconds since the beginning").map(|since| SimTime::ZERO + since)
+}
+
+/// Seconds with at most nine decimals.
+fn seconds(row: &dyn Values, column: &str, expected: &str) -> Result<SimDuration, Mistake> {
     let text = row.value(column);
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     match SimDuration::parse(&format!("{text}s")) {
-        Ok(since) if plain => Ok(SimTime::ZERO + since),
-        _ => mistake(column, "seconds since the beginning", text),
+        Ok(span) if plain => Ok(span),
+        _ => mistake(column, expected, text),
     }
 }
 
@@ -213,7 +218,7 @@ impl Layout {
                 let leaves = if row.value("duration_s").is_empty() {
                     Leaves::Never
                 } else {
-                    Leaves::RunsFor(moment(row, "duration_s")?.since(SimTime::ZERO))
+                    Leaves::RunsFor(seconds(row, "duration_s", "a number of seconds")?)
                 };
                 let priority = row.value("priority");
                 let priority = match priority.parse::<i32>() {
@@ -408,7 +413,7 @@ mod tests {
             ("memory_bytes", "", "memory_bytes: expected a whole number \"\""),
             ("create_s", "-1", "create_s: expected seconds since the beginning \"-1\""),
             ("create_s", "1m", "create_s: expected seconds since the beginning \"1m\""),
-            ("duration_s", "long", "duration_s: expected seconds since the beginning \"long\""),
+            ("duration_s", "long", "duration_s: expected a number of seconds \"long\""),
         ] {
             assert_eq!(with(column, value), want);
         }

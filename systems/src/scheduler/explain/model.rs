@@ -2,6 +2,7 @@
 
 use super::Change;
 use serde::Serialize;
+use std::borrow::Cow;
 use wavetank_engine::ids::ObjRef;
 use wavetank_engine::time::SimTime;
 
@@ -51,8 +52,8 @@ pub enum Finding {
     },
     /// The first filter that refused it.
     Refused {
-        /// Name of the plugin.
-        plugin: &'static str,
+        /// Name of the plugin, or of the policy.
+        plugin: Cow<'static, str>,
         /// Its reasons, as the pod's condition counts them.
         reasons: Vec<String>,
         /// What the reasons rest on.
