@@ -79,7 +79,7 @@ pub struct Report {
     pub profile: String,
     /// How it chooses among nodes of equal score.
     pub tie: &'static str,
-    /// `percentageOfNodesToScore` of the first profile; 0: by the number of nodes.
+    /// `percentageOfNodesToScore` of the first profile, 100 where policies are chosen and nobody says otherwise; 0: by the number of nodes.
     pub percentage_of_nodes_to_score: u32,
     /// Decisions taken, failed ones among them.
     pub decisions: u64,
@@ -130,9 +130,9 @@ pub fn bench(args: &BenchArgs) -> Outcome {
         None => WORKLOADS.iter().map(|(name, _)| *name).collect(),
     };
     let several = names.len() > 1;
-    // What can't be written is told before anything is measured.
+    // What can't be written is told before anything is measured; what stands there stays until there are results.
     let mut file = match &args.json {
-        Some(Output::File(path)) => match std::fs::File::create(path) {
+        Some(Output::File(path)) => match std::fs::File::options().append(true).create(true).open(path) {
             Ok(file) => Some(file),
             Err(error) => {
                 eprintln!("error: --json: cannot write {:?}: {error}", path.display().to_string());
@@ -161,7 +161,7 @@ pub fn bench(args: &BenchArgs) -> Outcome {
         }
     }
     let written = match &mut file {
-        Some(file) => file.write_all(lines.as_bytes()),
+        Some(file) => file.set_len(0).and_then(|()| file.write_all(lines.as_bytes())),
         None if args.json.is_some() => terminal::print(&lines),
         None => Ok(()),
     };
@@ -185,7 +185,9 @@ pub fn measure(name: &str, args: &BenchArgs) -> Result<Report, BenchError> {
     let names: Vec<&str> = scene.scheduler.profiles.iter().map(|profile| profile.scheduler_name.as_str()).collect();
     let policies = scene.policies.iter().map(|policy| format!("+{}", policy.name));
     let profile = names.join(",") + &policies.collect::<String>();
-    let configured = match scene.scheduler.profiles[0].percentage_of_nodes_to_score {
+    let configured = scene.scheduler.profiles[0].percentage_of_nodes_to_score;
+    // Policies look at all nodes unless somebody says otherwise.
+    let percentage = match args.percentage.unwrap_or(configured) {
         0 if !scene.policies.is_empty() => 100,
         percentage => percentage,
     };
@@ -227,7 +229,7 @@ pub fn measure(name: &str, args: &BenchArgs) -> Result<Report, BenchError> {
         pods: if expected > 0 { expected } else { waiting + last.created - before.created },
         profile,
         tie,
-        percentage_of_nodes_to_score: args.percentage.unwrap_or(configured),
+        percentage_of_nodes_to_score: percentage,
         decisions: last.decisions,
         bound,
         measured_cpu_s: last.cpu.as_secs_f64(),

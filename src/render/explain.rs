@@ -8,8 +8,8 @@ use wavetank_systems::scheduler::explain::{Candidate, Change, Decided, Explanati
 /// Most nodes of a kind that are listed one by one.
 const NODES_MAX: usize = 20;
 
-/// What the scheduler did about a pod: an attempt that preempted others and the last one whole, one line of others that end alike. `note`: why there
-/// was none.
+/// What the scheduler did about a pod: attempts that preempted others and the last one whole, the others in a line, and those of them that
+/// end alike together. `note`: why there was none.
 pub fn text(name: &str, attempts: &[Explanation], note: Option<&str>) -> String {
     if let Some(note) = note {
         return format!("pod/{name}: the scheduler has not tried it, because {note}\n");

@@ -18,6 +18,7 @@ pub(crate) struct ObjectLoader<'f> {
     reader: KubeReader,
     /// Completed bodies by the address of what was read; the reader keeps those alive.
     bodies: LookupMap<usize, (Arc<crate::source::KubeBody>, Arc<Value>)>,
+    kinds: Kinds,
     /// Files being read, outermost first, to find circles.
     open: Vec<String>,
     /// Kinds and fields that do nothing.
@@ -30,6 +31,7 @@ impl<'f> ObjectLoader<'f> {
             files,
             reader: KubeReader::default(),
             bodies: LookupMap::default(),
+            kinds: Kinds::default(),
             open: Vec::new(),
             not_simulated: Unsimulated::default(),
         }
@@ -163,13 +165,14 @@ impl<'f> ObjectLoader<'f> {
         let mut whole = match &known {
             Some(body) => {
                 let node = body.pointer("/spec/nodeName").cloned();
-                json!({"kind": object.body.kind, "metadata": object.metadata, "spec": {"nodeName": node}})
+                let mut part = json!({"kind": object.body.kind, "spec": {"nodeName": node}});
+                part["metadata"] = object.metadata.clone();
+                part
             }
             None => object.value(),
         };
-        let mut kinds = Kinds::default();
-        let kind = kinds.kind_of(&object.body.api_version, &object.body.kind);
-        if kinds.namespaced(kind) && object.namespace.is_none() {
+        let kind = self.kinds.kind_of(&object.body.api_version, &object.body.kind);
+        if self.kinds.namespaced(kind) && object.namespace.is_none() {
             whole["metadata"]["namespace"] = "default".into();
         }
         let errors = match known {

@@ -320,8 +320,10 @@ fn attempt(
     work: &mut Work<SchedulerQueue>,
     events: &mut Events,
 ) {
-    let unbound = reads.pods.get(waiting.pod).is_some_and(|pod| pod.node.is_empty());
-    if unbound && reads.metas.get(waiting.pod).is_some_and(|meta| !meta.terminating()) {
+    if cache.own.would_learn(waiting.pod.uid)
+        && reads.pods.get(waiting.pod).is_some_and(|pod| pod.node.is_empty())
+        && reads.metas.get(waiting.pod).is_some_and(|meta| !meta.terminating())
+    {
         state.learnt.extend(cache.learn(waiting.pod, reads, names));
     }
     explain::explain(waiting, state, cache, reads, names, work.now());

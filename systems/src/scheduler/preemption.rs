@@ -118,8 +118,7 @@ pub trait Cluster {
     fn preempted(&self, pod: ObjRef) -> bool;
 
     /// Whether it is known that no pod on any node has a lower priority, so that nobody looks for any.
-    fn none_below(&self, priority: i32) -> bool {
-        let _ = priority;
+    fn none_below(&self, _priority: i32) -> bool {
         false
     }
 

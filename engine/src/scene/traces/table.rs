@@ -91,14 +91,18 @@ impl Header {
 
     /// Reads a row.
     fn parse<T>(&self, record: &StringRecord, read: impl FnOnce(&dyn Values) -> Result<T, Mistake>) -> Result<T, Mistake> {
-        if let Some(value) = record.iter().find(|value| value.contains('\n')) {
-            let reason = "a quote is not closed in its row: this row and those up to the next quote are lost".to_string();
-            let begins: String = value.lines().next().unwrap_or("").chars().take(SHOWN).collect();
-            return Err(Mistake { reason, found: format!("a quote before {begins:?}") });
-        }
         if record.len() != self.width {
-            let reason = format!("expected {} values in a row, as in the first line", self.width);
-            return Err(Mistake { reason, found: format!("{} values", record.len()) });
+            return Err(match record.iter().find(|value| value.contains('\n')) {
+                Some(value) => {
+                    let reason = "a quote is not closed in its row: this row and those up to the next quote are lost".to_string();
+                    let begins: String = value.lines().next().unwrap_or("").chars().take(SHOWN).collect();
+                    Mistake { reason, found: format!("a quote before {begins:?}") }
+                }
+                None => {
+                    let reason = format!("expected {} values in a row, as in the first line", self.width);
+                    Mistake { reason, found: format!("{} values", record.len()) }
+                }
+            });
         }
         read(&Row { header: self, record })
     }
@@ -133,7 +137,8 @@ pub(crate) fn each_row<T>(
             Err(mistake) => {
                 let line_ends = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count();
                 // An open quote takes in the rows up to the next one.
-                let lost = line_ends(bytes[from as usize..to as usize].trim_ascii_end()) as u64;
+                let taken = if record.len() == header.width { &[][..] } else { bytes[from as usize..to as usize].trim_ascii_end() };
+                let lost = line_ends(taken) as u64;
                 found.rows += lost;
                 found.note(&mistake.reason, 1 + lost, || {
                     format!("{path}:{}: found {}", 1 + line_ends(&bytes[..from as usize]), mistake.found)
@@ -292,6 +297,15 @@ mod tests {
         assert_eq!((trouble.rows, trouble.first.as_str()), (3, "t.csv:3: found a quote before \"b,0,1,1\""));
         assert!(trouble.reason.starts_with("a quote is not closed in its row"), "{}", trouble.reason);
         assert_eq!(arrivals(&table, &[9]), [(0, "a".to_string())]);
+    }
+
+    #[test]
+    fn a_column_that_is_not_used_may_have_values_of_several_lines() {
+        let text = "name,create_s,cpu_milli,memory_bytes,note\na,0,1,1,\"one\ntwo\"\nb,1,x,1,\"one\ntwo\"\nc,2,1,1,\n";
+        let (table, found) = table(text).0.unwrap();
+        assert_eq!((found.rows, table.usable, found.unusable[0].rows), (3, 2, 1));
+        assert_eq!(found.unusable[0].first, "t.csv:4: found \"x\"");
+        assert_eq!(arrivals(&table, &[9]), [(0, "a".to_string()), (2, "c".to_string())]);
     }
 
     #[test]
